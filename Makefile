@@ -1,0 +1,95 @@
+# heaptap: see README.md. `make help` lists what can be made.
+#   V=1 shows the commands   O=DIR builds elsewhere   SAN=address,undefined builds with sanitizers
+
+O ?= build
+V ?= 0
+PREFIX ?= /usr/local
+VERSION := 0.1.0
+
+CC ?= gcc
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) $(shell command -v bpftool 2>/dev/null) bpftool)
+PKG_CONFIG ?= pkg-config
+ARCH := $(shell uname -m)
+BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(ARCH)))
+
+CFLAGS ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
+	    -Wpointer-arith -Wwrite-strings -Wno-unused-parameter
+SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+ALL_CPPFLAGS := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DHEAPTAP_VERSION='"$(VERSION)"' \
+		-Iuserspace -Ibpf -I$(O) $(CPPFLAGS)
+ALL_CFLAGS := -std=gnu11 $(WARNINGS) -fstack-protector-strong $(SANFLAGS) $(CFLAGS)
+LIBS := -lbpf -ldw -lelf -lcapstone -lxxhash -lz -liberty
+BPF_CFLAGS := -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra \
+	      -Wno-unused-parameter -Ibpf -Ivmlinux/$(ARCH) -I/usr/include/$(ARCH)-linux-gnu
+
+ifeq ($(V),1)
+Q :=
+msg :=
+else
+Q := @
+msg = @printf '  %-8s %s\n' $(1) $(2);
+endif
+
+SOURCES := $(filter-out userspace/main.c,$(wildcard userspace/*/*.c))
+OBJECTS := $(SOURCES:userspace/%.c=$(O)/obj/%.o)
+LIBRARY := $(O)/libheaptap.a
+SKELETON := $(O)/heaptap.skel.h
+UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+.PHONY: all
+all: $(O)/heaptap ## build build/heaptap
+
+include mk/docs.mk mk/tests.mk
+
+$(O)/heaptap: $(O)/obj/main.o $(LIBRARY)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(LIBRARY): $(OBJECTS)
+	$(call msg,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# The flags are a prerequisite: another SAN= or CFLAGS= rebuilds.
+$(O)/flags: FORCE
+	@mkdir -p $(O)
+	@echo '$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS)' >$@
+
+$(O)/obj/%.o: userspace/%.c $(O)/flags
+	$(call msg,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/obj/source/bpf.o: $(SKELETON)
+
+$(O)/%.bpf.o: bpf/%.bpf.c $(O)/flags
+	$(call msg,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/%.skel.h: $(O)/%.bpf.o
+	$(call msg,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf >$@
+
+.PHONY: install uninstall clean help FORCE
+install: $(O)/heaptap $(O)/heaptap.1 $(O)/heaptap.bash ## install under $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(O)/heaptap $(DESTDIR)$(PREFIX)/bin/heaptap
+	install -D -m 644 $(O)/heaptap.1 $(DESTDIR)$(PREFIX)/share/man/man1/heaptap.1
+	install -D -m 644 $(O)/heaptap.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/heaptap
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/heaptap $(DESTDIR)$(PREFIX)/share/man/man1/heaptap.1
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/heaptap
+
+clean: ## remove what was built
+	rm -rf $(O)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo '  V=1 shows the commands, O=DIR builds elsewhere, SAN=address,undefined adds sanitizers'
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)

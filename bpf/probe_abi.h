@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the loader tells the BPF programs about a probe, packed into the 64-bit attach cookie:
+ *
+ *   bits  0..15  function number of alloc_api.h
+ *   bits 16..20  register that holds the size at the probed instruction, PROBE_NO_REG: none
+ *   bits 21..25  register of the element count
+ *   bits 26..30  register of the block given back (free, realloc)
+ *   bits 31..35  register of the out pointer (posix_memalign)
+ *   bits 36..43  8-byte words pushed since the function was entered
+ *
+ * Registers are numbered as the architecture encodes them (x86-64: rax 0, rcx 1, rdx 2, rbx 3,
+ * rsp 4, rbp 5, rsi 6, rdi 7, r8 8 ... r15 15).
+ */
+#ifndef PROBE_ABI_H
+#define PROBE_ABI_H
+
+#define PROBE_NO_REG 31u
+#define PROBE_SIZE_SHIFT 16
+#define PROBE_COUNT_SHIFT 21
+#define PROBE_PTR_SHIFT 26
+#define PROBE_OUT_SHIFT 31
+#define PROBE_PUSHED_SHIFT 36
+
+#define PROBE_FUNC(cookie) ((uint16_t)(cookie))
+#define PROBE_REG(cookie, shift) ((uint32_t)((cookie) >> (shift)) & 31u)
+#define PROBE_PUSHED(cookie) ((uint32_t)((cookie) >> PROBE_PUSHED_SHIFT) & 255u)
+
+#endif /* PROBE_ABI_H */

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The wire records: what every engine emits, what a recording holds and what the model reads.
+ *
+ * Rules (DESIGN: "Wire rules"): fixed-width fields, explicit padding, no bitfields, no enum, bool,
+ * long or pointers as members. Every record starts with struct wire_head; `size` counts the whole
+ * record including the head and is a multiple of 8, so a reader skips what it does not know.
+ * Values are explicit and append-only: never renumber, never reuse. Times are CLOCK_MONOTONIC ns.
+ */
+#ifndef WIRE_H
+#define WIRE_H
+
+#ifdef __bpf__
+#include <linux/types.h>
+typedef __u8 uint8_t;
+typedef __u16 uint16_t;
+typedef __u32 uint32_t;
+typedef __u64 uint64_t;
+#else
+#include <stdint.h>
+#endif
+
+/* Frames of one stack at most; deeper stacks are cut at the outer end and marked. */
+#define WIRE_MAX_FRAMES 127
+/* Bytes of one record at most (the head's `size` is 16 bits and a multiple of 8). */
+#define WIRE_MAX_RECORD 65528
+/* Bytes of one string (path, command line, symbol) at most, without the terminating NUL. */
+#define WIRE_MAX_STRING 16384
+
+/* Record types. 1-15 are hot (one an event); 16 and up are rare. */
+enum {
+	WIRE_ALLOC = 1,
+	WIRE_FREE = 2,
+	WIRE_STACK = 16,
+	WIRE_TARGET = 17,
+	WIRE_MODULE = 18,
+	WIRE_MAPPING = 19,
+	WIRE_LOST = 20,
+	WIRE_EXEC = 21,
+	WIRE_SYMBOL = 22,
+	WIRE_STRING = 23,
+	WIRE_END = 24,
+};
+
+struct wire_head {
+	uint16_t type;
+	uint16_t size; /* bytes of the whole record, head included, a multiple of 8 */
+	uint32_t pid;  /* thread group id in the initial pid namespace; 0: the recording itself */
+};
+
+/* wire_alloc.flags */
+#define WIRE_ALLOC_REALLOC 1u /* ends the WIRE_FREE_REALLOC that this thread sent last */
+
+/*
+ * An allocation call has returned. addr 0: it failed and allocated nothing, except that with
+ * WIRE_ALLOC_REALLOC and size 0 glibc's realloc(p, 0) has freed p.
+ */
+struct wire_alloc {
+	struct wire_head head;
+	uint64_t time_ns;
+	uint64_t addr;
+	uint64_t bytes; /* requested */
+	uint32_t tid;
+	uint32_t stack; /* a wire_stack.id sent earlier; 0: no stack */
+	uint16_t func;  /* ALLOC_* of alloc_api.h */
+	uint16_t flags;
+	uint32_t pad;
+};
+
+/* wire_free.flags */
+#define WIRE_FREE_REALLOC 1u /* a realloc of this block has begun: its fate comes in a wire_alloc */
+
+/* A free is about to happen (sent at entry, so that the block's next owner comes later). */
+struct wire_free {
+	struct wire_head head;
+	uint64_t time_ns;
+	uint64_t addr; /* never 0 */
+	uint32_t tid;
+	uint16_t func;
+	uint16_t flags;
+};
+
+/* wire_stack.flags */
+#define WIRE_STACK_CUT 1u /* the walk stopped before the outermost frame */
+
+/*
+ * A stack, sent once, before the first record that names it. Ids grow from 1 and are not reused.
+ * Two ids may name equal frames (two CPUs met the stack at once, or the kernel's table was full).
+ */
+struct wire_stack {
+	struct wire_head head;
+	uint64_t time_ns;
+	uint32_t id;
+	uint16_t nr_frames; /* 0..WIRE_MAX_FRAMES */
+	uint16_t flags;
+	uint64_t frames[]; /* return addresses, innermost (the allocator's caller) first */
+};
+
+/* Who is watched. Followed by two strings without NUL: exe_len bytes, then cmdline_len bytes
+ * (arguments separated by NUL), then zero padding to 8. */
+struct wire_target {
+	struct wire_head head;
+	uint64_t started_ns;      /* process start, CLOCK_REALTIME since the epoch */
+	uint64_t attached_ns;     /* watching began, CLOCK_MONOTONIC */
+	uint32_t exe_len;
+	uint32_t cmdline_len;
+	uint32_t flags;           /* WIRE_TARGET_* */
+	uint32_t pad;
+};
+#define WIRE_TARGET_LAUNCHED 1u /* watched from its first instruction */
+
+/* A file mapped executable. Followed by build_id_len bytes of build-id (0: none), path_len bytes
+ * of path as the target sees it, zero padding to 8. Ids count from 0 without gaps. */
+struct wire_module {
+	struct wire_head head;
+	uint32_t id;
+	uint32_t path_len;
+	uint32_t build_id_len; /* at most 64 */
+	uint32_t pad;
+};
+
+/* An executable mapping of a module appeared (it replaces whatever overlapped it before). */
+struct wire_mapping {
+	struct wire_head head;
+	uint64_t time_ns;
+	uint64_t start;
+	uint64_t end;   /* first byte after */
+	uint64_t vaddr; /* the module's link-time address of `start` */
+	uint32_t module;
+	uint32_t pad;
+};
+
+/* `events` records could not be delivered at about this time. */
+struct wire_lost {
+	struct wire_head head;
+	uint64_t time_ns;
+	uint64_t events;
+};
+
+/* The process has replaced its image: its old heap and mappings are gone. */
+struct wire_exec {
+	struct wire_head head;
+	uint64_t time_ns;
+};
+
+/* A string, interned: later records name it by id. Ids count from 1 without gaps; 0 is "unknown".
+ * Followed by len bytes, zero padding to 8. */
+struct wire_string {
+	struct wire_head head;
+	uint32_t id;
+	uint32_t len;
+};
+
+/*
+ * The names of one code address, baked into a recording: for the return address whose link-time
+ * address in `module` is `vaddr`, nr_frames frames, innermost first; all but the last are inlined.
+ */
+struct wire_symbol_frame {
+	uint32_t function; /* string id, 0 unknown */
+	uint32_t file;     /* string id, 0 unknown */
+	uint32_t line;     /* 0 unknown */
+	uint32_t pad;
+};
+struct wire_symbol {
+	struct wire_head head;
+	uint64_t vaddr;
+	uint32_t module;
+	uint32_t nr_frames; /* at most 64 */
+	struct wire_symbol_frame frames[];
+};
+
+/* The recording is complete. */
+struct wire_end {
+	struct wire_head head;
+	uint64_t time_ns;
+	uint32_t reason; /* WIRE_END_* */
+	uint32_t status; /* wait status of the process, when it ended and we are its parent */
+};
+#define WIRE_END_STOPPED 1u /* the watcher stopped watching */
+#define WIRE_END_EXITED 2u  /* the process ended */
+
+/* Bytes that n bytes of payload take, padded to the records' alignment. */
+#define WIRE_PAD8(n) (((n) + 7u) & ~7u)
+
+_Static_assert(sizeof(struct wire_head) == 8, "wire layout");
+_Static_assert(sizeof(struct wire_alloc) == 48, "wire layout");
+_Static_assert(sizeof(struct wire_free) == 32, "wire layout");
+_Static_assert(sizeof(struct wire_stack) == 24, "wire layout");
+_Static_assert(sizeof(struct wire_target) == 40, "wire layout");
+_Static_assert(sizeof(struct wire_module) == 24, "wire layout");
+_Static_assert(sizeof(struct wire_mapping) == 48, "wire layout");
+_Static_assert(sizeof(struct wire_lost) == 24, "wire layout");
+_Static_assert(sizeof(struct wire_exec) == 16, "wire layout");
+_Static_assert(sizeof(struct wire_string) == 16, "wire layout");
+_Static_assert(sizeof(struct wire_symbol) == 24, "wire layout");
+_Static_assert(sizeof(struct wire_end) == 24, "wire layout");
+
+#endif /* WIRE_H */

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A JSON writer: commas, indentation and escapes are its business, the shape is the caller's.
+ * Output is always valid JSON: text that is not UTF-8 has U+FFFD in its place.
+ */
+#ifndef JSON_H
+#define JSON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define JSON_MAX_DEPTH 16
+
+struct json {
+	FILE *out;
+	unsigned depth;
+	bool has_items[JSON_MAX_DEPTH + 1];
+};
+
+void json__begin(struct json *json, FILE *out);
+/* key NULL: an element of an array, or the outermost value. */
+void json__object(struct json *json, const char *key);
+void json__array(struct json *json, const char *key);
+/* Ends the object or the array opened last. */
+void json__end_object(struct json *json);
+void json__end_array(struct json *json);
+/* NULL text is null. */
+void json__string(struct json *json, const char *key, const char *text);
+void json__uint(struct json *json, const char *key, uint64_t value);
+void json__bool(struct json *json, const char *key, bool value);
+void json__null(struct json *json, const char *key);
+
+#endif /* JSON_H */

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A subcommand: one file, one `const struct cmd`, one line in the table of cmd.c. */
+#ifndef CMD_H
+#define CMD_H
+
+#include <stddef.h>
+
+#include "cmd/opts.h"
+
+enum {
+	EXIT_DONE = 0,
+	EXIT_CANNOT = 1, /* could not do it */
+	EXIT_USAGE = 2,	 /* asked wrongly */
+};
+
+/* What may follow the options. */
+enum cmd_operands {
+	CMD_OPERANDS_NONE,
+	CMD_OPERANDS_TARGET,	     /* -p PID, or -- COMMAND [ARG...] */
+	CMD_OPERANDS_TARGET_OR_FILE, /* likewise, or one FILE */
+	CMD_OPERANDS_WORD,	     /* one optional word */
+};
+
+struct cmd {
+	const char *name;
+	enum opt_cmd bit; /* its bit in opt.cmds */
+	enum cmd_operands operands;
+	const char *summary;  /* one line, for lists */
+	const char *about;    /* paragraphs, for `heaptap help NAME` and the man page */
+	const char *examples; /* lines "command   what it does" */
+	int (*run)(const struct options *options); /* returns the exit status */
+};
+
+extern const struct cmd cmd_leaks, cmd_record, cmd_doctor, cmd_help;
+
+/* All of them, in the order of the help. */
+extern const struct cmd *const cmds[];
+extern const size_t nr_cmds;
+const struct cmd *cmd__find(const char *name); /* NULL: unknown */
+
+#endif /* CMD_H */

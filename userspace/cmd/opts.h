@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Every option once: the table behind getopt_long, --help, the man page and bash completion. A new
+ * option is one row of opts[] and one member of struct options.
+ */
+#ifndef OPTS_H
+#define OPTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum opt_cmd { CMD_LEAKS = 1, CMD_RECORD = 2, CMD_DOCTOR = 4, CMD_HELP = 8 };
+
+enum opt_tristate { OPT_AUTO, OPT_YES, OPT_NO };
+
+/* What the command line said; the defaults are set by opts__parse. */
+struct options {
+	uint32_t pid;	      /* -p; 0: none */
+	char **command;	      /* after "--", NULL-terminated; NULL: none */
+	const char *file;     /* the operand; NULL: none */
+	uint64_t duration_ns; /* -d; 0: until Ctrl-C or the end */
+	const char *output;   /* -o; NULL: stdout (record: NAME.PID.htap) */
+	bool json;
+	uint64_t min_bytes; /* of a report's entry */
+	uint64_t min_count;
+	uint64_t older_ns;	    /* only blocks at least so old at the end */
+	uint64_t top;		    /* 0: all */
+	uint64_t depth;		    /* 0: all frames */
+	int error_exitcode;	    /* 0: off */
+	enum opt_tristate lossless; /* auto: when launching */
+	uint64_t ring_bytes;
+	bool no_symbols; /* record: leave names to the reader */
+	const char *debug_dir;
+	const char *sysroot;
+	bool debuginfod;
+	unsigned verbose;
+	bool help; /* --help was given */
+};
+
+enum opt_type {
+	OPT_FLAG,
+	OPT_COUNT,
+	OPT_STRING,
+	OPT_NUMBER,
+	OPT_BYTES,
+	OPT_DURATION,
+	OPT_PID,
+	OPT_EXITCODE,
+	OPT_ON,
+	OPT_OFF /* of a tristate */
+};
+
+struct opt {
+	const char *name; /* long name, without dashes */
+	char letter;	  /* 0: none */
+	const char *arg;  /* name of the argument in help; NULL: takes none */
+	enum opt_type type;
+	size_t member;	  /* offsetof in struct options */
+	uint64_t max;	  /* of a number */
+	unsigned cmds;	  /* opt_cmd bits: who takes it */
+	const char *help; /* one or two sentences */
+};
+
+extern const struct opt opts[];
+extern const size_t nr_opts;
+
+struct cmd;
+
+/*
+ * Parses the arguments after the subcommand's name (argv[0] is the name). 0, or -EINVAL after a
+ * sentence on stderr that names the option and says what is taken.
+ */
+int opts__parse(const struct cmd *cmd, int argc, char **argv, struct options *options);
+
+#endif /* OPTS_H */

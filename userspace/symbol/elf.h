@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What heaptap asks of an ELF file. The only user of gelf.h. Every file is hostile: wrong counts,
+ * offsets and sizes give an error or less information, never a crash; work is bounded.
+ */
+#ifndef ELF_H_HEAPTAP
+#define ELF_H_HEAPTAP
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct elf_file;
+
+/* Opens the ELF file on fd (the caller's, not closed; its offset is not used). NULL with errno:
+ * ENOEXEC when it is no ELF file that can be read. */
+struct elf_file *elf__open(int fd);
+void elf__close(struct elf_file *elf);
+
+/* EM_* and ELFCLASS64? */
+int elf__machine(const struct elf_file *elf);
+bool elf__is_64bit(const struct elf_file *elf);
+/* Has a PT_INTERP (dynamically linked program)? */
+bool elf__has_interpreter(const struct elf_file *elf);
+/* Has any function symbol at all (.dynsym or .symtab)? */
+bool elf__has_symbols(struct elf_file *elf);
+/* Has DWARF line information (in this very file)? */
+bool elf__has_debug_info(struct elf_file *elf);
+
+/* The GNU build-id: its length (0: none), at most max bytes to out. */
+size_t elf__build_id(struct elf_file *elf, uint8_t *out, size_t max);
+
+/* File offset -> link-time address, by the PT_LOAD segments (executable ones first), and back. 0 or
+ * -ENOENT. */
+int elf__offset_to_vaddr(const struct elf_file *elf, uint64_t offset, uint64_t *vaddr);
+int elf__vaddr_to_offset(const struct elf_file *elf, uint64_t vaddr, uint64_t *offset);
+
+/* Calls visit for each defined function symbol (STT_FUNC, STT_GNU_IFUNC excluded) of .dynsym and
+ * .symtab; a name may come more than once. visit returns false to stop. */
+void elf__for_each_function(struct elf_file *elf,
+			    bool (*visit)(const char *name, uint64_t vaddr, uint64_t size,
+					  void *data),
+			    void *data);
+
+/* Reads up to len bytes of the file's content at link-time address vaddr. Bytes read or -errno. */
+ssize_t elf__read(const struct elf_file *elf, uint64_t vaddr, void *buffer, size_t len);
+
+#endif /* ELF_H_HEAPTAP */

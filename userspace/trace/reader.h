@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reads a recording, sequentially, from a file or a pipe. Every length in it is hostile. A damaged
+ * or truncated recording yields everything before the damage, then -EBADMSG and a reason.
+ */
+#ifndef READER_H
+#define READER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct wire_head;
+struct trace_reader;
+
+/*
+ * Reads the header from fd, which stays the caller's. NULL with errno: EBADMSG when this is no
+ * recording, EPROTONOSUPPORT when a newer heaptap wrote it or another byte order did; *reason then
+ * is a sentence's end about it ("is not a heaptap recording", …), a constant.
+ */
+struct trace_reader *trace_reader__new(int fd, const char **reason);
+
+/*
+ * The next record: *record is aligned to 8, record->size was checked against the block and is at
+ * least the type's fixed part, variable parts included (a known type never claims bytes it has
+ * not); unknown types are delivered too. It lives until the next call. 1: a record; 0: the end;
+ * -EBADMSG: damage, see trace_reader__reason; other -errno: reading failed.
+ */
+int trace_reader__next(struct trace_reader *reader, const struct wire_head **record);
+
+/* Why trace_reader__next returned an error: the end of a sentence ("ends in the middle of a
+ * block"). */
+const char *trace_reader__reason(const struct trace_reader *reader);
+
+/* The moment of the header in both clocks, so that record times become wall-clock times. */
+void trace_reader__anchor(const struct trace_reader *reader, uint64_t *monotonic_ns,
+			  uint64_t *realtime_ns);
+
+/* Bytes consumed so far, for progress. */
+uint64_t trace_reader__bytes(const struct trace_reader *reader);
+
+void trace_reader__free(struct trace_reader *reader);
+
+#endif /* READER_H */

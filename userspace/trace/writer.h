@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Writes a recording (format: docs/format.md): wire records, packed in compressed, checksummed
+ * blocks. */
+#ifndef WRITER_H
+#define WRITER_H
+
+#include <stdint.h>
+
+struct wire_head;
+struct trace_writer;
+
+/*
+ * Starts a recording on fd, which stays the caller's; writes the header at once. path is for
+ * messages. NULL with errno on failure.
+ */
+struct trace_writer *trace_writer__new(int fd, const char *path);
+
+/*
+ * Appends one record. 0 or -errno. After an error (a full disk) every further call returns the same
+ * error and writes nothing; what went before it is a readable, truncated recording.
+ */
+int trace_writer__append(struct trace_writer *writer, const struct wire_head *record);
+
+/* Writes what is buffered as a block, so that a reader of a pipe sees it. 0 or -errno. */
+int trace_writer__flush(struct trace_writer *writer);
+
+/* Bytes written to fd so far. */
+uint64_t trace_writer__bytes(const struct trace_writer *writer);
+
+/* Flushes and frees. 0, or the -errno of the first failure. NULL is allowed. */
+int trace_writer__close(struct trace_writer *writer);
+
+#endif /* WRITER_H */
