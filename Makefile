@@ -22,7 +22,7 @@ ALL_CPPFLAGS := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DHEAPTAP_VERSION='"$(VERSI
 ALL_CFLAGS := -std=gnu11 $(WARNINGS) -fstack-protector-strong $(SANFLAGS) $(CFLAGS)
 LIBS := -lbpf -ldw -lelf -lcapstone -lxxhash -lz -liberty
 BPF_CFLAGS := -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra \
-	      -Wno-unused-parameter -Ibpf -Ivmlinux/$(ARCH) -I/usr/include/$(ARCH)-linux-gnu
+	      -Wno-unused-parameter -Wno-gnu-variable-sized-type-not-at-end -Ibpf -Ivmlinux/$(ARCH) -I/usr/include/$(ARCH)-linux-gnu
 
 ifeq ($(V),1)
 Q :=

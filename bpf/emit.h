@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The ring and everything said about it: one ring keeps the order of the heap (trap 13), what does not
+ * fit is counted, and in lossless mode the target is stopped before anything has to be dropped.
+ */
+#ifndef EMIT_H
+#define EMIT_H
+
+/* The loader sets the size. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 64 * 1024);
+} ring SEC(".maps");
+
+/* Set before load. Bytes waiting in the ring at which the reader is woken, and the target stopped
+ * (0: never). */
+const volatile __u64 cfg_wake_bytes = 4096;
+const volatile __u64 cfg_stop_bytes = 0;
+
+/* Written by the loader while it runs. */
+__u32 watching;	/* 0: probes do nothing. Flipping it is one moment for all probes. */
+
+/* Written here, read by the loader. */
+__u64 nr_lost;	/* records that could not be delivered */
+__u32 stopped;	/* the target was sent SIGSTOP; the loader clears this and continues it */
+
+#define SIGSTOP 19
+
+/*
+ * Wakes the reader, and stops the target, when the ring fills. The reader also looks on its own every
+ * few milliseconds, so waking only near the threshold is enough, and an ordinary record costs no IPI.
+ */
+static __always_inline __u64 wakeup_flags(void)
+{
+	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+
+	if (cfg_stop_bytes && waiting > cfg_stop_bytes && !stopped &&
+	    !__sync_lock_test_and_set(&stopped, 1)) {
+		if (bpf_send_signal(SIGSTOP))
+			stopped = 0; /* the next record tries again */
+		return BPF_RB_FORCE_WAKEUP;
+	}
+	return waiting - cfg_wake_bytes < 4096 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline void submit(void *record)
+{
+	bpf_ringbuf_submit(record, wakeup_flags());
+}
+
+static __always_inline void count_lost(void)
+{
+	__sync_fetch_and_add(&nr_lost, 1);
+}
+
+static __always_inline void fill_head(struct wire_head *head, __u16 type, __u16 size, __u64 pid_tgid)
+{
+	head->type = type;
+	head->size = size;
+	head->pid = pid_tgid >> 32;
+}
+
+#endif /* EMIT_H */

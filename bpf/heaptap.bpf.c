@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * The probes. A few programs serve every allocator function: which one fired and where its arguments
+ * are is in the attach cookie (probe_abi.h), so a new family needs no code here.
+ *
+ * Order is what makes the records exact: a free is sent at entry, before the block can be given to
+ * anybody; an allocation at return. A realloc is both, tied together by its thread.
+ */
+#include "vmlinux.h"
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
+#include <stdbool.h>
+
+#include "wire.h"
+#include "probe_abi.h"
+#include "emit.h"
+#include "stack.h"
+#include "thread.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Return values of a session program's entry side (Linux 6.13, kernel/trace/bpf_trace.c). */
+enum { WATCH_RETURN = 0, SKIP_RETURN = 1 };
+
+extern bool bpf_session_is_return(void) __ksym __weak;
+
+/* The processes whose exec is reported, by thread group id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, __u32);
+} targets SEC(".maps");
+
+/* One load at a constant offset each: the verifier allows no computed offset into the context, which
+ * is what clang makes of a plain switch. */
+#define REGISTER(number, name)                   \
+	case number:                             \
+		value = ctx->name;               \
+		barrier_var(value);              \
+		break
+
+static __always_inline __u64 read_register(const struct pt_regs *ctx, __u32 reg)
+{
+	__u64 value = 0; /* of PROBE_NO_REG */
+
+	switch (reg) {
+		REGISTER(0, ax);
+		REGISTER(1, cx);
+		REGISTER(2, dx);
+		REGISTER(3, bx);
+		REGISTER(5, bp);
+		REGISTER(6, si);
+		REGISTER(7, di);
+		REGISTER(8, r8);
+		REGISTER(9, r9);
+		REGISTER(10, r10);
+		REGISTER(11, r11);
+		REGISTER(12, r12);
+		REGISTER(13, r13);
+		REGISTER(14, r14);
+		REGISTER(15, r15);
+	}
+	return value;
+}
+
+/* The stack pointer at the function's entry: the address of the return address. */
+static __always_inline __u64 entry_sp(const struct pt_regs *ctx, __u64 cookie)
+{
+	return ctx->sp + 8 * PROBE_PUSHED(cookie);
+}
+
+/* The bytes asked for; an overflowing product is more than any allocator has. */
+static __always_inline __u64 requested_bytes(const struct pt_regs *ctx, __u64 cookie)
+{
+	__u64 bytes = read_register(ctx, PROBE_REG(cookie, PROBE_SIZE_SHIFT));
+	__u32 count_reg = PROBE_REG(cookie, PROBE_COUNT_SHIFT);
+	__u64 count, limit;
+
+	if (count_reg == PROBE_NO_REG)
+		return bytes;
+	count = read_register(ctx, count_reg);
+	limit = count ? ~0ull / count : ~0ull;
+	barrier_var(limit); /* or clang makes it a 128-bit product, which BPF does not have */
+	return bytes > limit ? ~0ull : bytes * count;
+}
+
+static __always_inline void send_free(__u64 addr, __u16 func, __u16 flags)
+{
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	struct wire_free *record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+
+	if (!record) {
+		count_lost();
+		return;
+	}
+	fill_head(&record->head, WIRE_FREE, sizeof(*record), pid_tgid);
+	record->time_ns = bpf_ktime_get_ns();
+	record->addr = addr;
+	record->tid = (__u32)pid_tgid;
+	record->func = func;
+	record->flags = flags;
+	submit(record);
+}
+
+static __always_inline int enter_alloc(struct pt_regs *ctx)
+{
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+	__u64 sp = entry_sp(ctx, cookie), old;
+	struct thread *thread;
+	struct call *call;
+
+	if (!watching)
+		return SKIP_RETURN;
+	thread = this_thread(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!thread) {
+		count_lost();
+		return SKIP_RETURN;
+	}
+	call = &thread->call;
+	if (call->sp && is_nested(call, sp))
+		return SKIP_RETURN;
+
+	call->sp = sp;
+	call->func = PROBE_FUNC(cookie);
+	call->bytes = requested_bytes(ctx, cookie);
+	call->out = read_register(ctx, PROBE_REG(cookie, PROBE_OUT_SHIFT));
+	call->flags = 0;
+	old = read_register(ctx, PROBE_REG(cookie, PROBE_PTR_SHIFT));
+	if (old) {
+		call->flags = WIRE_ALLOC_REALLOC;
+		send_free(old, call->func, WIRE_FREE_REALLOC);
+	}
+	return WATCH_RETURN;
+}
+
+/* The address of the new block; 0: the call failed. */
+static __always_inline __u64 returned_block(const struct pt_regs *ctx, const struct call *call)
+{
+	__u64 result = ctx->ax, block = 0;
+
+	barrier_var(result); /* one load, at a constant offset */
+	if (!call->out)
+		return result;
+	if (!(__u32)result)
+		bpf_probe_read_user(&block, sizeof(block), (void *)call->out);
+	return block;
+}
+
+static __always_inline void leave_alloc(struct pt_regs *ctx)
+{
+	__u64 pid_tgid = bpf_get_current_pid_tgid(), time_ns;
+	struct thread *thread = this_thread(0);
+	struct wire_alloc *record;
+	struct call *call;
+	__u32 stack;
+
+	/* The return has popped the word at entry; any other return is of a nested call. */
+	if (!thread || !thread->call.sp || thread->call.sp + 8 != ctx->sp)
+		return;
+	call = &thread->call;
+	call->sp = 0;
+	if (!watching)
+		return;
+	time_ns = bpf_ktime_get_ns();
+	stack = intern_stack(ctx, &thread->stack, pid_tgid, time_ns);
+	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+	if (!record) {
+		count_lost();
+		return;
+	}
+	fill_head(&record->head, WIRE_ALLOC, sizeof(*record), pid_tgid);
+	record->time_ns = time_ns;
+	record->addr = returned_block(ctx, call);
+	record->bytes = call->bytes;
+	record->tid = (__u32)pid_tgid;
+	record->stack = stack;
+	record->func = call->func;
+	record->flags = call->flags;
+	record->pad = 0;
+	submit(record);
+}
+
+/* Both sides of an allocating function, where the kernel has session links. */
+SEC("uprobe")
+int alloc_session(struct pt_regs *ctx)
+{
+	if (!bpf_session_is_return())
+		return enter_alloc(ctx);
+	leave_alloc(ctx);
+	return 0;
+}
+
+/* The two sides apart, for the other kinds of link. */
+SEC("uprobe")
+int alloc_enter(struct pt_regs *ctx)
+{
+	enter_alloc(ctx);
+	return 0;
+}
+
+SEC("uprobe")
+int alloc_leave(struct pt_regs *ctx)
+{
+	leave_alloc(ctx);
+	return 0;
+}
+
+SEC("uprobe")
+int free_enter(struct pt_regs *ctx)
+{
+	__u64 cookie, addr;
+	struct thread *thread;
+
+	if (!watching)
+		return 0;
+	cookie = bpf_get_attach_cookie(ctx);
+	addr = read_register(ctx, PROBE_REG(cookie, PROBE_PTR_SHIFT));
+	if (!addr)
+		return 0;
+	thread = this_thread(0);
+	if (thread && thread->call.sp && is_nested(&thread->call, entry_sp(ctx, cookie)))
+		return 0;
+	send_free(addr, PROBE_FUNC(cookie), 0);
+	return 0;
+}
+
+SEC("raw_tp/sched_process_exec")
+int exec_done(void *ctx)
+{
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	__u32 tgid = pid_tgid >> 32;
+	struct wire_exec *record;
+
+	if (!bpf_map_lookup_elem(&targets, &tgid))
+		return 0;
+	__sync_fetch_and_add(&address_epoch, 1);
+	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+	if (!record) {
+		count_lost();
+		return 0;
+	}
+	fill_head(&record->head, WIRE_EXEC, sizeof(*record), pid_tgid);
+	record->time_ns = bpf_ktime_get_ns();
+	submit(record);
+	return 0;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * What is remembered of a thread between a call and its return, in task storage: per-CPU memory could
+ * be overwritten by another task in the middle of a program (trap 3).
+ */
+#ifndef THREAD_H
+#define THREAD_H
+
+/* The outermost allocator call the thread is in; sp 0: none. */
+struct call {
+	__u64 sp; /* stack pointer at entry: the address of the return address */
+	__u64 bytes;
+	__u64 out; /* where the block's address will be stored; 0: it is returned */
+	__u16 func;
+	__u16 flags; /* WIRE_ALLOC_* */
+	__u32 pad;
+};
+
+struct thread {
+	struct call call;
+	struct stack_buffer stack;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct thread);
+} threads SEC(".maps");
+
+static __always_inline struct thread *this_thread(__u64 flags)
+{
+	return bpf_task_storage_get(&threads, bpf_get_current_task_btf(), NULL, flags);
+}
+
+/*
+ * Is a call entered at sp made from inside `call` (trap 1)? It is when it stands deeper on the stack,
+ * or at the same place (a tail call), and the outer call still waits for its return: then the word at
+ * call->sp is the kernel's return trampoline. An outer call that was left by longjmp, by an exception
+ * or by exec is not there any more; the new call takes its place.
+ */
+static __always_inline bool is_nested(const struct call *call, __u64 sp)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	__u64 trampoline, word = 0;
+
+	if (sp > call->sp)
+		return false;
+	trampoline = BPF_CORE_READ(task, mm, uprobes_state.xol_area, vaddr);
+	bpf_probe_read_user(&word, sizeof(word), (void *)call->sp);
+	return word == trampoline;
+}
+
+#endif /* THREAD_H */
