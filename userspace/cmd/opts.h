@@ -18,7 +18,7 @@ enum opt_tristate { OPT_AUTO, OPT_YES, OPT_NO };
 struct options {
 	uint32_t pid;	      /* -p; 0: none */
 	char **command;	      /* after "--", NULL-terminated; NULL: none */
-	const char *file;     /* the operand; NULL: none */
+	const char *file;     /* the operand (help: the word); NULL: none */
 	uint64_t duration_ns; /* -d; 0: until Ctrl-C or the end */
 	const char *output;   /* -o; NULL: stdout (record: NAME.PID.htap) */
 	bool json;
@@ -35,7 +35,9 @@ struct options {
 	const char *sysroot;
 	bool debuginfod;
 	unsigned verbose;
-	bool help; /* --help was given */
+	bool help; /* --help was given: print it, look at nothing else */
+	bool man;  /* help: the man page, in roff */
+	bool bash_completion;
 };
 
 enum opt_type {
@@ -56,8 +58,9 @@ struct opt {
 	char letter;	  /* 0: none */
 	const char *arg;  /* name of the argument in help; NULL: takes none */
 	enum opt_type type;
-	size_t member;	  /* offsetof in struct options */
-	uint64_t max;	  /* of a number */
+	size_t member; /* offsetof in struct options */
+	uint64_t min;  /* of a number; a duration's in ns */
+	uint64_t max;
 	unsigned cmds;	  /* opt_cmd bits: who takes it */
 	const char *help; /* one or two sentences */
 };

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The help command, and the help of all others. */
+#include "cmd/help.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "cmd/suggest.h"
+
+#define WIDTH	  80
+#define TEXT_AT	  2  /* columns before a paragraph */
+#define OPTION_AT 10 /* columns before what an option does */
+
+const char *const help_forms[][HELP_MAX_FORMS] = {
+	[CMD_OPERANDS_NONE] = { "[OPTION]..." },
+	[CMD_OPERANDS_TARGET] = { "[OPTION]... -p PID", "[OPTION]... -- COMMAND [ARG]..." },
+	[CMD_OPERANDS_TARGET_OR_FILE] = { "[OPTION]... -p PID", "[OPTION]... -- COMMAND [ARG]...",
+					  "[OPTION]... FILE" },
+	[CMD_OPERANDS_WORD] = { "[OPTION]... [NAME]" },
+};
+
+/* Words that fill lines. */
+struct fill {
+	FILE *out;
+	int indent;
+	int column; /* 0: at the beginning of a line */
+};
+
+static void fill__words(struct fill *fill, const char *text, size_t length)
+{
+	const char *end = text + length;
+
+	while (text < end) {
+		int word = (int)strcspn(text, " \n");
+
+		if (word > end - text)
+			word = (int)(end - text);
+		if (fill->column && fill->column + 1 + word > WIDTH) {
+			fputc('\n', fill->out);
+			fill->column = 0;
+		}
+		if (word && fill->column)
+			fill->column += fprintf(fill->out, " %.*s", word, text);
+		else if (word)
+			fill->column = fprintf(fill->out, "%*s%.*s", fill->indent, "", word, text);
+		text += word + 1;
+	}
+}
+
+static void fill__end(struct fill *fill)
+{
+	if (fill->column)
+		fputc('\n', fill->out);
+	fill->column = 0;
+}
+
+/* Paragraphs with empty lines between them; lines that begin with a blank stay as they are. */
+static void print_about(FILE *out, const char *about)
+{
+	struct fill fill = { .out = out, .indent = TEXT_AT };
+
+	while (*about) {
+		size_t length = strcspn(about, "\n");
+
+		if (!length || *about == ' ') {
+			fill__end(&fill);
+			fprintf(out, "%*s%.*s\n", length ? TEXT_AT : 0, "", (int)length, about);
+		} else {
+			fill__words(&fill, about, length);
+		}
+		about += length + (about[length] == '\n');
+	}
+	fill__end(&fill);
+}
+
+static void print_option(FILE *out, const struct opt *opt)
+{
+	struct fill fill = { .out = out, .indent = OPTION_AT };
+
+	fputs("  ", out);
+	if (opt->letter)
+		fprintf(out, "-%c, ", opt->letter);
+	fprintf(out, "--%s%s%s\n", opt->name, opt->arg ? " " : "", opt->arg ? opt->arg : "");
+	fill__words(&fill, opt->help, strlen(opt->help));
+	fill__end(&fill);
+}
+
+bool help__next_example(const char **examples, struct help_example *example)
+{
+	const char *line = *examples, *gap;
+	size_t length = strcspn(line, "\n");
+
+	if (!length)
+		return false;
+	*examples += length + (line[length] == '\n');
+	*example = (struct help_example){ .command = line, .command_length = length };
+	gap = memmem(line, length, "  ", 2);
+	if (!gap)
+		return true;
+	example->command_length = (size_t)(gap - line);
+	example->what = gap + strspn(gap, " ");
+	example->what_length = (size_t)(line + length - example->what);
+	return true;
+}
+
+static void print_examples(FILE *out, const struct cmd *cmd)
+{
+	struct fill fill = { .out = out, .indent = OPTION_AT };
+	const char *examples = cmd->examples ? cmd->examples : "";
+	struct help_example example;
+
+	if (*examples)
+		fputs("\nExamples:\n", out);
+	while (help__next_example(&examples, &example)) {
+		fprintf(out, "  %.*s\n", (int)example.command_length, example.command);
+		fill__words(&fill, example.what, example.what_length);
+		fill__end(&fill);
+	}
+}
+
+void help__command(FILE *out, const struct cmd *cmd)
+{
+	const char *const *form = help_forms[cmd->operands];
+
+	fprintf(out, "heaptap %s: %s\n\n", cmd->name, cmd->summary);
+	for (size_t i = 0; i < HELP_MAX_FORMS && form[i]; i++)
+		fprintf(out, "%s heaptap %s %s\n", i ? "      " : "Usage:", cmd->name, form[i]);
+	if (cmd->about) {
+		fputc('\n', out);
+		print_about(out, cmd->about);
+	}
+	fputs("\nOptions:\n", out);
+	for (size_t i = 0; i < nr_opts; i++)
+		if (opts[i].cmds & cmd->bit)
+			print_option(out, &opts[i]);
+	print_examples(out, cmd);
+}
+
+void help__overview(FILE *out)
+{
+	fputs("heaptap watches the heap of a running process from outside.\n\n"
+	      "Usage: heaptap COMMAND [OPTION]...\n\nCommands:\n",
+	      out);
+	for (size_t i = 0; i < nr_cmds; i++)
+		fprintf(out, "  %-8s%s\n", cmds[i]->name, cmds[i]->summary);
+	fputs("\nA first try, as root, on a process that seems to leak:\n"
+	      "  heaptap leaks -p PID -d 60 --older 30\n\n"
+	      "heaptap help COMMAND explains one command, heaptap --version says which version\n"
+	      "this is.\n",
+	      out);
+}
+
+void help__blame_unknown(const char *name)
+{
+	struct suggest suggest = { .word = name };
+
+	for (size_t i = 0; i < nr_cmds; i++)
+		suggest__offer(&suggest, cmds[i]->name);
+	if (suggest.nearest)
+		log_err("There is no command '%s'. Did you mean: heaptap %s", name,
+			suggest.nearest);
+	else
+		log_err("There is no command '%s'. All commands are listed by: heaptap help", name);
+}
+
+static int run(const struct options *options)
+{
+	const struct cmd *cmd = options->file ? cmd__find(options->file) : NULL;
+
+	if (options->man) {
+		help__man(stdout);
+	} else if (options->bash_completion) {
+		help__bash(stdout);
+	} else if (cmd) {
+		help__command(stdout, cmd);
+	} else if (options->file) {
+		help__blame_unknown(options->file);
+		return EXIT_USAGE;
+	} else {
+		help__overview(stdout);
+	}
+	return EXIT_DONE;
+}
+
+const struct cmd cmd_help = {
+	.name = "help",
+	.bit = CMD_HELP,
+	.operands = CMD_OPERANDS_WORD,
+	.summary = "explain a command",
+	.about = "Without NAME it lists the commands, with NAME it explains one of them.",
+	.examples = "heaptap help leaks   everything about heaptap leaks\n"
+		    "heaptap help --man | man -l -   read the man page without installing it\n",
+	.run = run,
+};

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The table of options; parse.c reads a command line against it, help*.c explain it. */
+#include "cmd/opts.h"
+
+#include "base/util.h"
+
+#define ANY	      (CMD_LEAKS | CMD_RECORD | CMD_DOCTOR | CMD_HELP)
+#define WATCH	      (CMD_LEAKS | CMD_RECORD)
+#define MEMBER(name)  offsetof(struct options, name)
+#define NO_BOUND      UINT64_MAX
+#define PID_MAX_LIMIT 4194304 /* the kernel's own limit on 64-bit machines */
+
+const struct opt opts[] = {
+	{ "pid", 'p', "PID", OPT_PID, MEMBER(pid), 1, PID_MAX_LIMIT, WATCH | CMD_DOCTOR,
+	  "Look at the running process PID. Ending heaptap, by Ctrl-C or otherwise, leaves the "
+	  "process running." },
+	{ "duration", 'd', "SECONDS", OPT_DURATION, MEMBER(duration_ns), 1, NO_BOUND, WATCH,
+	  "Stop watching after SECONDS; without it Ctrl-C or the end of the process does. Decimals "
+	  "and the suffixes ms, s, m and h are understood: 0.5, 90, 10m." },
+	{ "output", 'o', "FILE", OPT_STRING, MEMBER(output), 0, 0, WATCH,
+	  "Write to FILE: the report of leaks instead of standard output, the recording of record "
+	  "instead of NAME.PID.htap." },
+	{ "json", 0, NULL, OPT_FLAG, MEMBER(json), 0, 0, CMD_LEAKS,
+	  "Print the report as JSON, every stack in full detail." },
+	{ "min-bytes", 0, "BYTES", OPT_BYTES, MEMBER(min_bytes), 0, NO_BOUND, CMD_LEAKS,
+	  "Leave out stacks whose live blocks add up to fewer BYTES. K, M and G stand for powers "
+	  "of 1024." },
+	{ "min-count", 0, "N", OPT_NUMBER, MEMBER(min_count), 0, NO_BOUND, CMD_LEAKS,
+	  "Leave out stacks with fewer than N live blocks." },
+	{ "older", 0, "SECONDS", OPT_DURATION, MEMBER(older_ns), 0, NO_BOUND, CMD_LEAKS,
+	  "Only count blocks at least SECONDS old at the end. A process seen in the middle of its "
+	  "work always has young blocks that it is about to free; this leaves them out." },
+	{ "top", 0, "N", OPT_NUMBER, MEMBER(top), 0, NO_BOUND, CMD_LEAKS,
+	  "Print the N largest entries only; 0, the default, prints all." },
+	{ "depth", 0, "N", OPT_NUMBER, MEMBER(depth), 0, NO_BOUND, CMD_LEAKS,
+	  "Look at the N innermost frames only, and add up stacks that agree in them; 0, the "
+	  "default, looks at all." },
+	{ "error-exitcode", 0, "N", OPT_EXITCODE, MEMBER(error_exitcode), 1, 255, CMD_LEAKS,
+	  "Exit with status N, from 1 to 255, when the report has any entry." },
+	{ "lossless", 0, NULL, OPT_ON, MEMBER(lossless), 0, 0, WATCH,
+	  "Stop the process for a moment whenever the ring is nearly full, so that no event is "
+	  "lost. The default for a launched COMMAND." },
+	{ "no-lossless", 0, NULL, OPT_OFF, MEMBER(lossless), 0, 0, WATCH,
+	  "Never stop the process; lose events when the ring is full, and say how many. The "
+	  "default with --pid." },
+	{ "ring-size", 0, "BYTES", OPT_BYTES, MEMBER(ring_bytes), 64 << 10, 2ull << 30, WATCH,
+	  "Size of the ring between kernel and heaptap: 64K to 2G, rounded up to a power of two; "
+	  "16M by default. A larger one absorbs longer bursts." },
+	{ "no-symbols", 0, NULL, OPT_FLAG, MEMBER(no_symbols), 0, 0, CMD_RECORD,
+	  "Keep addresses only and leave names to whoever reads the recording on a machine that "
+	  "has the same binaries." },
+	{ "debug-dir", 0, "DIR", OPT_STRING, MEMBER(debug_dir), 0, 0, WATCH,
+	  "Look for separate debug files under DIR too, by build-id and by debug link." },
+	{ "sysroot", 0, "DIR", OPT_STRING, MEMBER(sysroot), 0, 0, WATCH,
+	  "Look for the binaries of the process below DIR." },
+	{ "debuginfod", 0, NULL, OPT_FLAG, MEMBER(debuginfod), 0, 0, WATCH,
+	  "Ask the servers in DEBUGINFOD_URLS for missing debug information. Without this option "
+	  "heaptap never uses the network." },
+	{ "verbose", 'v', NULL, OPT_COUNT, MEMBER(verbose), 0, 0, WATCH | CMD_DOCTOR,
+	  "Say more about what is being done; twice says still more." },
+	{ "man", 0, NULL, OPT_FLAG, MEMBER(man), 0, 0, CMD_HELP,
+	  "Print the man page, heaptap(1), in roff." },
+	{ "bash-completion", 0, NULL, OPT_FLAG, MEMBER(bash_completion), 0, 0, CMD_HELP,
+	  "Print the completion script for bash." },
+	{ "help", 'h', NULL, OPT_FLAG, MEMBER(help), 0, 0, ANY, "Explain the command." },
+};
+
+const size_t nr_opts = ARRAY_SIZE(opts);

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* A command line against the table of opts.c: getopt_long finds the words, the rows their sense. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "cmd/cmd.h"
+#include "cmd/opts.h"
+#include "cmd/suggest.h"
+
+#define DEFAULT_RING_BYTES (16ull << 20)
+
+/* getopt's code of a long option: its row, out of the way of letters. */
+#define LONG_CODE 0x100
+
+struct parse {
+	const struct cmd *cmd;
+	int argc;
+	char **argv;
+	struct options *options;
+	int at;	     /* the word getopt is at */
+	int operand; /* where the first operand is; 0: none so far */
+};
+
+/* "--duration (-d)" */
+static const char *shown_name(const struct opt *opt)
+{
+	static char text[64];
+
+	if (opt->letter)
+		snprintf(text, sizeof(text), "--%s (-%c)", opt->name, opt->letter);
+	else
+		snprintf(text, sizeof(text), "--%s", opt->name);
+	return text;
+}
+
+static int parse_duration(const char *text, uint64_t max_ns, uint64_t *value_ns)
+{
+	int err = parse__duration_ns(text, value_ns);
+
+	return !err && *value_ns > max_ns ? -ERANGE : err;
+}
+
+/* How the argument of each type is read, and what is said when it cannot be. */
+static const struct {
+	int (*parse)(const char *text, uint64_t max, uint64_t *value);
+	const char *wants;
+} arguments[] = {
+	[OPT_NUMBER] = { parse__u64, "a whole number" },
+	[OPT_BYTES] = { parse__bytes, "a number of bytes such as 4096, 64K or 1M" },
+	[OPT_DURATION] = { parse_duration, "a time in seconds such as 60, 0.5 or 10m" },
+	[OPT_PID] = { parse__u64, "a process id" },
+	[OPT_EXITCODE] = { parse__u64, "an exit status" },
+};
+
+/* The bounds of an option that has both, for a message: " from 64K to 2G". */
+static const char *shown_bounds(const struct opt *opt)
+{
+	static char text[64];
+
+	if (opt->max == UINT64_MAX)
+		return opt->min ? ", more than 0" : "";
+	if (opt->type == OPT_BYTES)
+		snprintf(text, sizeof(text), ", from %lluK to %lluG",
+			 (unsigned long long)opt->min >> 10, (unsigned long long)opt->max >> 30);
+	else
+		snprintf(text, sizeof(text), " from %llu to %llu", (unsigned long long)opt->min,
+			 (unsigned long long)opt->max);
+	return text;
+}
+
+static int read_number(const struct opt *opt, const char *text, uint64_t *value)
+{
+	int err = arguments[opt->type].parse(text, opt->max, value);
+
+	if (!err && *value >= opt->min)
+		return 0;
+	log_err("%s takes %s%s, not '%s'.", shown_name(opt), arguments[opt->type].wants,
+		shown_bounds(opt), text);
+	return -EINVAL;
+}
+
+static int set_pid(uint32_t *pid, uint64_t value)
+{
+	if (*pid && *pid != value) {
+		log_err("--pid (-p) was given twice, %u and %u; heaptap looks at one process.",
+			*pid, (uint32_t)value);
+		return -EINVAL;
+	}
+	*pid = (uint32_t)value;
+	return 0;
+}
+
+static int set_string(const struct opt *opt, const char **member, const char *text)
+{
+	if (!*text) {
+		log_err("%s takes the name of a %s, not an empty word.", shown_name(opt),
+			strcmp(opt->arg, "DIR") ? "file" : "directory");
+		return -EINVAL;
+	}
+	*member = text;
+	return 0;
+}
+
+/* Stores what the option says. */
+static int apply(const struct opt *opt, const char *text, struct options *options)
+{
+	void *member = (char *)options + opt->member;
+	uint64_t value = 0;
+
+	if (opt->arg && opt->type != OPT_STRING && read_number(opt, text, &value))
+		return -EINVAL;
+	switch (opt->type) {
+	case OPT_FLAG:
+		*(bool *)member = true;
+		break;
+	case OPT_COUNT:
+		++*(unsigned *)member;
+		break;
+	case OPT_STRING:
+		return set_string(opt, member, text);
+	case OPT_NUMBER:
+	case OPT_BYTES:
+	case OPT_DURATION:
+		*(uint64_t *)member = value;
+		break;
+	case OPT_PID:
+		return set_pid(member, value);
+	case OPT_EXITCODE:
+		*(int *)member = (int)value;
+		break;
+	case OPT_ON:
+	case OPT_OFF:
+		*(enum opt_tristate *)member = opt->type == OPT_ON ? OPT_YES : OPT_NO;
+		break;
+	}
+	return 0;
+}
+
+/* Appends a word and a space; what does not fit is left out, for this is only ever a hint. */
+static void add_word(char *text, size_t size, const char *word)
+{
+	size_t used = strlen(text);
+
+	if (used + strlen(word) + 2 <= size)
+		snprintf(text + used, size - used, " %s", word);
+}
+
+/* The line somebody meant who forgot the "--" in front of a command. */
+static void hint_at_dashes(const struct parse *parse)
+{
+	char text[512] = "heaptap";
+
+	for (int i = 0; i < parse->argc; i++) {
+		if (i == parse->operand)
+			add_word(text, sizeof(text), "--");
+		add_word(text, sizeof(text), parse->argv[i]);
+	}
+	log_err("To trace a command put -- in front of it: %s", text);
+}
+
+static bool takes_command(const struct cmd *cmd)
+{
+	return cmd->operands == CMD_OPERANDS_TARGET || cmd->operands == CMD_OPERANDS_TARGET_OR_FILE;
+}
+
+static int take_operand(struct parse *parse, const char *word)
+{
+	const struct cmd *cmd = parse->cmd;
+	bool takes_one =
+		cmd->operands == CMD_OPERANDS_TARGET_OR_FILE || cmd->operands == CMD_OPERANDS_WORD;
+
+	if (!parse->operand)
+		parse->operand = parse->at;
+	if (takes_one && !parse->options->file) {
+		parse->options->file = word;
+		return 0;
+	}
+	if (takes_one)
+		log_err("heaptap %s takes one %s; '%s' is one too many.", cmd->name,
+			cmd->operands == CMD_OPERANDS_WORD ? "name" : "FILE", word);
+	else
+		log_err("heaptap %s has no use for the word '%s'.", cmd->name, word);
+	if (takes_command(cmd))
+		hint_at_dashes(parse);
+	return -EINVAL;
+}
+
+/* Somebody else's option: "heaptap record does not take --top; heaptap leaks does." */
+static bool blame_other_command(const struct cmd *cmd, const struct opt *opt)
+{
+	for (size_t i = 0; i < nr_cmds; i++)
+		if (opt->cmds & cmds[i]->bit) {
+			log_err("heaptap %s does not take --%s; heaptap %s does.", cmd->name,
+				opt->name, cmds[i]->name);
+			return true;
+		}
+	return false;
+}
+
+static bool is_named(const struct opt *opt, const char *word, size_t length)
+{
+	if (word[0] != '-')
+		return false;
+	if (word[1] != '-')
+		return opt->letter && opt->letter == word[1];
+	return strlen(opt->name) == length - 2 && !strncmp(opt->name, word + 2, length - 2);
+}
+
+static int blame_unknown(const struct parse *parse, int letter)
+{
+	const char *word = parse->argv[parse->at];
+	char typed[3] = { '-', (char)letter, '\0' }, name[64];
+	struct suggest suggest = { .word = name };
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
+	for (size_t i = 0; i < nr_opts; i++)
+		if (is_named(&opts[i], letter ? typed : name, letter ? 2 : strlen(name)) &&
+		    blame_other_command(parse->cmd, &opts[i]))
+			return -EINVAL;
+	/* "-json" is -j -s -o -n to getopt, --json to the person. */
+	suggest.word += strspn(name, "-");
+	for (size_t i = 0; i < nr_opts; i++)
+		if ((opts[i].cmds & parse->cmd->bit) && strlen(suggest.word) > 1)
+			suggest__offer(&suggest, opts[i].name);
+	log_err("heaptap %s does not know the option %s.%s%s%s", parse->cmd->name,
+		letter && !suggest.nearest ? typed : name,
+		suggest.nearest ? " Did you mean --" : "", suggest.nearest ? suggest.nearest : "",
+		suggest.nearest ? "?" : "");
+	if (parse->operand && takes_command(parse->cmd))
+		hint_at_dashes(parse);
+	else
+		log_err("Its options are listed by: heaptap help %s", parse->cmd->name);
+	return -EINVAL;
+}
+
+static const struct opt *by_code(int code)
+{
+	if (code >= LONG_CODE)
+		return &opts[code - LONG_CODE];
+	for (size_t i = 0; i < nr_opts; i++)
+		if (opts[i].letter == code)
+			return &opts[i];
+	return NULL;
+}
+
+/* One code of getopt_long. */
+static int take(struct parse *parse, int code)
+{
+	const struct opt *opt;
+
+	if (code == 1)
+		return take_operand(parse, optarg);
+	if (code == ':') {
+		opt = by_code(optopt);
+		log_err("%s takes an argument, %s, and there is none.", shown_name(opt), opt->arg);
+		return -EINVAL;
+	}
+	if (code == '?' && optopt >= LONG_CODE) {
+		opt = by_code(optopt);
+		log_err("%s takes no argument, and was given one: %s", shown_name(opt),
+			parse->argv[parse->at]);
+		return -EINVAL;
+	}
+	if (code == '?')
+		return blame_unknown(parse, optopt);
+	return apply(by_code(code), optarg, parse->options);
+}
+
+/* Both arrays getopt_long wants, from the rows that cmd takes. The caller frees *letters. */
+static struct option *build_arrays(const struct cmd *cmd, char **letters)
+{
+	struct option *longs = xcalloc(nr_opts + 1, sizeof(*longs));
+	char *letter = *letters = xcalloc(2 * nr_opts + 3, 1);
+	size_t nr = 0;
+
+	*letter++ = '-'; /* operands are handed over where they stand, as code 1 */
+	*letter++ = ':'; /* a missing argument is told from an unknown option */
+	for (size_t i = 0; i < nr_opts; i++) {
+		if (!(opts[i].cmds & cmd->bit))
+			continue;
+		longs[nr++] = (struct option){ opts[i].name,
+					       opts[i].arg ? required_argument : no_argument, NULL,
+					       LONG_CODE + (int)i };
+		if (!opts[i].letter)
+			continue;
+		*letter++ = opts[i].letter;
+		if (opts[i].arg)
+			*letter++ = ':';
+	}
+	return longs;
+}
+
+/* The words up to "--", the end, or --help. */
+static int scan(struct parse *parse)
+{
+	char *letters;
+	struct option *longs = build_arrays(parse->cmd, &letters);
+	int code, err = 0;
+
+	opterr = 0;
+	optind = 0;
+	for (parse->at = 1; !err && !parse->options->help; parse->at = optind) {
+		code = getopt_long(parse->argc, parse->argv, letters, longs, NULL);
+		if (code == -1)
+			break;
+		err = take(parse, code);
+	}
+	/* getopt has passed over one word when it was "--", none at the end. */
+	if (!err && !parse->options->help && optind > parse->at)
+		parse->options->command = parse->argv + optind;
+	free(letters);
+	free(longs);
+	return err;
+}
+
+static int check_command(const struct parse *parse)
+{
+	const struct options *options = parse->options;
+	const char *name = parse->cmd->name;
+
+	if (!options->command)
+		return 0;
+	if (!options->command[0]) {
+		log_err("A command is missing after --, as in: heaptap %s -- ls -l",
+			takes_command(parse->cmd) ? name : "leaks");
+		return -EINVAL;
+	}
+	if (takes_command(parse->cmd))
+		return 0;
+	log_err("heaptap %s runs no command; '%s' after -- is one too many.", name,
+		options->command[0]);
+	return -EINVAL;
+}
+
+/* One thing to look at, and one only. */
+static int check_target(const struct parse *parse)
+{
+	const struct options *options = parse->options;
+	const char *or_file =
+		parse->cmd->operands == CMD_OPERANDS_TARGET_OR_FILE ? ", or a recording: FILE" : "";
+
+	if (!takes_command(parse->cmd))
+		return 0;
+	if (options->pid && options->command)
+		log_err("--pid (-p) and -- do not go together: look at a running process, or start "
+			"one.");
+	else if (options->pid && options->file)
+		log_err("--pid (-p) and '%s' do not go together: look at a running process, or "
+			"read a recording.",
+			options->file);
+	else if (options->file && options->command)
+		log_err("'%s' and -- do not go together: read a recording, or start a command.",
+			options->file);
+	else if (!options->pid && !options->file && !options->command)
+		log_err("heaptap %s wants to know what to look at: -p PID, or -- COMMAND "
+			"[ARG...]%s. See: heaptap help %s",
+			parse->cmd->name, or_file, parse->cmd->name);
+	else
+		return 0;
+	return -EINVAL;
+}
+
+int opts__parse(const struct cmd *cmd, int argc, char **argv, struct options *options)
+{
+	struct parse parse = { .cmd = cmd, .argc = argc, .argv = argv, .options = options };
+	int err;
+
+	*options = (struct options){ .ring_bytes = DEFAULT_RING_BYTES };
+	err = scan(&parse);
+	if (err || options->help)
+		return err;
+	err = check_command(&parse);
+	return err ? err : check_target(&parse);
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Finds the subcommand and hands it its options. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "cmd/cmd.h"
+#include "cmd/help.h"
+
+static bool is_one_of(const char *word, const char *one, const char *other)
+{
+	return !strcmp(word, one) || !strcmp(word, other);
+}
+
+/* An option, where the name of a command was to come. */
+static int run_option(const char *option)
+{
+	if (is_one_of(option, "-h", "--help")) {
+		help__overview(stdout);
+		return EXIT_DONE;
+	}
+	if (is_one_of(option, "-V", "--version")) {
+		puts("heaptap " HEAPTAP_VERSION);
+		return EXIT_DONE;
+	}
+	log_err("The first word is a command, options follow it, as in: heaptap leaks -p PID; not "
+		"'%s'. All commands are listed by: heaptap help",
+		option);
+	return EXIT_USAGE;
+}
+
+static int run_command(const struct cmd *cmd, int argc, char **argv)
+{
+	struct options options;
+
+	if (opts__parse(cmd, argc, argv, &options))
+		return EXIT_USAGE;
+	log__set_level(min(LOG_WARN + options.verbose, (unsigned)LOG_DEBUG));
+	if (options.help) {
+		help__command(stdout, cmd);
+		return EXIT_DONE;
+	}
+	return cmd->run(&options);
+}
+
+int main(int argc, char **argv)
+{
+	const struct cmd *cmd;
+	int status;
+
+	if (argc < 2) {
+		help__overview(stderr);
+		return EXIT_USAGE;
+	}
+	cmd = cmd__find(argv[1]);
+	if (cmd) {
+		status = run_command(cmd, argc - 1, argv + 1);
+	} else if (argv[1][0] == '-') {
+		status = run_option(argv[1]);
+	} else {
+		help__blame_unknown(argv[1]);
+		status = EXIT_USAGE;
+	}
+	/* What was printed is not there before it is written: a full disk shows up here. */
+	errno = 0;
+	if (fflush(stdout) || ferror(stdout)) {
+		log_err("The output could not be written: %s.",
+			errno ? strerror(errno) : "an earlier write failed");
+		return EXIT_CANNOT;
+	}
+	return status;
+}
