@@ -8,8 +8,7 @@ VERSION := 0.1.0
 
 CC ?= gcc
 CLANG ?= clang
-BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) $(shell command -v bpftool 2>/dev/null) bpftool)
-PKG_CONFIG ?= pkg-config
+BPFTOOL ?= $(shell scripts/find-bpftool || echo bpftool)
 ARCH := $(shell uname -m)
 BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(ARCH)))
 

@@ -4,6 +4,41 @@ $(O)/unit/%: tests/unit/%.c $(LIBRARY) $(O)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIBRARY) -lcmocka $(LIBS)
 
-.PHONY: unit
-unit: $(UNIT) ## build and run the unit tests (no root needed)
-	$(Q)for test in $(UNIT); do $$test || exit 1; done
+# Compiled as its own people would, not with the flags of heaptap; its frame pointers are what
+# stacks of more than one frame are walked by.
+$(O)/leaky-server: tests/workloads/leaky-server.c
+	$(call msg,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 -g -fno-omit-frame-pointer -Wall -Wextra -pthread -o $@ $<
+
+# ONLY=PART of a name restricts what is run. End-to-end tests find the program in HEAPTAP and a
+# folder for what they build in HEAPTAP_BUILD.
+RUN_TESTS = HEAPTAP=$(abspath $(O)/heaptap) HEAPTAP_BUILD=$(abspath $(O)) CC='$(CC)' \
+	    tests/run --only '$(ONLY)'
+E2E := $(sort $(wildcard tests/e2e/test_*.py))
+
+# A build under sudo should not leave files its owner cannot remove.
+GIVE_BACK = if [ "$$SUDO_UID" ]; then chown -R "$$SUDO_UID:$$SUDO_GID" $(O); fi
+
+.PHONY: unit layers format-check check run-check demo
+unit: $(UNIT) ## build and run the unit tests; needs no root
+	$(Q)$(RUN_TESTS) $(UNIT)
+
+layers: ## check which folder includes which
+	$(Q)scripts/check-layers
+
+format-check: ## compare the sources with .clang-format
+	$(Q)find userspace -name '*.[ch]' | xargs clang-format --dry-run --Werror
+
+# What is missing is installed before make looks for it: hence a make of its own for the rest.
+check: ## as root: install what is missing, build, run all tests
+	$(Q)scripts/setup check
+	$(Q)$(MAKE) --no-print-directory run-check; status=$$?; $(GIVE_BACK); exit $$status
+
+run-check: $(O)/heaptap $(O)/heaptap.1 $(O)/heaptap.bash $(UNIT)
+	$(Q)$(RUN_TESTS) scripts/check-layers $(UNIT) $(E2E)
+
+demo: ## as root: install what is missing, build, find the leaks of a small server
+	$(Q)scripts/setup build
+	$(Q)$(MAKE) --no-print-directory $(O)/heaptap $(O)/leaky-server
+	$(Q)scripts/demo $(O); status=$$?; $(GIVE_BACK); exit $$status
