@@ -1,3 +1,5 @@
+include mk/bench.mk
+
 # Unit tests: one program a file of tests/unit/, linked with everything but main.
 $(O)/unit/%: tests/unit/%.c $(LIBRARY) $(O)/flags
 	$(call msg,CC,$<)
