@@ -168,6 +168,7 @@ static void other_branches(void **state)
 	/* Nothing behind jmp, call and ret is looked at. */
 	expect(CHOOSE("\xeb\x20\x53", &size_need), 0, true, "jmp 0x22");
 	expect(CHOOSE("\xe8\x00\x00\x00\x00\x53", &size_need), 0, true, "call 5");
+	expect(CHOOSE("\xe9\x00\xff\xff\xff", &size_need), 0, true, "jmp -0xfb");
 	expect(CHOOSE("\x90\x53", &size_need), 0, true, "nop");
 	expect(CHOOSE("\xff\xe0\x53", &size_need), 0, false, "jmp rax");
 	expect(CHOOSE("\xff\xd0\x53", &size_need), 0, false, "call rax");

@@ -305,6 +305,8 @@ static bool step(struct walk *walk, const cs_insn *insn, bool null_branch)
 
 static void choose(const struct walk *walk, const cs_insn *insn, struct place *place)
 {
+	int64_t target = insn->detail->x86.operands[0].imm;
+
 	place->offset = (uint32_t)insn->address;
 	place->emulated = is_emulated(insn);
 	place->pushed_words = walk->pushed;
@@ -312,8 +314,13 @@ static void choose(const struct walk *walk, const cs_insn *insn, struct place *p
 		if (walk->args & 1u << arg)
 			place->arg_reg[arg] = (uint8_t)find_arg(walk, arg);
 	}
-	snprintf(place->text, sizeof(place->text), "%.24s%s%.38s", insn->mnemonic,
-		 insn->op_str[0] ? " " : "", insn->op_str);
+	/* The function is at address 0: what is before it reads better with a sign. */
+	if (in_group(insn, CS_GRP_BRANCH_RELATIVE) && target < 0)
+		snprintf(place->text, sizeof(place->text), "%.24s -0x%llx", insn->mnemonic,
+			 0ull - (unsigned long long)target);
+	else
+		snprintf(place->text, sizeof(place->text), "%.24s%s%.38s", insn->mnemonic,
+			 insn->op_str[0] ? " " : "", insn->op_str);
 }
 
 static void walk_line(struct walk *walk, const cs_insn *insns, size_t nr, struct place *place)
