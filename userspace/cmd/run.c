@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cmd/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "cmd/cmd.h"
+#include "trace/writer.h"
+#include "wire.h"
+
+/* How long the pump sleeps at most: a compromise of wake-ups and of how full the ring gets. */
+#define NAP_MS	    10
+#define PROGRESS_NS (NSEC_PER_SEC / 4)
+
+static volatile sig_atomic_t interrupted, terminated;
+
+static void note_signal(int signal)
+{
+	if (signal == SIGINT)
+		interrupted = 1;
+	else
+		terminated = 1;
+}
+
+/* A second Ctrl-C, while names are looked up, ends the program as usual. */
+static void catch_signals(bool launched)
+{
+	struct sigaction action = { .sa_handler = note_signal,
+				    .sa_flags = launched ? 0 : (int)SA_RESETHAND };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int module_fd(void *data, uint32_t module)
+{
+	const struct source *source = data;
+
+	return source->module_fd(source, module);
+}
+
+int run__open(struct run *run, const struct options *options)
+{
+	struct sym_options sym_options = { .sysroot = options->sysroot,
+					   .debug_dir = options->debug_dir,
+					   .debuginfod = options->debuginfod };
+	bool launched = options->command != NULL;
+	struct bpf_source_config config = {
+		.lossless =
+			options->lossless == OPT_YES || (options->lossless == OPT_AUTO && launched),
+		.ring_bytes = options->ring_bytes,
+	};
+
+	*run = (struct run){ .options = options, .count_heap = true };
+	if (options->file) {
+		run->source = file_source__open(options->file);
+	} else if (launched) {
+		run->source = bpf_source__launch(&config, options->command);
+	} else {
+		run->source = bpf_source__attach(&config, (pid_t)options->pid);
+	}
+	if (!run->source)
+		return -EIO;
+	/* Not before the launch: a command must not inherit an ignored SIGPIPE. */
+	catch_signals(launched);
+	run->model = model__new(&sym_options);
+	run->model->module_fd = module_fd;
+	run->model->module_fd_data = run->source;
+	return 0;
+}
+
+void run__close(struct run *run)
+{
+	if (run->source)
+		run->source->close(run->source);
+	model__free(run->model);
+	*run = (struct run){ 0 };
+}
+
+static void show_progress(struct run *run, uint64_t now_ns)
+{
+	const struct model *model = run->model;
+	uint64_t rate;
+
+	if (!isatty(STDERR_FILENO) || now_ns - run->shown_ns < PROGRESS_NS)
+		return;
+	rate = (model->nr_events - run->shown_events) * NSEC_PER_SEC / (now_ns - run->shown_ns);
+	log__progress("%" PRIu64 " events, %" PRIu64 " bytes live, %" PRIu64 " events/s, %" PRIu64
+		      " lost%s",
+		      model->nr_events, heap__totals(model->heap)->live_bytes,
+		      run->shown_ns ? rate : 0, model->nr_lost,
+		      run->options->file || run->options->command ? "" : "; Ctrl-C ends it");
+	run->shown_ns = now_ns;
+	run->shown_events = model->nr_events;
+}
+
+void run__show_names(uint32_t done, uint32_t modules, void *data)
+{
+	log__progress("reading names: %" PRIu32 " of %" PRIu32 " files", done, modules);
+}
+
+static int take(const struct wire_head *record, void *data)
+{
+	struct run *run = data;
+	int err = run->writer ? trace_writer__append(run->writer, record) : 0;
+
+	if (err)
+		return err;
+	if (!run->count_heap && (record->type == WIRE_ALLOC || record->type == WIRE_FREE)) {
+		run->model->nr_events++;
+		return 0;
+	}
+	return model__apply(run->model, record);
+}
+
+int run__pump(struct run *run)
+{
+	const struct options *options = run->options;
+	uint64_t now_ns = clock__monotonic_ns(), end_ns = now_ns + options->duration_ns;
+	bool stopped = false;
+	int more = 1;
+
+	run->shown_ns = now_ns;
+	while (more > 0) {
+		more = run->source->pump(run->source, NAP_MS, take, run);
+		now_ns = clock__monotonic_ns();
+		if (terminated && options->command && !stopped) {
+			/* Who ends heaptap means the command: its end is then ours. */
+			kill((pid_t)run->model->pid, SIGTERM);
+			terminated = 0;
+		}
+		if (!stopped && ((options->duration_ns && now_ns >= end_ns) || terminated ||
+				 (interrupted && !options->command))) {
+			run->source->stop(run->source);
+			stopped = true;
+		}
+		show_progress(run, now_ns);
+	}
+	log__progress(NULL);
+	return more;
+}
+
+int run__status(struct run *run)
+{
+	int status = run->source->wait_command(run->source);
+
+	if (status < 0)
+		return EXIT_DONE;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Under sudo a new file belongs to the caller, who is to read it without privilege. */
+static void give_to_caller(int fd)
+{
+	const char *uid = getenv("SUDO_UID"), *gid = getenv("SUDO_GID");
+	uint64_t user, group;
+
+	if (geteuid() == 0 && uid && gid && !parse__u64(uid, UINT32_MAX - 1, &user) &&
+	    !parse__u64(gid, UINT32_MAX - 1, &group) && fchown(fd, (uid_t)user, (gid_t)group))
+		log_info("The output stays root's: %s.", strerror(errno));
+}
+
+int run__create(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd >= 0) {
+		give_to_caller(fd);
+		return fd;
+	}
+	if (errno == EEXIST)
+		fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	if (fd < 0) {
+		fd = -errno;
+		log_err("%s cannot be written: %s.", path, strerror(-fd));
+	}
+	return fd;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What leaks and record have in common: a source pumped into a model, and perhaps into a recording,
+ * until it ends, the time is up or Ctrl-C is pressed. */
+#ifndef RUN_H
+#define RUN_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "cmd/opts.h"
+#include "report/model.h"
+#include "source/source.h"
+
+struct trace_writer;
+
+struct run {
+	const struct options *options;
+	struct source *source;
+	struct model *model;
+	struct trace_writer *writer;	 /* NULL: nothing is recorded */
+	bool count_heap;		 /* false: the model learns stacks and names only */
+	uint64_t shown_ns, shown_events; /* the last progress line */
+};
+
+/* Opens what the options name. 0, or -errno after saying why not. */
+int run__open(struct run *run, const struct options *options);
+/* Pumps to the end. 0, or -errno after saying what broke; what came before it is in the model. */
+int run__pump(struct run *run);
+/* The exit status: the launched command's own (128 + signal when it was killed) after waiting for
+ * it, else EXIT_DONE. */
+int run__status(struct run *run);
+void run__close(struct run *run);
+
+/* A sym__resolve progress function: a line on the terminal. */
+void run__show_names(uint32_t done, uint32_t modules, void *data);
+
+/*
+ * Creates an output file, readable by its owner only: under sudo, by who called it. A descriptor,
+ * or -errno after saying why not.
+ */
+int run__create(const char *path);
+
+#endif /* RUN_H */

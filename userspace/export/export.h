@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The forms a snapshot is written in: one file each. */
+#ifndef EXPORT_H
+#define EXPORT_H
+
+#include <stdio.h>
+
+#include "report/leaks.h"
+
+/* mdump's leak blocks, then the totals. */
+void leaks_text__write(const struct leaks *leaks, FILE *out);
+/* README.md, "JSON". */
+void leaks_json__write(const struct leaks *leaks, FILE *out);
+
+#endif /* EXPORT_H */

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <stdio.h>
+#include <time.h>
+
+#include "base/json.h"
+#include "base/util.h"
+#include "export/export.h"
+
+static void write_target(const struct model *model, struct json *json)
+{
+	time_t seconds = (time_t)(model->started_ns / NSEC_PER_SEC);
+	char started[64];
+	struct tm utc;
+	size_t len;
+
+	gmtime_r(&seconds, &utc);
+	len = strftime(started, sizeof(started), "%Y-%m-%dT%H:%M:%S", &utc);
+	snprintf(started + len, sizeof(started) - len, ".%03uZ",
+		 (unsigned)(model->started_ns / 1000000 % 1000));
+	json__object(json, "target");
+	json__uint(json, "pid", model->pid);
+	json__string(json, "exe", model->exe);
+	json__string(json, "cmdline", model->cmdline);
+	json__string(json, "started", started);
+	json__end_object(json);
+}
+
+static void write_summary(const struct leaks *leaks, struct json *json)
+{
+	const struct heap_totals *totals = &leaks->totals;
+
+	json__object(json, "summary");
+	json__uint(json, "allocations", totals->allocations);
+	json__uint(json, "frees", totals->frees);
+	json__uint(json, "failed_allocations", totals->failed_allocations);
+	json__uint(json, "unknown_frees", totals->unknown_frees);
+	json__uint(json, "allocated_bytes", totals->allocated_bytes);
+	json__uint(json, "peak_bytes", totals->peak_bytes);
+	json__uint(json, "leaked_blocks", leaks->leaked_blocks);
+	json__uint(json, "leaked_bytes", leaks->leaked_bytes);
+	json__uint(json, "lost_events", leaks->model->nr_lost);
+	json__end_object(json);
+}
+
+static void write_number_or_null(struct json *json, const char *key, uint64_t value)
+{
+	if (value)
+		json__uint(json, key, value);
+	else
+		json__null(json, key);
+}
+
+static void write_frame(const struct leak_frame *frame, struct json *json)
+{
+	json__object(json, NULL);
+	json__string(json, "function", frame->function);
+	json__string(json, "file", frame->file);
+	write_number_or_null(json, "line", frame->line);
+	json__string(json, "module", frame->module);
+	json__uint(json, "offset", frame->offset);
+	json__uint(json, "address", frame->address);
+	json__bool(json, "inlined", frame->inlined);
+	json__end_object(json);
+}
+
+static void write_entry(const struct leak *entry, struct json *json)
+{
+	json__object(json, NULL);
+	json__uint(json, "bytes", entry->bytes);
+	json__uint(json, "blocks", entry->blocks);
+	json__uint(json, "oldest_ns", entry->oldest_ns);
+	json__uint(json, "newest_ns", entry->newest_ns);
+	json__array(json, "frames");
+	for (uint32_t i = 0; i < entry->nr_frames; i++)
+		write_frame(&entry->frames[i], json);
+	json__end_array(json);
+	json__end_object(json);
+}
+
+void leaks_json__write(const struct leaks *leaks, FILE *out)
+{
+	struct json json;
+
+	json__begin(&json, out);
+	json__object(&json, NULL);
+	json__string(&json, "heaptap", HEAPTAP_VERSION);
+	write_target(leaks->model, &json);
+	write_summary(leaks, &json);
+	json__array(&json, "leaks");
+	for (size_t i = 0; i < leaks->nr_entries; i++)
+		write_entry(&leaks->entries[i], &json);
+	json__end_array(&json);
+	json__end_object(&json);
+}

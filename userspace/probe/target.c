@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "probe/target.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/util.h"
+
+/* PF_KTHREAD of include/linux/sched.h, shown in field 9 of /proc/PID/stat. */
+#define KTHREAD_FLAG  0x00200000u
+#define MAX_PROC_FILE (64u << 20)
+
+struct proc_stat {
+	char state;
+	unsigned flags;
+	uint64_t start_ticks; /* since boot */
+};
+
+static char *read_proc(pid_t pid, const char *file, size_t *len)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
+	return file__read_all(path, MAX_PROC_FILE, len);
+}
+
+/* proc(5): the command in parentheses may hold anything, so fields count from the last ')'. */
+static int read_stat(pid_t pid, struct proc_stat *stat)
+{
+	char *text = read_proc(pid, "stat", NULL), *at;
+	int err = 0;
+
+	if (!text)
+		return -ESRCH;
+	at = strrchr(text, ')');
+	if (!at || sscanf(at + 1,
+			  " %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
+			  "%*d %" SCNu64,
+			  &stat->state, &stat->flags, &stat->start_ticks) != 3)
+		err = -EINVAL;
+	free(text);
+	return err;
+}
+
+static uint64_t start_time_ns(uint64_t start_ticks)
+{
+	uint64_t since_boot_ns =
+		start_ticks * (NSEC_PER_SEC / (uint64_t)max(sysconf(_SC_CLK_TCK), 1l));
+	struct timespec boot;
+
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	return clock__realtime_ns() -
+	       ((uint64_t)boot.tv_sec * NSEC_PER_SEC + (uint64_t)boot.tv_nsec) + since_boot_ns;
+}
+
+/* A thread that is not its process's leader has no process of that number. */
+static bool is_thread_of_another(pid_t pid)
+{
+	char *text = read_proc(pid, "status", NULL);
+	const char *at = text ? strstr(text, "\nTgid:") : NULL;
+	int tgid = at ? atoi(at + 6) : pid;
+
+	free(text);
+	return tgid != pid;
+}
+
+/* Is the executable made for this heaptap's own machine? */
+static int check_executable(pid_t pid)
+{
+	unsigned char ident[EI_NIDENT];
+	char path[64];
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	got = pread(fd, ident, sizeof(ident), 0);
+	close(fd);
+	if (got == sizeof(ident) && !memcmp(ident, ELFMAG, SELFMAG) &&
+	    ident[EI_CLASS] != ELFCLASS64) {
+		log_err("Process %d is a 32-bit program, which heaptap cannot watch from outside.",
+			pid);
+		return -ENOEXEC;
+	}
+	return 0;
+}
+
+static int check_state(pid_t pid, struct proc_stat *stat)
+{
+	if (read_stat(pid, stat)) {
+		log_err("There is no process %d. `ps -e` lists those there are.", pid);
+		return -ESRCH;
+	}
+	if (stat->flags & KTHREAD_FLAG) {
+		log_err("Process %d is a kernel thread: it has no heap to watch.", pid);
+		return -EINVAL;
+	}
+	if (stat->state == 'Z' || stat->state == 'X') {
+		log_err("Process %d has ended already (its parent has not collected it).", pid);
+		return -ESRCH;
+	}
+	if (is_thread_of_another(pid)) {
+		log_err("%d is a thread, not a process. Give the process's number (Tgid in "
+			"/proc/%d/status).",
+			pid, pid);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int target__open(pid_t pid, struct target *target)
+{
+	struct proc_stat stat;
+	char link[64], exe[PATH_MAX];
+	ssize_t len;
+	int err;
+
+	*target = (struct target){ .pid = pid, .pidfd = -1 };
+	err = check_state(pid, &stat);
+	if (err)
+		return err;
+	target->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (target->pidfd < 0) {
+		err = -errno;
+		log_err("Process %d cannot be followed to its end: %s.", pid, strerror(-err));
+		return err;
+	}
+	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+	len = readlink(link, exe, sizeof(exe) - 1);
+	err = len < 0 ? -errno : check_executable(pid);
+	if (err) {
+		if (err != -ENOEXEC)
+			log_err("The executable of process %d cannot be read: %s.", pid,
+				err == -ENOENT ? "it has just ended" : strerror(-err));
+		target__close(target);
+		return err;
+	}
+	target->exe = xstrndup(exe, (size_t)len);
+	target->cmdline = read_proc(pid, "cmdline", &target->cmdline_len);
+	if (!target->cmdline)
+		target->cmdline_len = 0;
+	target->started_ns = start_time_ns(stat.start_ticks);
+	return 0;
+}
+
+void target__close(struct target *target)
+{
+	if (target->pidfd >= 0)
+		close(target->pidfd);
+	free(target->exe);
+	free(target->cmdline);
+	*target = (struct target){ .pidfd = -1 };
+}
+
+int target__for_each_mapping(pid_t pid,
+			     int (*visit)(const struct target_mapping *mapping, void *data),
+			     void *data)
+{
+	char *text = read_proc(pid, "maps", NULL), *line, *next;
+	int result = 0;
+
+	if (!text)
+		return -ESRCH;
+	for (line = text; !result && *line; line = next) {
+		struct target_mapping mapping;
+		char perms[5];
+		int path_at = 0;
+
+		next = strchr(line, '\n');
+		if (!next)
+			break;
+		*next++ = '\0';
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*s %*s %n",
+			   &mapping.start, &mapping.end, perms, &mapping.offset, &path_at) != 4 ||
+		    !path_at || perms[2] != 'x')
+			continue;
+		mapping.path = line + path_at;
+		result = visit(&mapping, data);
+	}
+	free(text);
+	return result;
+}
+
+static int open_regular(const char *path)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return -ENOEXEC;
+	}
+	return fd;
+}
+
+int target__open_mapped(pid_t pid, uint64_t start, uint64_t end, const char *path, char *buffer,
+			size_t size)
+{
+	int fd;
+
+	snprintf(buffer, size, "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid, start, end);
+	fd = open_regular(buffer);
+	if (fd >= 0 || path[0] != '/')
+		return fd;
+	snprintf(buffer, size, "/proc/%d/root%s", pid, path);
+	fd = open_regular(buffer);
+	if (fd >= 0)
+		return fd;
+	/* The process may be gone already: its files rarely are. */
+	snprintf(buffer, size, "%s", path);
+	return open_regular(buffer);
+}
+
+int target__check_privileges(void)
+{
+	static const struct {
+		int bit;
+		const char *name;
+	} needed[] = {
+		{ CAP_BPF, "CAP_BPF" },
+		{ CAP_PERFMON, "CAP_PERFMON" },
+		{ CAP_SYS_PTRACE, "CAP_SYS_PTRACE" },
+		{ CAP_CHECKPOINT_RESTORE, "CAP_CHECKPOINT_RESTORE" },
+	};
+	char *text = file__read_all("/proc/self/status", MAX_PROC_FILE, NULL);
+	const char *at = text ? strstr(text, "\nCapEff:") : NULL;
+	uint64_t effective = at ? strtoull(at + 8, NULL, 16) : 0;
+	char missing[128] = "";
+
+	free(text);
+	if (effective & 1ull << CAP_SYS_ADMIN)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+		if (effective & 1ull << needed[i].bit)
+			continue;
+		if (missing[0])
+			strcat(missing, ", ");
+		strcat(missing, needed[i].name);
+	}
+	if (!missing[0])
+		return 0;
+	log_err("Watching a process needs root, or the capabilities CAP_BPF, CAP_PERFMON, "
+		"CAP_SYS_PTRACE and CAP_CHECKPOINT_RESTORE; missing: %s. Try again with sudo.",
+		missing);
+	return -EPERM;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What this kernel can do and what it costs, found by trying it on heaptap itself: a counting BPF
+ * program on a function of our own.
+ */
+#ifndef TRIAL_H
+#define TRIAL_H
+
+#include <stdbool.h>
+
+#include "probe/link.h"
+
+/* Does a link of this kind work here? 0, or the -errno of what failed. */
+int trial__link_kind(enum link_kind kind);
+
+/* Does a multi link confined to a process see all its threads? */
+bool trial__multi_sees_threads(void);
+
+struct trial_cost {
+	double emulated_ns;	  /* a probe on an instruction the kernel emulates */
+	double single_stepped_ns; /* on one it must single-step */
+	double return_ns;	  /* what the return side adds */
+};
+
+/* Measures what a probe adds to a call here. 0 or -errno. Takes about a tenth of a second. */
+int trial__cost(struct trial_cost *cost);
+
+#endif /* TRIAL_H */

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Everything known of one watched process, built from its records: heap, stacks, mappings, names.
+ * The same whether the records come from the kernel or from a file. No clock, no privilege.
+ */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/strtab.h"
+#include "heap/heap.h"
+#include "heap/stacks.h"
+#include "symbol/modmap.h"
+#include "symbol/sym.h"
+
+struct wire_head;
+
+struct model {
+	/* The target. */
+	uint32_t pid;
+	char *exe, *cmdline; /* NULL until told; cmdline: arguments separated by blanks */
+	uint64_t started_ns; /* CLOCK_REALTIME */
+	bool launched;
+
+	struct heap *heap;
+	struct stacks *stacks; /* of location indexes of modmap */
+	struct modmap *modmap;
+	struct sym *sym;
+
+	uint64_t nr_events; /* allocations, frees and half reallocs */
+	uint64_t nr_lost;
+	bool ended;
+	uint32_t end_reason; /* WIRE_END_*, once ended */
+	uint64_t end_ns;     /* CLOCK_MONOTONIC: of the end, or of the newest record */
+
+	struct strtab strings; /* of the stream, by its ids */
+	/* Where a module's file is open, -1: nowhere; the model duplicates it. NULL: nobody knows.
+	 */
+	int (*module_fd)(void *data, uint32_t module);
+	void *module_fd_data;
+};
+
+struct model *model__new(const struct sym_options *options);
+void model__free(struct model *model);
+
+/* 0, or -EBADMSG for a record that contradicts the stream. Unknown types are ignored. */
+int model__apply(struct model *model, const struct wire_head *record);
+
+#endif /* MODEL_H */

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "source/engine.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/types.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "heaptap.skel.h"
+#include "probe/trial.h"
+
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char text[2048];
+
+	if (log__level() < LOG_DEBUG || level == LIBBPF_DEBUG)
+		return 0;
+	vsnprintf(text, sizeof(text), format, args);
+	text[strcspn(text, "\n")] = '\0';
+	log_debug("%s", text);
+	return 0;
+}
+
+/* Which programs a kind of link needs, and how they must be loaded. */
+static void choose_programs(struct heaptap_bpf *skeleton, enum link_kind kind)
+{
+	bool session = kind == LINK_SESSION;
+	struct {
+		struct bpf_program *program;
+		bool needed;
+		int attach_type;
+	} uses[] = {
+		{ skeleton->progs.alloc_session, session, link_kind__attach_type(LINK_SESSION) },
+		{ skeleton->progs.alloc_enter, !session, link_kind__attach_type(kind) },
+		{ skeleton->progs.alloc_leave, !session, link_kind__attach_type(kind) },
+		{ skeleton->progs.free_enter, true,
+		  link_kind__attach_type(session ? LINK_MULTI : kind) },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(uses); i++) {
+		bpf_program__set_autoload(uses[i].program, uses[i].needed);
+		bpf_program__set_expected_attach_type(uses[i].program,
+						      (enum bpf_attach_type)uses[i].attach_type);
+	}
+}
+
+static void unload(struct engine *engine)
+{
+	ring__close(&engine->ring);
+	if (engine->exec_link >= 0)
+		close(engine->exec_link);
+	engine->exec_link = -1;
+	heaptap_bpf__destroy(engine->skeleton);
+	engine->skeleton = NULL;
+}
+
+static int load_kind(struct engine *engine, enum link_kind kind)
+{
+	struct heaptap_bpf *skeleton = heaptap_bpf__open();
+	uint64_t seed;
+	int err;
+
+	if (!skeleton)
+		return -errno;
+	engine->skeleton = skeleton;
+	engine->kind = kind;
+	choose_programs(skeleton, kind);
+	bpf_map__set_max_entries(skeleton->maps.ring, (uint32_t)engine->ring_bytes);
+	skeleton->rodata->cfg_wake_bytes = engine->ring_bytes / 8;
+	skeleton->rodata->cfg_stop_bytes = engine->lossless ? engine->ring_bytes / 2 : 0;
+	if (getrandom(&seed, sizeof(seed), 0) == sizeof(seed))
+		skeleton->rodata->cfg_hash_seed = seed;
+	err = heaptap_bpf__load(skeleton);
+	if (!err)
+		err = ring__open(&engine->ring, bpf_map__fd(skeleton->maps.ring),
+				 engine->ring_bytes);
+	if (err) {
+		unload(engine);
+		return err;
+	}
+	engine->programs = (struct link_programs){
+		.alloc_session = bpf_program__fd(skeleton->progs.alloc_session),
+		.alloc_enter = bpf_program__fd(skeleton->progs.alloc_enter),
+		.alloc_leave = bpf_program__fd(skeleton->progs.alloc_leave),
+		.free_enter = bpf_program__fd(skeleton->progs.free_enter),
+	};
+	engine->exec_link = bpf_raw_tracepoint_open("sched_process_exec",
+						    bpf_program__fd(skeleton->progs.exec_done));
+	log_debug("BPF programs for %s links are loaded.", link_kind__name(kind));
+	return 0;
+}
+
+/* Older multi links let only a process's first thread through (fixed by Linux 46ba0e49b642). */
+static bool kind_is_sound(enum link_kind kind)
+{
+	return kind != LINK_MULTI || trial__multi_sees_threads();
+}
+
+static int load_from(struct engine *engine, enum link_kind first)
+{
+	int err = -EOPNOTSUPP;
+
+	for (enum link_kind kind = first; kind < NR_LINK_KINDS; kind++) {
+		if (!kind_is_sound(kind))
+			continue;
+		err = load_kind(engine, kind);
+		if (!err)
+			return 0;
+		log_debug("BPF programs for %s links cannot be loaded: %s.", link_kind__name(kind),
+			  strerror(-err));
+	}
+	return err;
+}
+
+int engine__open(struct engine *engine, uint64_t ring_bytes, bool lossless)
+{
+	uint64_t size = (uint64_t)sysconf(_SC_PAGESIZE);
+	int err;
+
+	while (size < ring_bytes && size < 1u << 31)
+		size *= 2;
+	*engine = (struct engine){ .ring_bytes = size, .lossless = lossless, .exec_link = -1 };
+	libbpf_set_print(print_libbpf);
+	err = load_from(engine, LINK_SESSION);
+	if (!err)
+		return 0;
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		log_err("This kernel has no BTF (/sys/kernel/btf/vmlinux): it was built without "
+			"CONFIG_DEBUG_INFO_BTF, and heaptap's BPF programs cannot be fitted to "
+			"it.");
+	else
+		log_err("The kernel did not take the BPF programs: %s. Run `heaptap doctor`, or "
+			"this again with -vv, to see why.",
+			strerror(-err));
+	return err;
+}
+
+void engine__close(struct engine *engine)
+{
+	engine__detach(engine);
+	unload(engine);
+}
+
+int engine__attach(struct engine *engine, const char *path, pid_t pid,
+		   const struct probe_site *sites, size_t nr_sites)
+{
+	int err = links__attach(&engine->links, engine->kind, &engine->programs, path, pid, sites,
+				nr_sites);
+
+	while ((err == -EINVAL || err == -EOPNOTSUPP) && !engine->links.nr &&
+	       engine->kind + 1 < NR_LINK_KINDS) {
+		log_debug("%s links are not to be had here: %s.", link_kind__name(engine->kind),
+			  strerror(-err));
+		enum link_kind next = engine->kind + 1;
+
+		unload(engine);
+		if (load_from(engine, next))
+			return err;
+		if (engine->watched)
+			engine__watch(engine, engine->watched);
+		err = links__attach(&engine->links, engine->kind, &engine->programs, path, pid,
+				    sites, nr_sites);
+	}
+	return err;
+}
+
+void engine__watch(struct engine *engine, pid_t pid)
+{
+	uint32_t key = (uint32_t)pid, value = 1;
+
+	engine->watched = pid;
+	bpf_map_update_elem(bpf_map__fd(engine->skeleton->maps.targets), &key, &value, BPF_ANY);
+	__atomic_store_n(&engine->skeleton->bss->watching, 1, __ATOMIC_SEQ_CST);
+}
+
+void engine__unwatch(struct engine *engine)
+{
+	engine->watched = 0;
+	__atomic_store_n(&engine->skeleton->bss->watching, 0, __ATOMIC_SEQ_CST);
+}
+
+void engine__detach(struct engine *engine)
+{
+	links__detach(&engine->links);
+}
+
+uint64_t engine__nr_lost(const struct engine *engine)
+{
+	return __atomic_load_n(&engine->skeleton->bss->nr_lost, __ATOMIC_RELAXED);
+}
+
+volatile uint32_t *engine__stopped(struct engine *engine)
+{
+	return &engine->skeleton->bss->stopped;
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The source behind a recording's name. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "source/source.h"
+#include "trace/reader.h"
+#include "wire.h"
+
+/* Records between two returns of pump, so that its caller can show progress. */
+#define RECORDS_PER_PUMP 100000
+
+struct file_source {
+	struct source source;
+	struct trace_reader *reader;
+	char *path;
+	int fd;
+	bool complete; /* WIRE_END was seen */
+	bool stopping;
+};
+
+static int end_of_file(const struct file_source *self)
+{
+	if (!self->complete)
+		log_warn("%s has no end record: its writer was stopped before it was done. What it "
+			 "holds is shown.",
+			 self->path);
+	return 0;
+}
+
+static int pump(struct source *source, int timeout_ms, record_fn take, void *data)
+{
+	struct file_source *self = (struct file_source *)source;
+	const struct wire_head *record;
+	int err;
+
+	for (unsigned i = 0; i < RECORDS_PER_PUMP; i++) {
+		if (self->stopping)
+			return 0;
+		err = trace_reader__next(self->reader, &record);
+		if (err == 0)
+			return end_of_file(self);
+		if (err == -EBADMSG)
+			log_err("%s %s; what comes before that is shown.", self->path,
+				trace_reader__reason(self->reader));
+		else if (err < 0)
+			log_err("%s cannot be read: %s.", self->path, strerror(-err));
+		if (err < 0)
+			return err;
+		if (record->type == WIRE_END)
+			self->complete = true;
+		err = take(record, data);
+		if (err) {
+			if (err == -EBADMSG)
+				log_err("%s holds records that contradict each other; what comes "
+					"before them is shown.",
+					self->path);
+			return err;
+		}
+	}
+	return 1;
+}
+
+static void stop(struct source *source)
+{
+	((struct file_source *)source)->stopping = true;
+}
+
+static int module_fd(const struct source *source, uint32_t module)
+{
+	return -1;
+}
+
+static int wait_command(struct source *source)
+{
+	return -1;
+}
+
+static void close_source(struct source *source)
+{
+	struct file_source *self = (struct file_source *)source;
+
+	trace_reader__free(self->reader);
+	if (self->fd > STDIN_FILENO)
+		close(self->fd);
+	free(self->path);
+	free(self);
+}
+
+struct source *file_source__open(const char *path)
+{
+	bool from_stdin = !strcmp(path, "-");
+	struct file_source *self;
+	const char *reason = NULL;
+	int fd = from_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0) {
+		log_err("%s cannot be opened: %s.", path, strerror(errno));
+		return NULL;
+	}
+	self = xcalloc(1, sizeof(*self));
+	self->source = (struct source){ .pump = pump,
+					.stop = stop,
+					.module_fd = module_fd,
+					.wait_command = wait_command,
+					.close = close_source };
+	self->fd = fd;
+	self->path = xstrdup(from_stdin ? "standard input" : path);
+	self->reader = trace_reader__new(fd, &reason);
+	if (!self->reader) {
+		if (reason)
+			log_err("%s %s.", self->path, reason);
+		else
+			log_err("%s cannot be read: %s.", self->path, strerror(errno));
+		close_source(&self->source);
+		return NULL;
+	}
+	return &self->source;
+}

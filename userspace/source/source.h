@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Where wire records come from: a process watched by BPF, or a recording. To add one: a file that
+ * returns a struct source.
+ */
+#ifndef SOURCE_H
+#define SOURCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct wire_head;
+
+/* Takes a record; it lives until the function returns. 0, or -errno to end the pumping. */
+typedef int (*record_fn)(const struct wire_head *record, void *data);
+
+struct source {
+	/*
+	 * Hands on what is there, waiting up to timeout_ms for the first of it. 1: there may be
+	 * more; 0: that was the end; -errno: it broke (said so), or what take returned.
+	 */
+	int (*pump)(struct source *source, int timeout_ms, record_fn take, void *data);
+	/* Ends the watching at this moment; what happened before it still comes by pump, then its
+	 * 0. */
+	void (*stop)(struct source *source);
+	/* A descriptor, the source's own, of the file of a module it sent; -1: none. */
+	int (*module_fd)(const struct source *source, uint32_t module);
+	/* Waits for a launched command, which may run on unwatched. Its wait status; -1: none. */
+	int (*wait_command)(struct source *source);
+	void (*close)(struct source *source);
+};
+
+struct bpf_source_config {
+	bool lossless; /* stop the target rather than lose records */
+	uint64_t ring_bytes;
+};
+
+/* Watches a running process. NULL after saying in a sentence why not. */
+struct source *bpf_source__attach(const struct bpf_source_config *config, pid_t pid);
+/* Launches a command and watches it from its first instruction. Likewise. */
+struct source *bpf_source__launch(const struct bpf_source_config *config, char **command);
+
+/* Reads a recording; "-" is stdin. Likewise. A damaged one yields what is before the damage, then
+ * pump says so and returns -EBADMSG. */
+struct source *file_source__open(const char *path);
+
+#endif /* SOURCE_H */
