@@ -28,7 +28,7 @@ bool elf__has_symbols(struct elf_file *elf);
 /* Has DWARF line information (in this very file)? */
 bool elf__has_debug_info(struct elf_file *elf);
 
-/* The GNU build-id: its length (0: none), at most max bytes to out. */
+/* The GNU build-id to out, cut at max bytes. Returns the number of bytes, 0: it has none. */
 size_t elf__build_id(struct elf_file *elf, uint8_t *out, size_t max);
 
 /* File offset -> link-time address, by the PT_LOAD segments (executable ones first), and back. 0 or

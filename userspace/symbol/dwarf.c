@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * elfutils reads; finding is done here. Its own searches go by .debug_aranges, which clang and
+ * rustc do not write, miss functions inside namespaces, and walk all symbols for each address.
+ */
+#include "symbol/dwarf.h"
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <elfutils/libdwfl.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "base/util.h"
+#include "symbol/demangle.h"
+#include "symbol/ranges.h"
+#include "symbol/symtab.h"
+
+/* Of DIEs inside each other. */
+#define MAX_DEPTH 256
+
+enum index_depth { INDEX_NONE, INDEX_TOP, INDEX_ALL };
+
+struct unit {
+	Dwarf_Die die;		  /* has the line table */
+	Dwarf_Die body;		  /* has the functions: the same, or in a .dwo file */
+	enum index_depth indexed; /* how deep functions were looked for */
+	struct ranges functions;  /* -> offset of the DIE */
+};
+
+struct dwarf {
+	Dwfl *dwfl;
+	Dwfl_Module *module;
+	Dwfl_Callbacks callbacks;
+	char *search_path;
+	/* vaddr + elf_bias is what libdwfl calls the address; - dwarf_bias what libdw does. */
+	Dwarf_Addr elf_bias, dwarf_bias;
+	struct unit *units;
+	size_t nr_units, units_capacity;
+	struct ranges unit_ranges; /* -> index in units */
+	struct symtab symbols;
+	struct hmap demangled; /* the name's address -> text id */
+};
+
+static void load_symbols(struct dwarf *dwarf)
+{
+	int nr = dwfl_module_getsymtab(dwarf->module);
+
+	for (int i = 1; i < nr; i++) {
+		GElf_Addr address;
+		GElf_Sym symbol;
+		GElf_Word section;
+		const char *name;
+		int type;
+
+		name = dwfl_module_getsym_info(dwarf->module, i, &symbol, &address, &section, NULL,
+					       NULL);
+		type = GELF_ST_TYPE(symbol.st_info);
+		if (!name || !*name || section == SHN_UNDEF ||
+		    (type != STT_FUNC && type != STT_GNU_IFUNC))
+			continue;
+		symtab__add(&dwarf->symbols, name, address, symbol.st_size);
+	}
+	symtab__sort(&dwarf->symbols);
+}
+
+/* Linkers leave what they dropped at address 0, where no code is. */
+static void add_ranges(struct ranges *ranges, Dwarf_Die *die, uint64_t value)
+{
+	Dwarf_Addr base, start, end;
+	ptrdiff_t at = 0;
+
+	while ((at = dwarf_ranges(die, at, &base, &start, &end)) > 0) {
+		if (start)
+			ranges__add(ranges, start, end, value);
+	}
+}
+
+static void load_units(struct dwarf *dwarf)
+{
+	Dwarf *debug = dwfl_module_getdwarf(dwarf->module, &dwarf->dwarf_bias);
+	Dwarf_CU *cu = NULL;
+	Dwarf_Die die;
+	uint8_t type;
+
+	while (debug && !dwarf_get_units(debug, cu, &cu, NULL, &type, &die, NULL)) {
+		if (type != DW_UT_compile && type != DW_UT_skeleton)
+			continue;
+		dwarf->units = array__grow(dwarf->units, dwarf->nr_units, &dwarf->units_capacity,
+					   sizeof(*dwarf->units));
+		dwarf->units[dwarf->nr_units] = (struct unit){ .die = die, .body = die };
+		add_ranges(&dwarf->unit_ranges, &die, dwarf->nr_units++);
+	}
+	ranges__sort(&dwarf->unit_ranges);
+}
+
+struct dwarf *dwarf__open(int fd, const char *path, const char *search_path)
+{
+	struct dwarf *dwarf = xcalloc(1, sizeof(*dwarf));
+
+	dwarf->search_path = xstrdup(search_path);
+	dwarf->callbacks = (Dwfl_Callbacks){
+		.find_debuginfo = dwfl_standard_find_debuginfo,
+		.section_address = dwfl_offline_section_address,
+		.debuginfo_path = &dwarf->search_path,
+	};
+	dwarf->dwfl = dwfl_begin(&dwarf->callbacks);
+	if (dwarf->dwfl) {
+		dwfl_report_begin(dwarf->dwfl);
+		dwarf->module = dwfl_report_elf(dwarf->dwfl, path, path, fd, 0, true);
+	}
+	if (!dwarf->module)
+		close(fd);
+	if (!dwarf->module || dwfl_report_end(dwarf->dwfl, NULL, NULL) ||
+	    !dwfl_module_getelf(dwarf->module, &dwarf->elf_bias)) {
+		dwarf__close(dwarf);
+		errno = ENOEXEC;
+		return NULL;
+	}
+	load_units(dwarf);
+	load_symbols(dwarf);
+	return dwarf;
+}
+
+void dwarf__close(struct dwarf *dwarf)
+{
+	if (!dwarf)
+		return;
+	for (size_t i = 0; i < dwarf->nr_units; i++)
+		ranges__clear(&dwarf->units[i].functions);
+	free(dwarf->units);
+	ranges__clear(&dwarf->unit_ranges);
+	symtab__clear(&dwarf->symbols);
+	hmap__clear(&dwarf->demangled);
+	if (dwarf->dwfl)
+		dwfl_end(dwarf->dwfl);
+	free(dwarf->search_path);
+	free(dwarf);
+}
+
+/* Functions are found where compilers put them: in the unit and its namespaces; everywhere (inside
+ * classes, other functions) only when asked, which costs a look at every DIE. */
+static void index_functions(struct unit *unit, Dwarf_Die *parent, unsigned depth)
+{
+	Dwarf_Die die;
+	int tag;
+
+	if (depth == MAX_DEPTH || dwarf_child(parent, &die))
+		return;
+	do {
+		tag = dwarf_tag(&die);
+		if (tag == DW_TAG_subprogram)
+			add_ranges(&unit->functions, &die, dwarf_dieoffset(&die));
+		if (unit->indexed == INDEX_ALL || tag == DW_TAG_namespace || tag == DW_TAG_module)
+			index_functions(unit, &die, depth + 1);
+	} while (!dwarf_siblingof(&die, &die));
+}
+
+static void index_unit(struct unit *unit, enum index_depth depth)
+{
+	Dwarf_Die split;
+
+	if (unit->indexed == INDEX_NONE &&
+	    !dwarf_cu_info(unit->die.cu, NULL, NULL, NULL, &split, NULL, NULL, NULL) && split.addr)
+		unit->body = split;
+	unit->indexed = depth;
+	ranges__clear(&unit->functions);
+	index_functions(unit, &unit->body, 0);
+	ranges__sort(&unit->functions);
+}
+
+static bool find_function(struct unit *unit, Dwarf_Addr pc, Dwarf_Die *function)
+{
+	const struct range *range;
+
+	if (unit->indexed == INDEX_NONE)
+		index_unit(unit, INDEX_TOP);
+	range = ranges__find(&unit->functions, pc);
+	if (!range && unit->indexed == INDEX_TOP) {
+		index_unit(unit, INDEX_ALL);
+		range = ranges__find(&unit->functions, pc);
+	}
+	return range &&
+	       dwarf_offdie(dwarf_cu_getdwarf(unit->body.cu), range->value, function) != NULL;
+}
+
+/* The inlined call or the block directly inside scope that pc is in. */
+static bool inner_scope(Dwarf_Die *scope, Dwarf_Addr pc, Dwarf_Die *inner)
+{
+	if (dwarf_child(scope, inner))
+		return false;
+	do {
+		switch (dwarf_tag(inner)) {
+		case DW_TAG_inlined_subroutine:
+		case DW_TAG_lexical_block:
+		case DW_TAG_try_block:
+		case DW_TAG_catch_block:
+			if (dwarf_haspc(inner, pc) > 0)
+				return true;
+		}
+	} while (!dwarf_siblingof(inner, inner));
+	return false;
+}
+
+/* The calls inlined at pc, outermost first. */
+static unsigned find_inlined(const Dwarf_Die *function, Dwarf_Addr pc, Dwarf_Die *calls)
+{
+	Dwarf_Die scope = *function, inner;
+	unsigned nr = 0;
+
+	for (unsigned depth = 0; depth < MAX_DEPTH && inner_scope(&scope, pc, &inner); depth++) {
+		if (dwarf_tag(&inner) == DW_TAG_inlined_subroutine)
+			calls[nr++] = inner;
+		scope = inner;
+	}
+	return nr;
+}
+
+/* Names of DIEs and symbols stay where they are in memory: a name is demangled once. */
+static uint32_t add_name(struct dwarf *dwarf, const char *name, struct strtab *texts)
+{
+	const uint64_t *known = hmap__find(&dwarf->demangled, (uintptr_t)name);
+	char *text;
+	uint32_t id;
+
+	if (known)
+		return (uint32_t)*known;
+	text = demangle__name(name);
+	id = strtab__add(texts, text, strlen(text));
+	free(text);
+	hmap__set(&dwarf->demangled, (uintptr_t)name, id);
+	return id;
+}
+
+static bool is_mangled(const char *name)
+{
+	return !strncmp(name, "_Z", 2) || !strncmp(name, "_R", 2);
+}
+
+/* Where a C function has a linkage name, it is an inner one: glibc's __GI_qsort for qsort. */
+static uint32_t name_of_die(struct dwarf *dwarf, Dwarf_Die *die, struct strtab *texts)
+{
+	static const unsigned attributes[] = { DW_AT_linkage_name, DW_AT_MIPS_linkage_name,
+					       DW_AT_name };
+	Dwarf_Attribute memory;
+	const char *name;
+
+	for (size_t i = 0; i < ARRAY_SIZE(attributes); i++) {
+		name = dwarf_formstring(dwarf_attr_integrate(die, attributes[i], &memory));
+		if (name && *name && (attributes[i] == DW_AT_name || is_mangled(name)))
+			return add_name(dwarf, name, texts);
+	}
+	return 0;
+}
+
+static uint32_t name_of_symbol(struct dwarf *dwarf, uint64_t address, struct strtab *texts)
+{
+	const struct symbol *symbol = symtab__find(&dwarf->symbols, address);
+	Dwarf_Addr here = address, there, bias;
+
+	if (!symbol)
+		return 0;
+	there = symbol->start;
+	if (!symbol->size && dwfl_module_address_section(dwarf->module, &here, &bias) !=
+				     dwfl_module_address_section(dwarf->module, &there, &bias))
+		return 0;
+	return add_name(dwarf, symbol->name, texts);
+}
+
+static uint32_t add_file(struct unit *unit, const char *file, struct strtab *texts)
+{
+	Dwarf_Attribute memory;
+	const char *directory;
+	uint32_t id;
+	char *path;
+
+	if (!file || !*file)
+		return 0;
+	directory = dwarf_formstring(dwarf_attr(&unit->die, DW_AT_comp_dir, &memory));
+	if (*file == '/' || !directory)
+		return strtab__add(texts, file, strlen(file));
+	path = xasprintf("%s/%s", directory, file);
+	id = strtab__add(texts, path, strlen(path));
+	free(path);
+	return id;
+}
+
+static void set_line(struct unit *unit, Dwarf_Addr pc, struct strtab *texts,
+		     struct dwarf_frame *frame)
+{
+	Dwarf_Line *line = dwarf_getsrc_die(&unit->die, pc);
+	int number = 0;
+
+	if (!line)
+		return;
+	frame->file = add_file(unit, dwarf_linesrc(line, NULL, NULL), texts);
+	dwarf_lineno(line, &number);
+	frame->line = number > 0 ? (uint32_t)number : 0;
+}
+
+/* Where the inlined call is: a place in the function around it. */
+static void set_call(struct unit *unit, Dwarf_Die *call, struct strtab *texts,
+		     struct dwarf_frame *frame)
+{
+	Dwarf_Attribute memory;
+	Dwarf_Word value;
+	Dwarf_Files *files;
+	size_t nr;
+
+	frame->file = 0;
+	frame->line = 0;
+	if (!dwarf_formudata(dwarf_attr(call, DW_AT_call_file, &memory), &value) &&
+	    !dwarf_getsrcfiles(&unit->body, &files, &nr) && value < nr)
+		frame->file = add_file(unit, dwarf_filesrc(files, value, NULL, NULL), texts);
+	if (!dwarf_formudata(dwarf_attr(call, DW_AT_call_line, &memory), &value) &&
+	    value <= UINT32_MAX)
+		frame->line = (uint32_t)value;
+}
+
+uint32_t dwarf__frames(struct dwarf *dwarf, uint64_t vaddr, struct strtab *texts,
+		       struct dwarf_frame *frames)
+{
+	const uint64_t address = vaddr - 1 + dwarf->elf_bias;
+	const Dwarf_Addr pc = address - dwarf->dwarf_bias;
+	const struct range *range = ranges__find(&dwarf->unit_ranges, pc);
+	struct dwarf_frame frame = { 0 };
+	Dwarf_Die function, calls[MAX_DEPTH];
+	struct unit *unit;
+	uint32_t nr = 0;
+
+	if (range) {
+		unit = &dwarf->units[range->value];
+		set_line(unit, pc, texts, &frame);
+		if (find_function(unit, pc, &function)) {
+			for (unsigned i = find_inlined(&function, pc, calls); i-- > 0;) {
+				frame.function = name_of_die(dwarf, &calls[i], texts);
+				/* Of too many keep the innermost, and the function itself. */
+				if (nr < DWARF_MAX_FRAMES - 1)
+					frames[nr++] = frame;
+				set_call(unit, &calls[i], texts, &frame);
+			}
+			frame.function = name_of_die(dwarf, &function, texts);
+		}
+	}
+	if (!frame.function)
+		frame.function = name_of_symbol(dwarf, address, texts);
+	if (nr || frame.function || frame.file)
+		frames[nr++] = frame;
+	return nr;
+}

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "symbol/sym.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/strtab.h"
+#include "base/util.h"
+#include "symbol/debugfile.h"
+#include "symbol/lookup.h"
+
+/* What is known of a location; nr_frames 0: it was looked up in vain. */
+struct entry {
+	uint64_t vaddr;
+	uint32_t module;
+	uint32_t nr_frames;
+	struct sym_frame *frames;
+};
+
+/* How much can still be expected of a module's file. */
+enum effort { EFFORT_DWARF, EFFORT_SYMBOLS, EFFORT_NONE };
+
+struct sym {
+	struct sym_options options;
+	struct strtab texts;
+	struct entry *entries;
+	size_t nr_entries, entries_capacity;
+	struct hmap by_hash; /* hash of (module, vaddr), or the next free number -> index */
+	uint8_t *efforts;    /* by module id */
+	size_t nr_efforts;
+};
+
+struct sym *sym__new(const struct sym_options *options)
+{
+	struct sym *sym = xcalloc(1, sizeof(*sym));
+
+	sym->options = *options;
+	return sym;
+}
+
+void sym__free(struct sym *sym)
+{
+	if (!sym)
+		return;
+	for (size_t i = 0; i < sym->nr_entries; i++)
+		free(sym->entries[i].frames);
+	free(sym->entries);
+	free(sym->efforts);
+	hmap__clear(&sym->by_hash);
+	strtab__clear(&sym->texts);
+	free(sym);
+}
+
+/* The entry of a location, or NULL; *key is then where it would go. */
+static struct entry *find_entry(const struct sym *sym, uint32_t module, uint64_t vaddr,
+				uint64_t *key)
+{
+	const uint64_t parts[] = { module, vaddr };
+
+	for (*key = hash__bytes(parts, sizeof(parts));; ++*key) {
+		const uint64_t *index = hmap__find(&sym->by_hash, *key);
+		struct entry *entry;
+
+		if (!index)
+			return NULL;
+		entry = &sym->entries[*index];
+		if (entry->module == module && entry->vaddr == vaddr)
+			return entry;
+	}
+}
+
+static struct entry *add_entry(struct sym *sym, uint32_t module, uint64_t vaddr)
+{
+	uint64_t key;
+	struct entry *entry = find_entry(sym, module, vaddr, &key);
+
+	if (entry)
+		return entry;
+	sym->entries = array__grow(sym->entries, sym->nr_entries, &sym->entries_capacity,
+				   sizeof(*sym->entries));
+	entry = &sym->entries[sym->nr_entries];
+	*entry = (struct entry){ .module = module, .vaddr = vaddr };
+	hmap__set(&sym->by_hash, key, sym->nr_entries++);
+	return entry;
+}
+
+/* The first names of a location are the ones that stay: pointers to them have been given out. */
+static void set_frames(struct entry *entry, const struct sym_frame *frames, uint32_t nr)
+{
+	if (entry->nr_frames || !nr)
+		return;
+	entry->frames = xreallocarray(NULL, nr, sizeof(*frames));
+	memcpy(entry->frames, frames, nr * sizeof(*frames));
+	entry->nr_frames = nr;
+}
+
+static const char *intern(struct sym *sym, const char *text)
+{
+	if (!text)
+		return NULL;
+	return strtab__text(&sym->texts, strtab__add(&sym->texts, text, strlen(text)));
+}
+
+void sym__bake(struct sym *sym, uint32_t module, uint64_t vaddr, const struct sym_frame *frames,
+	       uint32_t nr_frames)
+{
+	struct sym_frame *copies = xreallocarray(NULL, nr_frames, sizeof(*copies));
+
+	for (uint32_t i = 0; i < nr_frames; i++) {
+		copies[i] = (struct sym_frame){ .function = intern(sym, frames[i].function),
+						.file = intern(sym, frames[i].file),
+						.line = frames[i].line };
+	}
+	set_frames(add_entry(sym, module, vaddr), copies, nr_frames);
+	free(copies);
+}
+
+uint32_t sym__frames(const struct sym *sym, const struct location *location,
+		     const struct sym_frame **frames)
+{
+	uint64_t key;
+	const struct entry *entry = find_entry(sym, location->module, location->vaddr, &key);
+
+	if (!entry || !entry->nr_frames)
+		return 0;
+	*frames = entry->frames;
+	return entry->nr_frames;
+}
+
+/* One module's addresses on their way to lookup__run and back. */
+struct batch {
+	struct sym *sym;
+	uint32_t module;
+	const uint64_t *vaddrs;
+};
+
+static void keep(uint32_t index, const struct sym_frame *frames, uint32_t nr_frames, void *data)
+{
+	const struct batch *batch = data;
+
+	set_frames(add_entry(batch->sym, batch->module, batch->vaddrs[index]), frames, nr_frames);
+}
+
+/* Did the child come to the file at all, and then grief? */
+static bool is_child_trouble(int err)
+{
+	return err == -EFAULT || err == -ETIMEDOUT || err == -ENOMEM || err == -EMSGSIZE ||
+	       err == -EBADMSG;
+}
+
+static const char *describe(int err)
+{
+	switch (err) {
+	case -EFAULT:
+		return "it crashes the library that reads it";
+	case -ETIMEDOUT:
+		return "reading it takes too long";
+	case -ENOMEM:
+	case -EMSGSIZE:
+	case -EBADMSG:
+		return "reading it takes too much memory";
+	}
+	return strerror(-err);
+}
+
+static void warn(const struct module *module, int err, enum effort effort)
+{
+	if (err == -ESTALE)
+		log_warn("%s has changed since the recording (another build-id): its frames are "
+			 "shown as module+offset.",
+			 module->path);
+	else if (err == -ENOEXEC)
+		log_warn("%s is not an ELF file that can be read: its frames are shown as "
+			 "module+offset.",
+			 module->path);
+	else if (effort == EFFORT_SYMBOLS)
+		log_warn("The debug information of %s could not be read (%s): its frames have "
+			 "function names only.",
+			 module->path, describe(err));
+	else
+		log_warn("%s could not be read (%s): its frames are shown as module+offset.",
+			 module->path, describe(err));
+}
+
+static void resolve_module(struct sym *sym, const struct module *module, const uint64_t *vaddrs,
+			   uint32_t nr, uint32_t id)
+{
+	struct lookup lookup = {
+		.module = module, .options = &sym->options, .vaddrs = vaddrs, .nr = nr
+	};
+	struct batch batch = { .sym = sym, .module = id, .vaddrs = vaddrs };
+	enum effort effort = sym->efforts[id];
+	int err = 0;
+
+	if (!debugfile__is_file(module))
+		effort = EFFORT_NONE;
+	if (effort == EFFORT_DWARF) {
+		err = lookup__run(&lookup, &sym->texts, keep, &batch);
+		if (err)
+			effort = is_child_trouble(err) ? EFFORT_SYMBOLS : EFFORT_NONE;
+	}
+	if (effort == EFFORT_SYMBOLS) {
+		lookup.symbols_only = true;
+		if (lookup__run(&lookup, &sym->texts, keep, &batch))
+			effort = EFFORT_NONE;
+	}
+	/* Set only when the file was tried with full effort: that is at most once. */
+	if (err)
+		warn(module, err, effort);
+	sym->efforts[id] = (uint8_t)effort;
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+
+	if (x->module != y->module)
+		return x->module < y->module ? -1 : 1;
+	return x->vaddr == y->vaddr ? 0 : x->vaddr < y->vaddr ? -1 : 1;
+}
+
+/* The locations that have not been looked up, once each, sorted by module. */
+static uint32_t collect(struct sym *sym, const struct modmap *map, const uint32_t *locations,
+			uint32_t nr, struct entry *wanted)
+{
+	uint32_t nr_wanted = 0;
+	uint64_t key;
+
+	for (uint32_t i = 0; i < nr; i++) {
+		const struct location *location = modmap__location(map, locations[i]);
+
+		if (!location || location->module >= modmap__nr_modules(map) ||
+		    find_entry(sym, location->module, location->vaddr, &key))
+			continue;
+		add_entry(sym, location->module, location->vaddr);
+		wanted[nr_wanted++] =
+			(struct entry){ .module = location->module, .vaddr = location->vaddr };
+	}
+	if (nr_wanted)
+		qsort(wanted, nr_wanted, sizeof(*wanted), compare_entries);
+	return nr_wanted;
+}
+
+static uint32_t count_modules(const struct entry *wanted, uint32_t nr)
+{
+	uint32_t modules = 0;
+
+	for (uint32_t i = 0; i < nr; i++)
+		modules += !i || wanted[i].module != wanted[i - 1].module;
+	return modules;
+}
+
+void sym__resolve(struct sym *sym, const struct modmap *map, const uint32_t *locations, uint32_t nr,
+		  void (*progress)(uint32_t done, uint32_t modules, void *data), void *data)
+{
+	struct entry *wanted = xreallocarray(NULL, nr, sizeof(*wanted));
+	uint64_t *vaddrs = xreallocarray(NULL, nr, sizeof(*vaddrs));
+	uint32_t modules, done = 0;
+
+	if (sym->nr_efforts < modmap__nr_modules(map)) {
+		sym->efforts = xrealloc(sym->efforts, modmap__nr_modules(map));
+		memset(sym->efforts + sym->nr_efforts, EFFORT_DWARF,
+		       modmap__nr_modules(map) - sym->nr_efforts);
+		sym->nr_efforts = modmap__nr_modules(map);
+	}
+	nr = collect(sym, map, locations, nr, wanted);
+	modules = count_modules(wanted, nr);
+	for (uint32_t i = 0, first = 0; i < nr; i++) {
+		uint32_t module = wanted[i].module;
+
+		vaddrs[i] = wanted[i].vaddr;
+		if (i + 1 < nr && wanted[i + 1].module == module)
+			continue;
+		resolve_module(sym, modmap__module(map, module), vaddrs + first, i + 1 - first,
+			       module);
+		first = i + 1;
+		if (progress)
+			progress(++done, modules, data);
+	}
+	free(vaddrs);
+	free(wanted);
+}
