@@ -55,23 +55,26 @@ static void fill__end(struct fill *fill)
 	fill->column = 0;
 }
 
-/* Paragraphs with empty lines between them; lines that begin with a blank stay as they are. */
+/* A line is a paragraph, with an empty line behind it; those that begin with a blank stay together,
+ * as they are. */
 static void print_about(FILE *out, const char *about)
 {
 	struct fill fill = { .out = out, .indent = TEXT_AT };
 
 	while (*about) {
 		size_t length = strcspn(about, "\n");
+		bool kept = *about == ' ';
 
-		if (!length || *about == ' ') {
-			fill__end(&fill);
-			fprintf(out, "%*s%.*s\n", length ? TEXT_AT : 0, "", (int)length, about);
-		} else {
+		if (kept)
+			fprintf(out, "%*s%.*s\n", TEXT_AT, "", (int)length, about);
+		else
 			fill__words(&fill, about, length);
-		}
-		about += length + (about[length] == '\n');
+		fill__end(&fill);
+		about += length;
+		about += strspn(about, "\n");
+		if (*about && !(kept && *about == ' '))
+			fputc('\n', out);
 	}
-	fill__end(&fill);
 }
 
 static void print_option(FILE *out, const struct opt *opt)
@@ -114,7 +117,8 @@ static void print_examples(FILE *out, const struct cmd *cmd)
 		fputs("\nExamples:\n", out);
 	while (help__next_example(&examples, &example)) {
 		fprintf(out, "  %.*s\n", (int)example.command_length, example.command);
-		fill__words(&fill, example.what, example.what_length);
+		if (example.what)
+			fill__words(&fill, example.what, example.what_length);
 		fill__end(&fill);
 	}
 }
@@ -123,7 +127,7 @@ void help__command(FILE *out, const struct cmd *cmd)
 {
 	const char *const *form = help_forms[cmd->operands];
 
-	fprintf(out, "heaptap %s: %s\n\n", cmd->name, cmd->summary);
+	fprintf(out, "heaptap %s - %s\n\n", cmd->name, cmd->summary);
 	for (size_t i = 0; i < HELP_MAX_FORMS && form[i]; i++)
 		fprintf(out, "%s heaptap %s %s\n", i ? "      " : "Usage:", cmd->name, form[i]);
 	if (cmd->about) {
@@ -187,7 +191,7 @@ const struct cmd cmd_help = {
 	.name = "help",
 	.bit = CMD_HELP,
 	.operands = CMD_OPERANDS_WORD,
-	.summary = "explain a command",
+	.summary = "Explain a command.",
 	.about = "Without NAME it lists the commands, with NAME it explains one of them.",
 	.examples = "heaptap help leaks   everything about heaptap leaks\n"
 		    "heaptap help --man | man -l -   read the man page without installing it\n",

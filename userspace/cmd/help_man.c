@@ -57,25 +57,25 @@ static void put_forms(FILE *out, const struct cmd *cmd)
 	}
 }
 
-/* Lines that begin with a blank are kept as they are, others are filled. */
+/* A line is a paragraph; those that begin with a blank stay together, as they are. */
 static void put_about(FILE *out, const char *about)
 {
 	bool kept = false;
 
-	while (*about) {
+	for (; *about; about += strspn(about, "\n")) {
 		size_t length = strcspn(about, "\n");
 		bool keep = *about == ' ';
 
-		if (keep != kept)
-			fputs(keep ? ".nf\n" : ".fi\n", out);
+		if (kept && !keep)
+			fputs(".fi\n", out);
+		if (!kept || !keep)
+			fputs(".PP\n", out);
+		if (keep && !kept)
+			fputs(".nf\n", out);
+		put_text(out, about, length, !keep);
+		fputc('\n', out);
 		kept = keep;
-		if (length)
-			put_text(out, about, length, !keep);
-		else if (about[1])
-			fputs(".PP", out);
-		if (length || about[1])
-			fputc('\n', out);
-		about += length + (about[length] == '\n');
+		about += length;
 	}
 	if (kept)
 		fputs(".fi\n", out);
@@ -179,7 +179,9 @@ void help__man(FILE *out)
 	fputs(description, out);
 	fputs(".SH COMMANDS\n", out);
 	for (size_t i = 0; i < nr_cmds; i++) {
-		fprintf(out, ".SS heaptap %s: %s\n", cmds[i]->name, cmds[i]->summary);
+		fprintf(out, ".SS heaptap %s\n", cmds[i]->name);
+		put_string(out, cmds[i]->summary);
+		fputc('\n', out);
 		put_about(out, cmds[i]->about ? cmds[i]->about : "");
 	}
 	fputs(".SH OPTIONS\n", out);

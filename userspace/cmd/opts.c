@@ -19,7 +19,7 @@ const struct opt opts[] = {
 	  "and the suffixes ms, s, m and h are understood: 0.5, 90, 10m." },
 	{ "output", 'o', "FILE", OPT_STRING, MEMBER(output), 0, 0, WATCH,
 	  "Write to FILE: the report of leaks instead of standard output, the recording of record "
-	  "instead of NAME.PID.htap." },
+	  "instead of NAME.PID.htap. - is standard output." },
 	{ "json", 0, NULL, OPT_FLAG, MEMBER(json), 0, 0, CMD_LEAKS,
 	  "Print the report as JSON, every stack in full detail." },
 	{ "min-bytes", 0, "BYTES", OPT_BYTES, MEMBER(min_bytes), 0, NO_BOUND, CMD_LEAKS,

@@ -227,7 +227,7 @@ int target__open_mapped(pid_t pid, uint64_t start, uint64_t end, const char *pat
 	return open_regular(buffer);
 }
 
-int target__check_privileges(void)
+int target__missing_capabilities(char missing[TARGET_MISSING_CAPABILITIES])
 {
 	static const struct {
 		int bit;
@@ -241,9 +241,9 @@ int target__check_privileges(void)
 	char *text = file__read_all("/proc/self/status", MAX_PROC_FILE, NULL);
 	const char *at = text ? strstr(text, "\nCapEff:") : NULL;
 	uint64_t effective = at ? strtoull(at + 8, NULL, 16) : 0;
-	char missing[128] = "";
 
 	free(text);
+	missing[0] = '\0';
 	if (effective & 1ull << CAP_SYS_ADMIN)
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
@@ -253,10 +253,18 @@ int target__check_privileges(void)
 			strcat(missing, ", ");
 		strcat(missing, needed[i].name);
 	}
-	if (!missing[0])
-		return 0;
-	log_err("Watching a process needs root, or the capabilities CAP_BPF, CAP_PERFMON, "
-		"CAP_SYS_PTRACE and CAP_CHECKPOINT_RESTORE; missing: %s. Try again with sudo.",
-		missing);
-	return -EPERM;
+	return missing[0] ? -EPERM : 0;
+}
+
+int target__check_privileges(void)
+{
+	char missing[TARGET_MISSING_CAPABILITIES];
+	int err = target__missing_capabilities(missing);
+
+	if (err)
+		log_err("Watching a process needs root, or the capabilities CAP_BPF, CAP_PERFMON, "
+			"CAP_SYS_PTRACE and CAP_CHECKPOINT_RESTORE; missing: %s. Try again with "
+			"sudo.",
+			missing);
+	return err;
 }

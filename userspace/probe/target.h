@@ -44,10 +44,11 @@ int target__for_each_mapping(pid_t pid,
 int target__open_mapped(pid_t pid, uint64_t start, uint64_t end, const char *path, char *buffer,
 			size_t size);
 
-/*
- * May this process trace others? Says in a sentence which capabilities are missing and returns
- * -EPERM when not.
- */
+#define TARGET_MISSING_CAPABILITIES 128
+/* Which capabilities watching others needs and this process has not: their names to missing. 0, or
+ * -EPERM when there are any. */
+int target__missing_capabilities(char missing[TARGET_MISSING_CAPABILITIES]);
+/* Likewise, but says so in a sentence. */
 int target__check_privileges(void);
 
 #endif /* TARGET_H */

@@ -211,3 +211,9 @@ int trial__cost(struct trial_cost *cost)
 	cost->return_ns = max(returning.ns - emulated.ns, 0.0);
 	return 0;
 }
+
+double trial_cost__call_ns(const struct trial_cost *cost, const struct probe_site *site)
+{
+	return (site->place.emulated ? cost->emulated_ns : cost->single_stepped_ns) +
+	       (alloc_fn__returns(site->fn) ? cost->return_ns : 0);
+}

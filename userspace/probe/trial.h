@@ -25,4 +25,7 @@ struct trial_cost {
 /* Measures what a probe adds to a call here. 0 or -errno. Takes about a tenth of a second. */
 int trial__cost(struct trial_cost *cost);
 
+/* What a call of the site's function will cost more, by that measurement. */
+double trial_cost__call_ns(const struct trial_cost *cost, const struct probe_site *site);
+
 #endif /* TRIAL_H */

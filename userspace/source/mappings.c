@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "probe/allocators.h"
+#include "probe/trial.h"
 #include "symbol/elf.h"
 #include "symbol/modmap.h"
 
@@ -62,15 +63,26 @@ static void send_module(struct mappings *mappings, uint32_t id, const struct map
 		   record.build_id_len, file->path, record.path_len);
 }
 
-/* Names the chosen instructions, for --verbose. */
+/* Names the chosen instructions and what they will cost, for --verbose. */
 static void describe_sites(const char *path, const struct engine *engine,
 			   const struct probe_site *sites, int nr_sites)
 {
-	for (int i = 0; i < nr_sites; i++)
-		log_info("%s: %s is probed at +%u, on `%s` (%s), by %s link.", path__base(path),
+	struct trial_cost cost;
+	char predicted[32] = "";
+
+	if (log__level() < LOG_INFO)
+		return;
+	if (trial__cost(&cost))
+		cost = (struct trial_cost){ 0 };
+	for (int i = 0; i < nr_sites; i++) {
+		if (cost.emulated_ns > 0)
+			snprintf(predicted, sizeof(predicted), ", %.2f us a call",
+				 trial_cost__call_ns(&cost, &sites[i]) / 1e3);
+		log_info("%s: %s is probed at +%u, on `%s` (%s%s), by %s link.", path__base(path),
 			 sites[i].fn->symbol, sites[i].place.offset, sites[i].place.text,
-			 sites[i].place.emulated ? "emulated, cheap" : "single-stepped, expensive",
+			 sites[i].place.emulated ? "emulated" : "single-stepped", predicted,
 			 link_kind__name(engine->kind));
+	}
 }
 
 /* Probes the allocator functions of a file seen for the first time. */
