@@ -21,7 +21,10 @@ ALL_CPPFLAGS := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DHEAPTAP_VERSION='"$(VERSI
 ALL_CFLAGS := -std=gnu11 $(WARNINGS) -fstack-protector-strong $(SANFLAGS) $(CFLAGS)
 LIBS := -lbpf -ldw -lelf -lcapstone -lxxhash -lz -liberty
 BPF_CFLAGS := -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra \
-	      -Wno-unused-parameter -Wno-gnu-variable-sized-type-not-at-end -Ibpf -Ivmlinux/$(ARCH) -I/usr/include/$(ARCH)-linux-gnu
+	      -Wno-unused-parameter -Wno-gnu-variable-sized-type-not-at-end \
+	      -Ibpf -Ivmlinux/$(ARCH) -I/usr/include/$(ARCH)-linux-gnu
+
+ALL_FLAGS = $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(CLANG) $(BPF_CFLAGS)
 
 ifeq ($(V),1)
 Q :=
@@ -56,7 +59,7 @@ $(LIBRARY): $(OBJECTS)
 # The flags are a prerequisite: another SAN= or CFLAGS= rebuilds.
 $(O)/flags: FORCE
 	@mkdir -p $(O)
-	@echo '$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS)' >$@
+	@echo '$(ALL_FLAGS)' | cmp -s - $@ || echo '$(ALL_FLAGS)' >$@
 
 $(O)/obj/%.o: userspace/%.c $(O)/flags
 	$(call msg,CC,$<)

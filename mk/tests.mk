@@ -7,16 +7,16 @@ $(O)/unit/%: tests/unit/%.c $(LIBRARY) $(O)/flags
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIBRARY) -lcmocka $(LIBS)
 
 # Compiled as its own people would, not with the flags of heaptap; its frame pointers are what
-# stacks of more than one frame are walked by.
-$(O)/leaky-server: tests/workloads/leaky-server.c
+# stacks of more than one frame are walked by, and every call stays one.
+$(O)/leaky-server: tests/workloads/leaky-server.c mk/tests.mk
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -O2 -g -fno-omit-frame-pointer -Wall -Wextra -pthread -o $@ $<
+	$(Q)$(CC) -std=gnu11 -O2 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls \
+		-Wall -Wextra -pthread -o $@ $<
 
-# ONLY=PART of a name restricts what is run. End-to-end tests find the program in HEAPTAP and a
-# folder for what they build in HEAPTAP_BUILD.
-RUN_TESTS = HEAPTAP=$(abspath $(O)/heaptap) HEAPTAP_BUILD=$(abspath $(O)) CC='$(CC)' \
-	    tests/run --only '$(ONLY)'
+# ONLY=PART of a name restricts what is run. End-to-end tests find the program in HEAPTAP and build
+# what they need below O.
+RUN_TESTS = O=$(abspath $(O)) HEAPTAP=$(abspath $(O)/heaptap) tests/run --only '$(ONLY)'
 E2E := $(sort $(wildcard tests/e2e/test_*.py))
 
 # A build under sudo should not leave files its owner cannot remove.

@@ -310,7 +310,7 @@ static void test_every_option_is_in_the_man_page(void **state)
 		free(to);
 	}
 	for (size_t i = 0; i < nr_cmds; i++) {
-		char *heading = xasprintf(".SS heaptap %s: ", cmds[i]->name);
+		char *heading = xasprintf(".SS heaptap %s\n", cmds[i]->name);
 
 		assert_non_null(strstr(text, heading));
 		free(heading);

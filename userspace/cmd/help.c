@@ -123,11 +123,22 @@ static void print_examples(FILE *out, const struct cmd *cmd)
 	}
 }
 
+/* A command's name and what it does; names are short enough to stand in one column. */
+static void print_summary(FILE *out, const char *before, const struct cmd *cmd)
+{
+	struct fill fill = { .out = out };
+
+	fill.column = fill.indent = fprintf(out, "%s%-7s", before, cmd->name);
+	fill__words(&fill, cmd->summary, strlen(cmd->summary));
+	fill__end(&fill);
+}
+
 void help__command(FILE *out, const struct cmd *cmd)
 {
 	const char *const *form = help_forms[cmd->operands];
 
-	fprintf(out, "heaptap %s - %s\n\n", cmd->name, cmd->summary);
+	print_summary(out, "heaptap ", cmd);
+	fputc('\n', out);
 	for (size_t i = 0; i < HELP_MAX_FORMS && form[i]; i++)
 		fprintf(out, "%s heaptap %s %s\n", i ? "      " : "Usage:", cmd->name, form[i]);
 	if (cmd->about) {
@@ -147,7 +158,7 @@ void help__overview(FILE *out)
 	      "Usage: heaptap COMMAND [OPTION]...\n\nCommands:\n",
 	      out);
 	for (size_t i = 0; i < nr_cmds; i++)
-		fprintf(out, "  %-8s%s\n", cmds[i]->name, cmds[i]->summary);
+		print_summary(out, "  ", cmds[i]);
 	fputs("\nA first try, as root, on a process that seems to leak:\n"
 	      "  heaptap leaks -p PID -d 60 --older 30\n\n"
 	      "heaptap help COMMAND explains one command, heaptap --version says which version\n"
