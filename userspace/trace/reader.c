@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "trace/reader.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "trace/block.h"
+#include "trace/header.h"
+#include "trace/record.h"
+#include "wire.h"
+
+struct trace_reader {
+	int fd;
+	int err; /* stays */
+	const char *reason;
+	uint64_t bytes;
+	uint64_t monotonic_ns, realtime_ns;
+	struct block_decoder *decoder;
+	uint32_t used, at; /* bytes of records, and where the next one is */
+	uint64_t records[BLOCK_MAX_RAW / sizeof(uint64_t)];
+	uint8_t stored[BLOCK_MAX_RAW];
+};
+
+static void wait_readable(int fd)
+{
+	struct pollfd wanted = { .fd = fd, .events = POLLIN };
+
+	poll(&wanted, 1, -1);
+}
+
+/* How many of len bytes there were before the end; -errno. */
+static ssize_t read_all(struct trace_reader *reader, void *data, size_t len)
+{
+	size_t got = 0;
+
+	while (got < len) {
+		ssize_t now = read(reader->fd, (char *)data + got, len - got);
+
+		if (!now)
+			break;
+		if (now < 0 && errno == EAGAIN)
+			wait_readable(reader->fd);
+		else if (now < 0 && errno != EINTR)
+			return -errno;
+		if (now > 0)
+			got += (size_t)now;
+	}
+	reader->bytes += got;
+	return (ssize_t)got;
+}
+
+static int read_header(struct trace_reader *reader, const char **reason)
+{
+	struct trace_header header;
+	char buffer[HEADER_MAX_SIZE];
+	size_t size, rest;
+	ssize_t got;
+	int err;
+
+	got = read_all(reader, buffer, HEADER_START_SIZE);
+	if (got < 0)
+		goto unreadable;
+	err = header__check_start(buffer, (size_t)got, &size, reason);
+	if (err)
+		return err;
+	rest = size - HEADER_START_SIZE;
+	got = read_all(reader, buffer + HEADER_START_SIZE, rest);
+	if (got < 0)
+		goto unreadable;
+	if ((size_t)got < rest) {
+		*reason = "ends in the middle of its header";
+		return -EBADMSG;
+	}
+	err = header__check(buffer, size, &header, reason);
+	reader->monotonic_ns = header.monotonic_ns;
+	reader->realtime_ns = header.realtime_ns;
+	return err;
+
+unreadable:
+	*reason = NULL; /* errno says it */
+	return (int)got;
+}
+
+struct trace_reader *trace_reader__new(int fd, const char **reason)
+{
+	struct trace_reader *reader = xcalloc(1, sizeof(*reader));
+	int err;
+
+	reader->fd = fd;
+	reader->decoder = block_decoder__new();
+	err = read_header(reader, reason);
+	if (!err)
+		return reader;
+	trace_reader__free(reader);
+	errno = -err;
+	return NULL;
+}
+
+void trace_reader__free(struct trace_reader *reader)
+{
+	if (!reader)
+		return;
+	block_decoder__free(reader->decoder);
+	free(reader);
+}
+
+static int fail(struct trace_reader *reader, int err, const char *reason)
+{
+	reader->err = err;
+	reader->reason = reason;
+	return err;
+}
+
+/* Reads exactly len bytes. 1; 0 at the end of the file; an error, when it ends between. */
+static int read_part(struct trace_reader *reader, void *data, size_t len)
+{
+	ssize_t got = read_all(reader, data, len);
+
+	if (got < 0)
+		return fail(reader, (int)got, "could not be read");
+	if (got && (size_t)got < len)
+		return fail(reader, -EBADMSG, "ends in the middle of a block");
+	return got > 0;
+}
+
+/* 1: there is a block; 0: the end; -errno. */
+static int next_block(struct trace_reader *reader)
+{
+	struct block_header header;
+	int err;
+
+	err = read_part(reader, &header, sizeof(header));
+	if (err <= 0)
+		return err;
+	if (!block__header_valid(&header))
+		return fail(reader, -EBADMSG, "is damaged: a block does not begin as one");
+	err = read_part(reader, reader->stored, header.stored_len);
+	if (err < 0)
+		return err;
+	if (!err)
+		return fail(reader, -EBADMSG, "ends in the middle of a block");
+	err = block_decoder__decode(reader->decoder, &header, reader->stored, reader->records);
+	if (err)
+		return fail(reader, err, "is damaged: a block is not what was written");
+	reader->used = header.raw_len;
+	reader->at = 0;
+	return 1;
+}
+
+int trace_reader__next(struct trace_reader *reader, const struct wire_head **record)
+{
+	const struct wire_head *head;
+
+	if (reader->err)
+		return reader->err;
+	if (reader->at == reader->used) {
+		int err = next_block(reader);
+
+		if (err <= 0)
+			return err;
+	}
+	head = (const void *)((const char *)reader->records + reader->at);
+	if (!record__valid(head, reader->used - reader->at))
+		return fail(reader, -EBADMSG, "is damaged: a record has impossible lengths");
+	reader->at += head->size;
+	*record = head;
+	return 1;
+}
+
+const char *trace_reader__reason(const struct trace_reader *reader)
+{
+	return reader->reason;
+}
+
+void trace_reader__anchor(const struct trace_reader *reader, uint64_t *monotonic_ns,
+			  uint64_t *realtime_ns)
+{
+	*monotonic_ns = reader->monotonic_ns;
+	*realtime_ns = reader->realtime_ns;
+}
+
+uint64_t trace_reader__bytes(const struct trace_reader *reader)
+{
+	return reader->bytes;
+}

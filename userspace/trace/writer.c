@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "trace/writer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "trace/block.h"
+#include "trace/header.h"
+#include "wire.h"
+
+/* Large enough to compress well, small enough that a crash loses little. */
+#define BLOCK_TARGET (256u << 10)
+
+struct trace_writer {
+	int fd;
+	int err; /* of the first failure; nothing is written after it */
+	char *path;
+	uint64_t bytes;
+	struct block_encoder *encoder;
+	uint32_t used;
+	uint8_t records[BLOCK_TARGET];
+};
+
+/* Until fd takes something, where somebody has made it non-blocking. */
+static void wait_writable(int fd)
+{
+	struct pollfd wanted = { .fd = fd, .events = POLLOUT };
+
+	poll(&wanted, 1, -1);
+}
+
+static int write_all(struct trace_writer *writer, const void *data, size_t len)
+{
+	while (len) {
+		ssize_t done = write(writer->fd, data, len);
+
+		if (done < 0 && errno == EAGAIN)
+			wait_writable(writer->fd);
+		else if (done < 0 && errno != EINTR)
+			return -errno;
+		if (done <= 0)
+			continue;
+		writer->bytes += (uint64_t)done;
+		data = (const char *)data + done;
+		len -= (size_t)done;
+	}
+	return 0;
+}
+
+static void destroy(struct trace_writer *writer)
+{
+	block_encoder__free(writer->encoder);
+	free(writer->path);
+	free(writer);
+}
+
+struct trace_writer *trace_writer__new(int fd, const char *path)
+{
+	struct trace_writer *writer = xcalloc(1, sizeof(*writer));
+	struct trace_header header;
+	int err;
+
+	writer->fd = fd;
+	writer->path = xstrdup(path);
+	writer->encoder = block_encoder__new();
+	header__fill(&header);
+	err = write_all(writer, &header, sizeof(header));
+	if (!err)
+		return writer;
+	destroy(writer);
+	errno = -err;
+	return NULL;
+}
+
+int trace_writer__flush(struct trace_writer *writer)
+{
+	const void *block;
+	size_t len;
+
+	if (writer->err || !writer->used)
+		return writer->err;
+	len = block_encoder__encode(writer->encoder, writer->records, writer->used, &block);
+	writer->used = 0;
+	writer->err = write_all(writer, block, len);
+	if (writer->err)
+		log_err("%s could not be written any further: %s. What is in it can be read.",
+			writer->path, strerror(-writer->err));
+	return writer->err;
+}
+
+int trace_writer__append(struct trace_writer *writer, const struct wire_head *record)
+{
+	if (record->size < sizeof(*record) || record->size % 8)
+		return -EINVAL;
+	if (writer->used + record->size > sizeof(writer->records))
+		trace_writer__flush(writer);
+	if (writer->err)
+		return writer->err;
+	memcpy(writer->records + writer->used, record, record->size);
+	writer->used += record->size;
+	return 0;
+}
+
+uint64_t trace_writer__bytes(const struct trace_writer *writer)
+{
+	return writer->bytes;
+}
+
+int trace_writer__close(struct trace_writer *writer)
+{
+	int err;
+
+	if (!writer)
+		return 0;
+	err = trace_writer__flush(writer);
+	destroy(writer);
+	return err;
+}
