@@ -12,6 +12,7 @@
 #include <bpf/bpf_tracing.h>
 #include <bpf/bpf_core_read.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "wire.h"
 #include "probe_abi.h"

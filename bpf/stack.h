@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * The stack of the allocator's caller: walked, interned, sent once. walk_stack() is the seam: today it
- * is the kernel's frame-pointer walk.
+ * follows frame pointers.
  */
 #ifndef STACK_H
 #define STACK_H
@@ -28,19 +28,69 @@ __u32 last_stack_id;
 __u32 address_epoch;
 __u64 nr_stacks_not_kept; /* sent again each time, because the table was full */
 
-/* A stack as it goes over the wire, built in place. */
+/* Stack memory is read in pieces of so many bytes: a read costs about the same whatever its size. */
+#define STACK_PIECE 512
+
+/* A stack as it goes over the wire, built in place; behind it the piece of memory being walked. */
 struct stack_buffer {
 	struct wire_stack record;
 	__u64 frames[WIRE_MAX_FRAMES];
+	__u8 piece[STACK_PIECE];
 };
 
-/* Return addresses of the caller of the function that has just returned into ctx, innermost first.
- * Returns how many are in frames (at most WIRE_MAX_FRAMES). */
-static __always_inline __u32 walk_stack(struct pt_regs *ctx, __u64 *frames)
-{
-	long bytes = bpf_get_stack(ctx, frames, WIRE_MAX_FRAMES * sizeof(*frames), BPF_F_USER_STACK);
+/* The saved frame pointer and the return address above it. */
+struct frame_link {
+	__u64 next, return_address;
+};
 
-	return bytes > 0 ? bytes / sizeof(*frames) : 0;
+/*
+ * Reads the piece of stack at `at`. Near the end of the stack's mapping a whole piece cannot be read;
+ * then the link alone is (trap 6). Returns the bytes that are good, 0 when there are none.
+ */
+static __always_inline __u32 read_piece(__u8 *piece, __u64 at)
+{
+	if (!bpf_probe_read_user(piece, STACK_PIECE, (void *)at))
+		return STACK_PIECE;
+	if (!bpf_probe_read_user(piece, sizeof(struct frame_link), (void *)at))
+		return sizeof(struct frame_link);
+	return 0;
+}
+
+/*
+ * Return addresses of the caller of the function that has just returned into ctx, innermost first, by
+ * frame pointers. Returns how many are in buffer->frames.
+ */
+static __always_inline __u32 walk_stack(struct pt_regs *ctx, struct stack_buffer *buffer)
+{
+	__u64 fp = ctx->bp, piece_at = 0, last = ctx->sp;
+	__u32 nr_frames = 1, good = 0;
+
+	buffer->frames[0] = ctx->ip;
+	for (__u32 i = 1; i < WIRE_MAX_FRAMES; i++) {
+		struct frame_link *link;
+		__u64 offset = fp - piece_at;
+
+		/* Outer frames lie higher; anything else in rbp is no frame pointer. */
+		if (fp < last || fp & 7)
+			break;
+		if (offset + sizeof(*link) > good) {
+			good = read_piece(buffer->piece, fp);
+			if (!good)
+				break;
+			piece_at = fp;
+			offset = 0;
+		}
+		if (offset > STACK_PIECE - sizeof(*link)) /* never; the verifier wants to see it */
+			break;
+		link = (struct frame_link *)(buffer->piece + offset);
+		if (!link->return_address)
+			break;
+		buffer->frames[i] = link->return_address;
+		nr_frames = i + 1;
+		last = fp + sizeof(*link);
+		fp = link->next;
+	}
+	return nr_frames;
 }
 
 static __always_inline void hash_stack(const __u64 *frames, __u32 nr_frames, struct stack_key *key)
@@ -71,7 +121,7 @@ static __always_inline __u32 send_stack(struct stack_buffer *buffer, __u32 nr_fr
 	record->id = __sync_fetch_and_add(&last_stack_id, 1) + 1;
 	record->nr_frames = nr_frames;
 	record->flags = nr_frames == WIRE_MAX_FRAMES ? WIRE_STACK_CUT : 0;
-	if (size > sizeof(*buffer)) /* never; the verifier wants to see it */
+	if (size > offsetof(struct stack_buffer, piece)) /* never; the verifier wants to see it */
 		return 0;
 	if (bpf_ringbuf_output(&ring, buffer, size, wakeup_flags())) {
 		count_lost();
@@ -84,7 +134,7 @@ static __always_inline __u32 send_stack(struct stack_buffer *buffer, __u32 nr_fr
 static __always_inline __u32 intern_stack(struct pt_regs *ctx, struct stack_buffer *buffer,
 					  __u64 pid_tgid, __u64 time_ns)
 {
-	__u32 nr_frames = walk_stack(ctx, buffer->frames);
+	__u32 nr_frames = walk_stack(ctx, buffer);
 	struct stack_key key;
 	__u32 *known, id;
 
