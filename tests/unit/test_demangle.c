@@ -44,7 +44,8 @@ static void cplusplus_names(void **state)
 	check("_ZN3foo3barEi", "foo::bar(int)");
 	check("_ZN3FooC4Ev", "Foo::Foo()");
 	check("_ZN12_GLOBAL__N_15innerEv", "(anonymous namespace)::inner()");
-	check("_ZN3foo3barEi.part.0", "foo::bar(int) [clone .part.0]");
+	check("_ZN3foo3barEi.part.0", "foo::bar(int)");
+	check("_ZN3foo3barEi.isra.0.cold", "foo::bar(int)");
 	check("_ZZ4mainENKUlvE_clEv", "main::{lambda()#1}::operator()() const");
 }
 

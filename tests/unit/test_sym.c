@@ -88,14 +88,15 @@ static const char program[] =
 	"#include <stdio.h>\n"
 	"extern char __executable_start[];\n"
 	"static volatile int sink;\n"
-	"static __attribute__((noipa)) void *here(void) { return __builtin_return_address(0); }\n"
+	"static __attribute__((noipa, noinline)) void *here(void) { return "
+	"__builtin_return_address(0); }\n"
 	"static inline __attribute__((always_inline)) void *inner(void)\n"
 	"{\n"
 	"	void *address = here();\n" /* line 7 */
 	"	sink++;\n"
 	"	return address;\n"
 	"}\n"
-	"__attribute__((noipa)) void *victim(void)\n"
+	"__attribute__((noipa, noinline)) void *victim(void)\n"
 	"{\n"
 	"	void *address = inner();\n" /* line 13 */
 	"	sink++;\n"
@@ -133,9 +134,8 @@ static int shell(const char *command)
 }
 
 /* Builds the program as `name`; returns the return address inside victim(), 0: no compiler. */
-static uint64_t build(const char *name, const char *flags)
+static uint64_t build_by(const char *compiler, const char *name, const char *flags)
 {
-	const char *compiler = getenv("CC") ? getenv("CC") : "cc";
 	char *command = xasprintf("%s -g -O2 -Wl,--build-id %s -o %s p.c && ./%s >%s.out", compiler,
 				  flags, name, name, name);
 	char *out = xasprintf("%s/%s.out", directory, name), *text;
@@ -149,6 +149,11 @@ static uint64_t build(const char *name, const char *flags)
 	free(out);
 	free(command);
 	return vaddr;
+}
+
+static uint64_t build(const char *name, const char *flags)
+{
+	return build_by(getenv("CC") ? getenv("CC") : "cc", name, flags);
 }
 
 static char *in_directory(const char *name)
@@ -327,6 +332,29 @@ static void every_kind_of_program_works(void **state)
 		assert_victim(&answer);
 		free(path);
 	}
+}
+
+static void cplusplus_names_are_demangled(void **state)
+{
+	static const char *const compilers[] = { "c++ -fPIE -pie -x c++",
+						 "clang -fPIE -pie -x c++" };
+	char *path = in_directory("plusplus");
+
+	for (size_t i = 0; i < ARRAY_SIZE(compilers); i++) {
+		uint64_t vaddr = build_by(compilers[i], "plusplus", "");
+		struct answer answer;
+
+		if (!vaddr)
+			skip();
+		answer = ask(path, vaddr, NULL);
+		assert_int_equal(answer.nr, 2);
+		/* gcc gives a static function that is inlined everywhere no linkage name. */
+		assert_memory_equal(answer.frames[0].function, "inner", 5);
+		assert_int_equal(answer.frames[0].line, 7);
+		assert_frame(&answer.frames[1], "victim()", "p.c", 13);
+		done(&answer);
+	}
+	free(path);
 }
 
 static void stripped_program_has_dynamic_symbols(void **state)
@@ -628,7 +656,8 @@ static void libc_is_resolved_fast(void **state)
 		print_message("%u locations in %llu ms\n", nr,
 			      (clock__monotonic_ns() - begin) / 1000000ull);
 	assert_true(sym__frames(sym, modmap__location(map, locations[0]), &frames) > 0);
-	assert_string_equal(frames[0].function, "gnu_get_libc_version");
+	/* With debug information installed it is __gnu_get_libc_version. */
+	assert_non_null(strstr(frames[0].function, "gnu_get_libc_version"));
 	for (uint32_t i = 0; i < nr; i++)
 		nr_named += sym__frames(sym, modmap__location(map, locations[i]), &frames) > 0;
 	assert_in_range(nr_named, nr / 20, nr);
@@ -691,6 +720,7 @@ int main(void)
 		cmocka_unit_test(own_code_has_names_and_lines),
 		cmocka_unit_test(inlined_calls_are_unfolded),
 		cmocka_unit_test(every_kind_of_program_works),
+		cmocka_unit_test(cplusplus_names_are_demangled),
 		cmocka_unit_test(stripped_program_has_dynamic_symbols),
 		cmocka_unit_test(fully_stripped_program_has_no_names),
 		cmocka_unit_test(debug_file_is_found_by_link),

@@ -52,7 +52,7 @@ static bool demangle(const char *name, struct output *out)
 char *demangle__name(const char *name)
 {
 	char mangled[MAX_MANGLED + 1];
-	const char *version;
+	const char *version, *clone;
 	struct output out;
 	size_t len;
 
@@ -67,5 +67,8 @@ char *demangle__name(const char *name)
 	mangled[len] = '\0';
 	if (!demangle(mangled, &out) || !out.len)
 		return xstrndup(name, len);
-	return xstrndup(out.text, out.len);
+	out.text[out.len] = '\0';
+	/* Parts that the compiler split off: they are the same function to who reads it. */
+	clone = strstr(out.text, " [clone ");
+	return xstrndup(out.text, clone ? (size_t)(clone - out.text) : out.len);
 }

@@ -4,8 +4,9 @@
 #define DEMANGLE_H_HEAPTAP
 
 /*
- * The demangled name, without the version of a versioned symbol ("@@GLIBC_2.34"); a plain copy of
- * what is not mangled, or is too long either way. Never NULL; the caller frees it.
+ * The demangled name, without the version of a versioned symbol ("@@GLIBC_2.34") and without what
+ * GCC appends to parts of a C++ function (".part.0", ".cold"); a plain copy of what is not mangled,
+ * or is too long either way. Never NULL; the caller frees it.
  */
 char *demangle__name(const char *name);
 

@@ -241,34 +241,40 @@ static bool is_mangled(const char *name)
 	return !strncmp(name, "_Z", 2) || !strncmp(name, "_R", 2);
 }
 
-/* Where a C function has a linkage name, it is an inner one: glibc's __GI_qsort for qsort. */
-static uint32_t name_of_die(struct dwarf *dwarf, Dwarf_Die *die, struct strtab *texts)
+static const char *text_of_die(Dwarf_Die *die, unsigned attribute)
 {
-	static const unsigned attributes[] = { DW_AT_linkage_name, DW_AT_MIPS_linkage_name,
-					       DW_AT_name };
 	Dwarf_Attribute memory;
-	const char *name;
+	const char *text = dwarf_formstring(dwarf_attr_integrate(die, attribute, &memory));
 
-	for (size_t i = 0; i < ARRAY_SIZE(attributes); i++) {
-		name = dwarf_formstring(dwarf_attr_integrate(die, attributes[i], &memory));
-		if (name && *name && (attributes[i] == DW_AT_name || is_mangled(name)))
-			return add_name(dwarf, name, texts);
-	}
-	return 0;
+	return text && *text ? text : NULL;
 }
 
-static uint32_t name_of_symbol(struct dwarf *dwarf, uint64_t address, struct strtab *texts)
+/* The name that says most. Where a C function has a linkage name, it is an inner one: glibc's
+ * __GI_qsort for qsort. C++ functions without one (static, lambdas) have at best a symbol. */
+static uint32_t name_of_die(struct dwarf *dwarf, Dwarf_Die *die, const char *symbol,
+			    struct strtab *texts)
+{
+	const char *name = text_of_die(die, DW_AT_linkage_name);
+
+	if (!name)
+		name = text_of_die(die, DW_AT_MIPS_linkage_name);
+	if (!name || !is_mangled(name))
+		name = symbol && is_mangled(symbol) ? symbol : text_of_die(die, DW_AT_name);
+	return name ? add_name(dwarf, name, texts) : 0;
+}
+
+static const char *find_symbol(struct dwarf *dwarf, uint64_t address)
 {
 	const struct symbol *symbol = symtab__find(&dwarf->symbols, address);
 	Dwarf_Addr here = address, there, bias;
 
 	if (!symbol)
-		return 0;
+		return NULL;
 	there = symbol->start;
 	if (!symbol->size && dwfl_module_address_section(dwarf->module, &here, &bias) !=
 				     dwfl_module_address_section(dwarf->module, &there, &bias))
-		return 0;
-	return add_name(dwarf, symbol->name, texts);
+		return NULL;
+	return symbol->name;
 }
 
 static uint32_t add_file(struct unit *unit, const char *file, struct strtab *texts)
@@ -327,6 +333,7 @@ uint32_t dwarf__frames(struct dwarf *dwarf, uint64_t vaddr, struct strtab *texts
 	const uint64_t address = vaddr - 1 + dwarf->elf_bias;
 	const Dwarf_Addr pc = address - dwarf->dwarf_bias;
 	const struct range *range = ranges__find(&dwarf->unit_ranges, pc);
+	const char *symbol = find_symbol(dwarf, address);
 	struct dwarf_frame frame = { 0 };
 	Dwarf_Die function, calls[MAX_DEPTH];
 	struct unit *unit;
@@ -337,17 +344,17 @@ uint32_t dwarf__frames(struct dwarf *dwarf, uint64_t vaddr, struct strtab *texts
 		set_line(unit, pc, texts, &frame);
 		if (find_function(unit, pc, &function)) {
 			for (unsigned i = find_inlined(&function, pc, calls); i-- > 0;) {
-				frame.function = name_of_die(dwarf, &calls[i], texts);
+				frame.function = name_of_die(dwarf, &calls[i], NULL, texts);
 				/* Of too many keep the innermost, and the function itself. */
 				if (nr < DWARF_MAX_FRAMES - 1)
 					frames[nr++] = frame;
 				set_call(unit, &calls[i], texts, &frame);
 			}
-			frame.function = name_of_die(dwarf, &function, texts);
+			frame.function = name_of_die(dwarf, &function, symbol, texts);
 		}
 	}
-	if (!frame.function)
-		frame.function = name_of_symbol(dwarf, address, texts);
+	if (!frame.function && symbol)
+		frame.function = add_name(dwarf, symbol, texts);
 	if (nr || frame.function || frame.file)
 		frames[nr++] = frame;
 	return nr;
