@@ -66,7 +66,8 @@ $(O)/obj/%.o: userspace/%.c $(O)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(O)/obj/source/bpf.o: $(SKELETON)
+# It must be there before who includes it is first compiled; from then on the .d files know.
+$(filter $(O)/obj/source/%,$(OBJECTS)): | $(SKELETON)
 
 $(O)/%.bpf.o: bpf/%.bpf.c $(O)/flags
 	$(call msg,BPF,$<)
