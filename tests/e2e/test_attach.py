@@ -84,19 +84,24 @@ def _():
          {"allocations": 2, "frees": 0, "unknown_frees": 3, "leaked_bytes": 80}, "summary")
 
 
+def keep_old_and_new(target):
+    target("keep", 3, 111)
+    time.sleep(1.1)  # the age is the point
+    target("keep", 5, 222)
+
+
 @test("--older shows only what was there before, live and from a recording")
 def _():
     path, recording = temp(), temp(".htap")
     with steps() as target:
-        with attached(target.pid, "--json", "-o", path, "--older", "1") as watcher, \
-                attached(target.pid, "-o", recording, subcommand="record") as recorder:
-            target("keep", 3, 111)
-            time.sleep(1.1)  # the age is the point
-            target("keep", 5, 222)
-            report = json_report(watcher, path)
-            interrupt(recorder).expect(0)
-    for each in (report, leaks("--older", "1", recording)):
-        same([(l["bytes"], l["blocks"]) for l in each.leaks], [(333, 3)], "--older 1")
+        with attached(target.pid, "--json", "-o", path, "--older", "1") as watcher:
+            keep_old_and_new(target)
+            live = json_report(watcher, path)
+        with attached(target.pid, "-o", recording, subcommand="record") as watcher:
+            keep_old_and_new(target)
+            interrupt(watcher).expect(0)
+    for name, report in (("live", live), ("recorded", leaks("--older", "1", recording))):
+        same([(l["bytes"], l["blocks"]) for l in report.leaks], [(333, 3)], f"--older 1, {name}")
     same(sum(l["blocks"] for l in leaks(recording).leaks), 8, "without --older")
 
 
@@ -235,6 +240,7 @@ def _():
 @test("a stopped process can be watched, and stays stopped")
 def _():
     with steps() as target:
+        target("keep", 1, 1)
         os.kill(target.pid, signal.SIGSTOP)
         with attached(target.pid) as watcher:
             interrupt(watcher).expect(0)

@@ -175,11 +175,6 @@ def _():
         refused(heaptap(subcommand, "-o", out, "--", "/etc/passwd"), "/etc/passwd",
                 "(?i)permission|execut")
         refused(heaptap(subcommand, "-o", out, "--", "/etc"), "/etc", "(?i)permission|directory")
-    broken = temp()
-    with open(broken, "wb") as file:
-        file.write(b"\x7fELF" + bytes(200))
-    os.chmod(broken, 0o755)
-    refused(heaptap("leaks", "--", broken), "(?i)exec format|execut")
 
 
 @test("a process that does not exist, a kernel thread, a thread's id, a zombie")

@@ -11,7 +11,7 @@ from htap import (HEAPTAP, attached, build, check, has, heaptap, interrupt, leak
 
 # What x.c leaks. More frames may follow main: the C library's start.
 FROM_F = r"(?m)^Leak sum=40960 count=10 avg=4096\n f at x\.c:13\n main at x\.c:26\n"
-FROM_MAIN = r"(?m)^Leak sum=8192 count=1 avg=8192\n main at x\.c:29\n"
+FROM_MAIN = r"(?m)^Leak sum=8192 count=1 avg=8192\n main at x\.c:28\n"
 
 
 def blocks(text):

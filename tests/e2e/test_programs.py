@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Programs that nobody here wrote. Each is run three times over: under heaptap with the counter
-inside, which must agree on every number; under valgrind; and under heaptap alone, whose bytes live
-at exit must be valgrind's "in use at exit"."""
+inside, which must agree on every number; under valgrind; and under heaptap alone, whose totals and
+bytes live at exit must be valgrind's."""
 import functools
 import json
 import os
@@ -112,6 +112,10 @@ def git():
     return [tool("git"), "-C", repository, "--no-pager", "log", "--stat"]
 
 
+# python makes integers of addresses (id()), for a moment. Under valgrind the heap lies below 2^30,
+# where an integer takes 28 bytes; elsewhere it takes 32.
+DIFFERS = {"python": ("allocated_bytes",)}
+
 PROGRAMS = (sqlite, python, xmllint, jq, perl, git)
 
 
@@ -153,8 +157,10 @@ def against_counter(argv):
     equal_counts(report, counter)
 
 
-def against_valgrind(argv):
+def against_valgrind(argv, except_for):
     want, stdout = by_valgrind(argv, BASE)
+    for key in except_for:
+        del want[key]
     report = leaks("--", *argv, env=client_environment())
     same(report.done.stdout, stdout, "what the program printed")
     same(report.summary["lost_events"], 0, "lost events")
@@ -174,7 +180,7 @@ def add(program):
     @test(f"{name}: live at exit equals valgrind's in use at exit")
     def _():
         tool(VALGRIND[0])
-        against_valgrind(program())
+        against_valgrind(program(), DIFFERS.get(name, ()))
 
 
 for each in PROGRAMS:

@@ -66,17 +66,19 @@ static void trap_mappings(void)
 	MUST(!prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
 }
 
-/* The deeper the stack at the escape, the more there is to tidy up. */
+/* Calls levels deeper; what lay on the stack there before is overwritten. */
 static __attribute__((noinline)) void deeper(int levels, void (*call)(void))
 {
 	volatile char space[200];
+	size_t i;
 
-	space[0] = 1;
+	for (i = 0; i < sizeof(space); i++)
+		space[i] = levels;
 	if (levels)
 		deeper(levels - 1, call);
 	else
 		call();
-	space[1] = space[0];
+	space[0] = space[1];
 }
 
 static void *old_block;
