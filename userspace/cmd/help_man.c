@@ -129,7 +129,7 @@ static const char description[] =
 	"it.\n"
 	".PP\n"
 	"Watching a process needs root, or the capabilities CAP_BPF,\n"
-	"CAP_PERFMON and CAP_SYS_PTRACE.\n"
+	"CAP_PERFMON, CAP_SYS_PTRACE and CAP_CHECKPOINT_RESTORE.\n"
 	"Reading a recording needs nothing.\n"
 	".PP\n"
 	"A report is a list of blocks like this one, the largest first:\n"
