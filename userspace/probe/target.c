@@ -143,7 +143,9 @@ int target__open(pid_t pid, struct target *target)
 	len = readlink(link, exe, sizeof(exe) - 1);
 	err = len < 0 ? -errno : check_executable(pid);
 	if (err) {
-		if (err != -ENOEXEC)
+		if (err == -EACCES || err == -EPERM)
+			target__check_privileges();
+		else if (err != -ENOEXEC)
 			log_err("The executable of process %d cannot be read: %s.", pid,
 				err == -ENOENT ? "it has just ended" : strerror(-err));
 		target__close(target);
