@@ -22,6 +22,7 @@
 #include "symbol/elf.h"
 #include "symbol/lookup.h"
 #include "symbol/sym.h"
+#include "symbol/symtab.h"
 
 /* ---- a victim: ourselves, and small programs that print where their calls return to ---- */
 
@@ -570,6 +571,42 @@ static void crash_of_libdw_costs_lines_only(void **state)
 	done(&answer);
 }
 
+static void symbols_are_chosen_well(void **state)
+{
+	static const struct {
+		uint64_t address;
+		const char *name;
+	} cases[] = {
+		{ 0xfff, NULL },     { 0x1000, "malloc" }, { 0x10ff, "malloc" },
+		{ 0x1020, "part" },  { 0x1030, "malloc" }, { 0x1100, NULL },
+		{ 0x2000, "_Z1fv" }, { 0x3000, "label" },  { 0x3fff, "label" },
+		{ 0x4000, "sized" }, { 0x4010, NULL },
+	};
+	struct symtab tab = { 0 };
+
+	assert_null(symtab__find(&tab, 0));
+	symtab__add(&tab, "__libc_malloc", 0x1000, 0x100);
+	symtab__add(&tab, "malloc", 0x1000, 0x100);
+	symtab__add(&tab, "part", 0x1020, 0x10);
+	symtab__add(&tab, "long_alias", 0x2000, 0x100);
+	symtab__add(&tab, "_Z1fv", 0x2000, 0x100);
+	symtab__add(&tab, "label", 0x3000, 0);
+	symtab__add(&tab, "sized", 0x4000, 0x10);
+	symtab__add(&tab, "endless", UINT64_MAX - 1, UINT64_MAX);
+	symtab__sort(&tab);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct symbol *symbol = symtab__find(&tab, cases[i].address);
+
+		if (!cases[i].name) {
+			assert_null(symbol);
+			continue;
+		}
+		assert_non_null(symbol);
+		assert_string_equal(symbol->name, cases[i].name);
+	}
+	symtab__clear(&tab);
+}
+
 static void baked_names_come_first(void **state)
 {
 	const struct sym_frame baked[] = { { "in", "/src/in.c", 3 }, { NULL, NULL, 0 } };
@@ -731,6 +768,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_file_is_skipped),
 		cmocka_unit_test(fifo_does_not_block),
 		cmocka_unit_test(crash_of_libdw_costs_lines_only),
+		cmocka_unit_test(symbols_are_chosen_well),
 		cmocka_unit_test(baked_names_come_first),
 		cmocka_unit_test(locations_of_many_modules_are_sorted_out),
 		cmocka_unit_test(libc_is_resolved_fast),
