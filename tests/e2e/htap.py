@@ -448,7 +448,7 @@ def _is_changed(pid, function):
 def is_probed(pid):
     """Do allocations and frees of process pid trap?"""
     try:
-        return all(_is_changed(pid, name) for name in ("free", "malloc", "calloc", "realloc"))
+        return _libc_text(pid)[0] and all(_is_changed(pid, name) for name in ("free", "malloc", "calloc", "realloc"))
     except (FileNotFoundError, ProcessLookupError):
         return False
 

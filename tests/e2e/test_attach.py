@@ -7,7 +7,7 @@ import shutil
 import signal
 import time
 
-from htap import (TIMEOUT, Report, attached, build, check, finish, has, heaptap, interrupt,
+from htap import (TIMEOUT, Report, Skip, attached, build, check, finish, has, heaptap, interrupt,
                   is_clean, leaks, library, lives, main, run, same, started, steps, temp, test,
                   wait_for, HEAPTAP, Steps)
 
@@ -172,15 +172,14 @@ def _():
 
 @test("threads at full speed: attach and let go, again and again")
 def _():
-    with started([build("threads"), "churn", "4", "4000000"]) as target:
-        for _ in range(3):
-            if not lives(target.pid):
-                break
-            done = heaptap("leaks", "-p", target.pid, "-d", "0.3").expect(0)
-            has(done.stdout, r"(?i)lost", "report")
-        check(lives(target.pid), "the target was too quick for this test, or died")
+    with started([build("threads"), "until", "4"]) as target:
+        for _ in range(4):
+            done = heaptap("leaks", "-p", target.pid, "-d", "0.2").expect(0)
+            has(done.stdout, r"Allocations: [1-9]", "report")
+            check(lives(target.pid), "the target died")
         wait_for(lambda: is_clean(target.pid), "probes to go")
-        same(finish(target, 120).status, 0, "the target's own status")
+        target.stdin.close()
+        same(target.wait(TIMEOUT), 0, "the target's own status")
 
 
 @test("SIGKILL leaves the target running and clean")
@@ -235,6 +234,27 @@ def _():
             done = heaptap("leaks", "-p", target.pid, "-d", "5", timeout=20)
             check(done.status in (0, 1), f"status: {done}")
             check(done.status == 0 or done.stderr.strip().endswith("."), f"no sentence: {done}")
+
+
+@test("a statically linked program")
+def _():
+    with steps(build("steps", "-static", target="steps-static")) as target:
+        target("keep", 5, 100)
+        with started([HEAPTAP, "leaks", "-p", target.pid, "-d", "1.5"]) as watcher:
+            while watcher.poll() is None:
+                target("keep", 1, 1)
+                time.sleep(0.05)
+            has(finish(watcher).expect(0).stdout, r" keep at steps\.c:\d+\n step ", "report")
+
+
+@test("a 32-bit process: refused with a sentence")
+def _():
+    try:
+        program = build("quit", "-m32", target="quit-32")
+    except AssertionError as error:
+        raise Skip("no 32-bit compiler and C library") from error
+    done = heaptap("leaks", "--", program).expect(1)
+    has(done.stderr, r"32", "stderr")
 
 
 @test("a stopped process can be watched, and stays stopped")

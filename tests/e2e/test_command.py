@@ -81,6 +81,42 @@ def _():
     has(totals, r"(?i)lost", "totals")
 
 
+NATURE = """
+grep -E '^(Sig|Shd|Cap|TracerPid|NoNewPrivs|Seccomp:|Umask)' /proc/self/status
+ls /proc/self/fd
+ulimit -a
+nice
+env | sort
+pwd
+cat /proc/self/oom_score_adj
+ps -o pgid=,sid= -p $$ 2>/dev/null | wc -l
+"""
+
+
+@test("a command starts as it does without heaptap: signals, descriptors, limits")
+def _():
+    plain = run(["sh", "-c", NATURE]).expect(0).stdout
+    for options in ([], ["--no-lossless"]):
+        done = heaptap("leaks", "-o", temp(), *options, "--", "sh", "-c", NATURE).expect(0)
+        same(done.stdout.split("\n"), plain.split("\n"), f"the command's surroundings, {options}")
+
+
+@test("started with SIGCHLD ignored")
+def _():
+    ignore = ["python3", "-c", "import os, signal, sys; signal.signal(signal.SIGCHLD, "
+              "signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"]
+    done = run([*ignore, HEAPTAP, "leaks", "-o", temp(), "--", build("quit"), "3"])
+    done.expect(3)
+
+
+@test("a child that outlives the command does not hold heaptap")
+def _():
+    done = heaptap("leaks", "-o", temp(), "--", "sh", "-c",
+                   "sleep 20 >/dev/null 2>&1 </dev/null & echo $!; exit 4", timeout=15)
+    os.kill(int(done.stdout), 9)
+    done.expect(4)
+
+
 # ---- filters --------------------------------------------------------------------------------
 
 

@@ -78,8 +78,9 @@ def _():
 @test("a recording can be piped")
 def _():
     whole = recording_of(build("x"))
-    done = heaptap("leaks", "/dev/stdin", data=whole).expect(0)
-    has(done.stdout, "Leak sum=40960 count=10 avg=4096", "report")
+    for name in ("-", "/dev/stdin"):
+        done = heaptap("leaks", name, data=whole).expect(0)
+        has(done.stdout, "Leak sum=40960 count=10 avg=4096", "report")
 
 
 @test("the watcher killed while recording: what is there can be read")

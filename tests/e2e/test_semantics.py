@@ -85,6 +85,12 @@ def _():
     same(report.total_from("keep_one"), (10000, 480000), "kept by the threads")
 
 
+@test("threads that outlive the first one count")
+def _():
+    report = against_counter(build("threads"), "orphan", "20")
+    same(report.total_from("keep_one"), (20, 960), "kept by the threads")
+
+
 @test("8 threads, 10 million events, lossless: nothing lost, every free matched")
 def _():
     report = against_counter(build("threads"), "churn", "8", "312500", options=["--lossless"],
@@ -105,6 +111,27 @@ def _():
     report = leaks("--no-lossless", "--ring-size", "64K", "--", build("threads"), "churn", "8",
                    "100000", timeout=120)
     check(report.summary["lost_events"] > 0, f"nothing was lost: {report.summary}")
+
+
+@test("32 768 different stacks, twice each")
+def _():
+    report = leaks("--", build("stacks"), "many", "15")
+    same(report.summary["leaked_blocks"], 2 << 15, "blocks")
+    # One stack's two blocks may be shown apart only where the frames differ.
+    same({(leak["blocks"], leak["bytes"]) for leak in report.leaks}, {(2, 32)}, "entries")
+    same(len(report.leaks), 1 << 15, "number of entries")
+
+
+@test("stacks deeper than can be kept are cut at the outer end")
+def _():
+    report = leaks("--", build("stacks"), "deep", "1", "50", "120", "126", "1000")
+    for leak in report.leaks:
+        depth = leak["bytes"] - 1000
+        names = [frame["function"] for frame in leak["frames"]]
+        same(names[:depth], ["descend"] * min(depth, len(names)), f"depth {depth}")
+        if depth <= 126:
+            same(names[depth:depth + 1], ["main"], f"below depth {depth}")
+    same(len(report.leaks), 5, "entries")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@
  *                              gives back, and keeps 48 bytes
  *   threads churn COUNT LOOPS  COUNT threads at once; each LOOPS times: malloc, realloc, free
  *                              (four records), and passes every 1000th block to the next thread
+ *   threads until COUNT        the same until stdin ends
+ *   threads orphan COUNT       the first thread ends before the COUNT others keep their blocks
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -35,7 +37,7 @@ static void *churn(void *arg)
 {
 	size_t self = (size_t)arg, i;
 
-	for (i = 0; i < loops; i++) {
+	for (i = 0; i < __atomic_load_n(&loops, __ATOMIC_RELAXED); i++) {
 		void *volatile block = malloc(16 + (i & 255));
 
 		block = realloc(block, 16 + (i * 7 & 1023));
@@ -62,6 +64,45 @@ static int start(pthread_t *threads, size_t count, void *(*body)(void *))
 	return 0;
 }
 
+static pthread_t first;
+
+static void *outlive(void *arg)
+{
+	if (!arg)
+		pthread_join(first, NULL);
+	return live_shortly(arg);
+}
+
+static int until_told(size_t count)
+{
+	pthread_t threads[MAX_THREADS];
+	size_t i;
+	char byte;
+
+	loops = ~(size_t)0;
+	for (i = 0; i < count; i++)
+		if (pthread_create(&threads[i], NULL, churn, (void *)i))
+			return 1;
+	while (read(STDIN_FILENO, &byte, 1) > 0)
+		;
+	__atomic_store_n(&loops, 0, __ATOMIC_RELAXED);
+	for (i = 0; i < count; i++)
+		pthread_join(threads[i], NULL);
+	return 0;
+}
+
+static int orphan(size_t count)
+{
+	pthread_t thread;
+	size_t i;
+
+	first = pthread_self();
+	for (i = 0; i < count; i++)
+		if (pthread_create(&thread, NULL, outlive, (void *)i))
+			return 1;
+	pthread_exit(NULL);
+}
+
 int main(int argc, char **argv)
 {
 	pthread_t threads[MAX_THREADS];
@@ -76,6 +117,10 @@ int main(int argc, char **argv)
 				return 1;
 		return 0;
 	}
+	if (!strcmp(argv[1], "until") && count <= MAX_THREADS)
+		return until_told(count);
+	if (!strcmp(argv[1], "orphan"))
+		return orphan(count);
 	if (argc < 4 || count > MAX_THREADS)
 		return 2;
 	loops = strtoul(argv[3], NULL, 10);
