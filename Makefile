@@ -16,8 +16,10 @@ CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
 	    -Wpointer-arith -Wwrite-strings -Wno-unused-parameter
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+# xxHash 0.8.2 (Ubuntu 24.04) reads memory in a way that breaks C's aliasing rules, and gcc then
+# hashes structs before they are filled; 0 is memcpy, which is as fast.
 ALL_CPPFLAGS := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DHEAPTAP_VERSION='"$(VERSION)"' \
-		-Iuserspace -Ibpf -I$(O) $(CPPFLAGS)
+		-DXXH_FORCE_MEMORY_ACCESS=0 -Iuserspace -Ibpf -I$(O) $(CPPFLAGS)
 ALL_CFLAGS := -std=gnu11 $(WARNINGS) -fstack-protector-strong $(SANFLAGS) $(CFLAGS)
 LIBS := -lbpf -ldw -lelf -lcapstone -lxxhash -lz -liberty
 BPF_CFLAGS := -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra \
