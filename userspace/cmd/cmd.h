@@ -25,9 +25,9 @@ struct cmd {
 	const char *name;
 	enum opt_cmd bit; /* its bit in opt.cmds */
 	enum cmd_operands operands;
-	const char *summary;  /* one line, for lists */
+	const char *summary; /* one line, for lists */
 	const char *about; /* a line a paragraph, for help and man; a blank in front keeps a line */
-	const char *examples; /* lines "command   what it does" */
+	const char *examples;			   /* lines "command   what it does" */
 	int (*run)(const struct options *options); /* returns the exit status */
 };
 
