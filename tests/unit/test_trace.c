@@ -99,10 +99,17 @@ static void add_random_record(struct stream *stream)
 		add_record(stream, WIRE_MAPPING, sizeof(struct wire_mapping));
 		break;
 	default:
-		if (random_below(2))
-			add_record(stream, WIRE_ALLOC, sizeof(struct wire_alloc));
-		else
-			add_record(stream, WIRE_FREE, sizeof(struct wire_free));
+		if (random_below(2)) {
+			struct wire_alloc *alloc = (void *)add_record(stream, WIRE_ALLOC, 48);
+
+			alloc->tid = random_below(3);
+			alloc->func = alloc->flags = alloc->pad = 0;
+		} else {
+			struct wire_free *release = (void *)add_record(stream, WIRE_FREE, 32);
+
+			release->tid = random_below(3);
+			release->func = release->flags = 0;
+		}
 	}
 }
 
@@ -226,9 +233,9 @@ static char *small_recording(struct stream *stream, size_t *len)
 	char *data;
 	int fd;
 
-	for (int i = 0; i < 30; i++)
+	for (int i = 0; i < 20; i++)
 		add_random_record(stream);
-	fd = write_stream(stream, 7);
+	fd = write_stream(stream, 5);
 	data = contents(fd, len);
 	close(fd);
 	return data;

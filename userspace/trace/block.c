@@ -9,18 +9,23 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "trace/pack.h"
 
 /* Fast: the writer must keep up with the watched program. */
 #define ZLIB_LEVEL 1
 
 struct block_encoder {
 	z_stream deflate;
+	struct pack *pack;
+	uint8_t packed[BLOCK_MAX_RAW];
 	struct block_header header; /* directly before its payload */
 	uint8_t payload[BLOCK_MAX_RAW];
 };
 
 struct block_decoder {
 	z_stream inflate;
+	struct pack *pack;
+	uint8_t packed[BLOCK_MAX_RAW];
 };
 
 static uint64_t checksum(const struct block_header *header, const void *stored)
@@ -46,6 +51,7 @@ struct block_encoder *block_encoder__new(void)
 {
 	struct block_encoder *encoder = xcalloc(1, sizeof(*encoder));
 
+	encoder->pack = pack__new();
 	require(deflateInit(&encoder->deflate, ZLIB_LEVEL));
 	return encoder;
 }
@@ -55,19 +61,21 @@ void block_encoder__free(struct block_encoder *encoder)
 	if (!encoder)
 		return;
 	deflateEnd(&encoder->deflate);
+	pack__free(encoder->pack);
 	free(encoder);
 }
 
-/* The length of the zlib stream in payload; 0 where it would not be shorter than raw. */
-static uint32_t compress_payload(struct block_encoder *encoder, const void *raw, uint32_t raw_len)
+/* The length of data's zlib stream in payload; 0 where it would take limit bytes or more. */
+static uint32_t compress_payload(struct block_encoder *encoder, const void *data, size_t len,
+				 uint32_t limit)
 {
 	z_stream *stream = &encoder->deflate;
 
 	deflateReset(stream);
-	stream->next_in = (z_const Bytef *)raw;
-	stream->avail_in = raw_len;
+	stream->next_in = (z_const Bytef *)data;
+	stream->avail_in = (uInt)len;
 	stream->next_out = encoder->payload;
-	stream->avail_out = raw_len - 1;
+	stream->avail_out = limit - 1;
 	return deflate(stream, Z_FINISH) == Z_STREAM_END ? (uint32_t)stream->total_out : 0;
 }
 
@@ -75,13 +83,13 @@ size_t block_encoder__encode(struct block_encoder *encoder, const void *raw, uin
 			     const void **block)
 {
 	struct block_header *header = &encoder->header;
+	size_t packed_len = pack__pack(encoder->pack, raw, raw_len, encoder->packed);
 
-	*header = (struct block_header){
-		.magic = BLOCK_MAGIC,
-		.raw_len = raw_len,
-		.stored_len = compress_payload(encoder, raw, raw_len),
-		.codec = BLOCK_ZLIB,
-	};
+	*header = (struct block_header){ .magic = BLOCK_MAGIC, .raw_len = raw_len };
+	header->codec = packed_len ? BLOCK_PACKED : BLOCK_ZLIB;
+	header->stored_len =
+		packed_len ? compress_payload(encoder, encoder->packed, packed_len, raw_len)
+			   : compress_payload(encoder, raw, raw_len, raw_len);
 	if (!header->stored_len) {
 		header->codec = BLOCK_STORED;
 		header->stored_len = raw_len;
@@ -96,6 +104,7 @@ struct block_decoder *block_decoder__new(void)
 {
 	struct block_decoder *decoder = xcalloc(1, sizeof(*decoder));
 
+	decoder->pack = pack__new();
 	require(inflateInit(&decoder->inflate));
 	return decoder;
 }
@@ -105,6 +114,7 @@ void block_decoder__free(struct block_decoder *decoder)
 	if (!decoder)
 		return;
 	inflateEnd(&decoder->inflate);
+	pack__free(decoder->pack);
 	free(decoder);
 }
 
@@ -115,18 +125,41 @@ bool block__header_valid(const struct block_header *header)
 	       header->stored_len <= header->raw_len;
 }
 
-/* Inflates into raw_len bytes and no more. */
-static bool inflate_all(struct block_decoder *decoder, const struct block_header *header,
-			const void *stored, void *raw)
+/* Inflates into room bytes and no more. Returns how many there were; 0: damage. */
+static size_t inflate_all(struct block_decoder *decoder, const void *stored, uint32_t stored_len,
+			  void *to, uint32_t room)
 {
 	z_stream *stream = &decoder->inflate;
 
 	inflateReset(stream);
 	stream->next_in = (z_const Bytef *)stored;
-	stream->avail_in = header->stored_len;
-	stream->next_out = raw;
-	stream->avail_out = header->raw_len;
-	return inflate(stream, Z_FINISH) == Z_STREAM_END && !stream->avail_in && !stream->avail_out;
+	stream->avail_in = stored_len;
+	stream->next_out = to;
+	stream->avail_out = room;
+	if (inflate(stream, Z_FINISH) != Z_STREAM_END || stream->avail_in)
+		return 0;
+	return room - stream->avail_out;
+}
+
+static bool decode(struct block_decoder *decoder, const struct block_header *header,
+		   const void *stored, void *raw)
+{
+	uint32_t raw_len = header->raw_len, stored_len = header->stored_len;
+	size_t packed_len;
+
+	switch (header->codec) {
+	case BLOCK_STORED:
+		memcpy(raw, stored, min(stored_len, raw_len));
+		return stored_len == raw_len;
+	case BLOCK_ZLIB:
+		return inflate_all(decoder, stored, stored_len, raw, raw_len) == raw_len;
+	case BLOCK_PACKED:
+		packed_len = inflate_all(decoder, stored, stored_len, decoder->packed, raw_len);
+		return packed_len &&
+		       pack__unpack(decoder->pack, decoder->packed, packed_len, raw, raw_len);
+	default:
+		return false;
+	}
 }
 
 int block_decoder__decode(struct block_decoder *decoder, const struct block_header *header,
@@ -134,15 +167,5 @@ int block_decoder__decode(struct block_decoder *decoder, const struct block_head
 {
 	if (header->checksum != checksum(header, stored))
 		return -EBADMSG;
-	switch (header->codec) {
-	case BLOCK_STORED:
-		if (header->stored_len != header->raw_len)
-			return -EBADMSG;
-		memcpy(raw, stored, header->raw_len);
-		return 0;
-	case BLOCK_ZLIB:
-		return inflate_all(decoder, header, stored, raw) ? 0 : -EBADMSG;
-	default:
-		return -EBADMSG;
-	}
+	return decode(decoder, header, stored, raw) ? 0 : -EBADMSG;
 }

@@ -22,8 +22,8 @@ struct trace_writer {
 	char *path;
 	uint64_t bytes;
 	struct block_encoder *encoder;
-	uint32_t used;
-	uint8_t records[BLOCK_TARGET];
+	uint32_t used; /* bytes of records */
+	uint64_t records[BLOCK_TARGET / sizeof(uint64_t)];
 };
 
 /* Until fd takes something, where somebody has made it non-blocking. */
@@ -101,7 +101,7 @@ int trace_writer__append(struct trace_writer *writer, const struct wire_head *re
 		trace_writer__flush(writer);
 	if (writer->err)
 		return writer->err;
-	memcpy(writer->records + writer->used, record, record->size);
+	memcpy((char *)writer->records + writer->used, record, record->size);
 	writer->used += record->size;
 	return 0;
 }
