@@ -178,7 +178,8 @@ int parse__bytes(const char *text, uint64_t max, uint64_t *value)
 
 	if (err)
 		return err;
-	if (*end && (unit = strchr(units, *end & ~32))) {
+	unit = memchr(units, *end & ~32, strlen(units));
+	if (unit) {
 		shift = 10u * (unsigned)(unit - units + 1);
 		end++;
 	}
@@ -202,6 +203,9 @@ int parse__duration_ns(const char *text, uint64_t *value_ns)
 	if (text[0] < '0' || text[0] > '9')
 		return -EINVAL;
 	number = strtod(text, &end);
+	/* It would also take 0x10 and 1e3. */
+	if (strspn(text, "0123456789.") != (size_t)(end - text))
+		return -EINVAL;
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
 		if (strcmp(end, units[i].suffix))
 			continue;
