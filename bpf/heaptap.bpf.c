@@ -12,11 +12,12 @@
 #include <bpf/bpf_tracing.h>
 #include <bpf/bpf_core_read.h>
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "wire.h"
 #include "probe_abi.h"
 #include "emit.h"
+#include "unwind_maps.h"
+#include "unwind.h"
 #include "stack.h"
 #include "thread.h"
 
@@ -129,8 +130,11 @@ static __always_inline int enter_alloc(struct pt_regs *ctx)
 	call->bytes = requested_bytes(ctx, cookie);
 	call->out = read_register(ctx, PROBE_REG(cookie, PROBE_OUT_SHIFT));
 	call->flags = 0;
+	call->only_frees = PROBE_REG(cookie, PROBE_SIZE_SHIFT) == PROBE_NO_REG;
 	old = read_register(ctx, PROBE_REG(cookie, PROBE_PTR_SHIFT));
-	if (old) {
+	if (old && call->only_frees) {
+		send_free(old, call->func, 0);
+	} else if (old) {
 		call->flags = WIRE_ALLOC_REALLOC;
 		send_free(old, call->func, WIRE_FREE_REALLOC);
 	}
@@ -163,10 +167,10 @@ static __always_inline void leave_alloc(struct pt_regs *ctx)
 		return;
 	call = &thread->call;
 	call->sp = 0;
-	if (!watching)
+	if (!watching || call->only_frees)
 		return;
 	time_ns = bpf_ktime_get_ns();
-	stack = intern_stack(ctx, &thread->stack, pid_tgid, time_ns);
+	stack = intern_stack(ctx, &thread->walk, pid_tgid, time_ns);
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 	if (!record) {
 		count_lost();

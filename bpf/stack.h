@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The stack of the allocator's caller: walked, interned, sent once. walk_stack() is the seam: today it
- * follows frame pointers.
+ * The stack of the allocator's caller: walked, interned, sent once. The walking itself is
+ * unwind.h's.
  */
 #ifndef STACK_H
 #define STACK_H
@@ -22,75 +22,41 @@ struct {
 
 /* Enters every hash, so that nobody can prepare stacks that collide. Random, set before load. */
 const volatile __u64 cfg_hash_seed = 0;
+/* Bytes waiting in the ring at which walks are not shipped any more. */
+const volatile __u64 cfg_walk_bytes = 0;
+
+/* Every new stack is also shipped, for another walker to check it. */
+const volatile bool cfg_check_stacks = false;
 
 __u32 last_stack_id;
 /* Changes when code addresses get a new meaning (exec): the stacks known so far are then unknown. */
 __u32 address_epoch;
 __u64 nr_stacks_not_kept; /* sent again each time, because the table was full */
 
-/* Stack memory is read in pieces of so many bytes: a read costs about the same whatever its size. */
-#define STACK_PIECE 512
+#define STACK_STEP 1024
 
-/* A stack as it goes over the wire, built in place; behind it the piece of memory being walked. */
-struct stack_buffer {
-	struct wire_stack record;
-	__u64 frames[WIRE_MAX_FRAMES];
-	__u8 piece[STACK_PIECE];
+/* How walks ended that did not reach the outermost frame, by enum unwind_status. */
+__u64 nr_unfinished[8];
+
+struct walk_context {
+	struct unwind *walk;
 };
 
-/* The saved frame pointer and the return address above it. */
-struct frame_link {
-	__u64 next, return_address;
-};
-
-/*
- * Reads the piece of stack at `at`. Near the end of the stack's mapping a whole piece cannot be read;
- * then the link alone is (trap 6). Returns the bytes that are good, 0 when there are none.
- */
-static __always_inline __u32 read_piece(__u8 *piece, __u64 at)
+static long walk_on(__u32 index, void *data)
 {
-	if (!bpf_probe_read_user(piece, STACK_PIECE, (void *)at))
-		return STACK_PIECE;
-	if (!bpf_probe_read_user(piece, sizeof(struct frame_link), (void *)at))
-		return sizeof(struct frame_link);
-	return 0;
+	struct unwind *walk = ((struct walk_context *)data)->walk;
+
+	walk->status = unwind__step(walk, NULL);
+	return walk->status != UNWIND_GOING;
 }
 
-/*
- * Return addresses of the caller of the function that has just returned into ctx, innermost first, by
- * frame pointers. Returns how many are in buffer->frames.
- */
-static __always_inline __u32 walk_stack(struct pt_regs *ctx, struct stack_buffer *buffer)
+/* Walks from the return of the probed function: its caller's registers are those of ctx. */
+static __always_inline void walk_stack(struct pt_regs *ctx, struct unwind *walk)
 {
-	__u64 fp = ctx->bp, piece_at = 0, last = ctx->sp;
-	__u32 nr_frames = 1, good = 0;
+	struct walk_context context = { .walk = walk };
 
-	buffer->frames[0] = ctx->ip;
-	for (__u32 i = 1; i < WIRE_MAX_FRAMES; i++) {
-		struct frame_link *link;
-		__u64 offset = fp - piece_at;
-
-		/* Outer frames lie higher; anything else in rbp is no frame pointer. */
-		if (fp < last || fp & 7)
-			break;
-		if (offset + sizeof(*link) > good) {
-			good = read_piece(buffer->piece, fp);
-			if (!good)
-				break;
-			piece_at = fp;
-			offset = 0;
-		}
-		if (offset > STACK_PIECE - sizeof(*link)) /* never; the verifier wants to see it */
-			break;
-		link = (struct frame_link *)(buffer->piece + offset);
-		if (!link->return_address)
-			break;
-		buffer->frames[i] = link->return_address;
-		nr_frames = i + 1;
-		last = fp + sizeof(*link);
-		fp = link->next;
-	}
-	return nr_frames;
+	unwind__begin(walk, ctx->ip, ctx->sp, ctx->bp, 1);
+	bpf_loop(WIRE_MAX_FRAMES + 1, walk_on, &context, 0);
 }
 
 static __always_inline void hash_stack(const __u64 *frames, __u32 nr_frames, struct stack_key *key)
@@ -109,42 +75,104 @@ static __always_inline void hash_stack(const __u64 *frames, __u32 nr_frames, str
 	key->second = second;
 }
 
-/* Sends buffer's stack as a new one. Its id, or 0 when the ring is full. */
-static __always_inline __u32 send_stack(struct stack_buffer *buffer, __u32 nr_frames, __u64 pid_tgid,
-					__u64 time_ns)
+/* Sends the walked stack as a new one. Its id, or 0 when the ring is full. */
+static __always_inline __u32 send_stack(struct unwind *walk, __u64 pid_tgid, __u64 time_ns)
 {
-	__u32 size = sizeof(buffer->record) + nr_frames * sizeof(buffer->frames[0]);
-	struct wire_stack *record = &buffer->record;
+	__u32 nr_frames = walk->nr_frames & WIRE_MAX_FRAMES;
+	__u32 size = sizeof(walk->record) + nr_frames * sizeof(walk->frames[0]);
+	struct wire_stack *record = &walk->record;
 
 	fill_head(&record->head, WIRE_STACK, size, pid_tgid);
 	record->time_ns = time_ns;
 	record->id = __sync_fetch_and_add(&last_stack_id, 1) + 1;
 	record->nr_frames = nr_frames;
-	record->flags = nr_frames == WIRE_MAX_FRAMES ? WIRE_STACK_CUT : 0;
-	if (size > offsetof(struct stack_buffer, piece)) /* never; the verifier wants to see it */
-		return 0;
-	if (bpf_ringbuf_output(&ring, buffer, size, wakeup_flags())) {
+	record->flags = walk->status == UNWIND_COMPLETE ? 0 : WIRE_STACK_CUT;
+	if (bpf_ringbuf_output(&ring, record, size, wakeup_flags())) {
 		count_lost();
 		return 0;
 	}
 	return record->id;
 }
 
-/* The wire id of the caller's stack, sent first if it was unknown; 0 when it could not be sent. */
-static __always_inline __u32 intern_stack(struct pt_regs *ctx, struct stack_buffer *buffer,
-					  __u64 pid_tgid, __u64 time_ns)
+static __always_inline void fill_walk(struct wire_walk *record, struct pt_regs *ctx, __u32 room,
+				      __u32 id)
 {
-	__u32 nr_frames = walk_stack(ctx, buffer);
+	__u32 at;
+
+	record->id = id;
+	record->regs[3] = ctx->bx;
+	record->regs[6] = ctx->bp;
+	record->regs[7] = ctx->sp;
+	record->regs[12] = ctx->r12;
+	record->regs[13] = ctx->r13;
+	record->regs[14] = ctx->r14;
+	record->regs[15] = ctx->r15;
+	record->regs[16] = ctx->ip;
+	/* A read that crosses the end of the stack's mapping fails whole. */
+	for (at = 0; at < room; at += STACK_STEP)
+		if (bpf_probe_read_user(record->stack + at, STACK_STEP, (void *)(ctx->sp + at)))
+			break;
+	record->stack_len = at;
+}
+
+/* Ships registers and stack for a walk to be finished in userspace. Its stack's id; 0: no room. */
+static __always_inline __u32 send_walk(struct pt_regs *ctx, __u64 pid_tgid, __u64 time_ns)
+{
+	const __u32 size = sizeof(struct wire_walk) + WIRE_WALK_STACK;
+	struct wire_walk *record;
+	__u32 id;
+
+	/* Never at the price of ordinary records. */
+	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > cfg_walk_bytes)
+		return 0;
+	record = bpf_ringbuf_reserve(&ring, size, 0);
+	if (!record)
+		return 0;
+	fill_head(&record->head, WIRE_WALK, size, pid_tgid);
+	record->time_ns = time_ns;
+	record->flags = 0;
+	id = __sync_fetch_and_add(&last_stack_id, 1) + 1;
+	fill_walk(record, ctx, WIRE_WALK_STACK, id);
+	submit(record);
+	return id;
+}
+
+/* Ships the same for a stack that was walked, and sent under id. */
+static __always_inline void send_check(struct pt_regs *ctx, __u32 id, __u64 pid_tgid, __u64 time_ns)
+{
+	const __u32 size = sizeof(struct wire_walk) + WIRE_WALK_CHECK_STACK;
+	struct wire_walk *record = bpf_ringbuf_reserve(&ring, size, 0);
+
+	if (!record)
+		return;
+	fill_head(&record->head, WIRE_WALK, size, pid_tgid);
+	record->time_ns = time_ns;
+	record->flags = WIRE_WALK_CHECK;
+	fill_walk(record, ctx, WIRE_WALK_CHECK_STACK, id);
+	submit(record);
+}
+
+/* The wire id of the caller's stack, sent first if it was unknown; 0 when it could not be sent. */
+static __always_inline __u32 intern_stack(struct pt_regs *ctx, struct unwind *walk, __u64 pid_tgid,
+					  __u64 time_ns)
+{
 	struct stack_key key;
 	__u32 *known, id;
 
-	if (nr_frames > WIRE_MAX_FRAMES) /* never; the verifier wants to see it */
-		return 0;
-	hash_stack(buffer->frames, nr_frames, &key);
+	walk_stack(ctx, walk);
+	if (walk->status != UNWIND_COMPLETE) {
+		__sync_fetch_and_add(&nr_unfinished[walk->status & 7], 1);
+		id = walk->status == UNWIND_UNKNOWN ? send_walk(ctx, pid_tgid, time_ns) : 0;
+		if (id)
+			return id;
+	}
+	hash_stack(walk->frames, walk->nr_frames & WIRE_MAX_FRAMES, &key);
 	known = bpf_map_lookup_elem(&stacks, &key);
 	if (known)
 		return *known;
-	id = send_stack(buffer, nr_frames, pid_tgid, time_ns);
+	id = send_stack(walk, pid_tgid, time_ns);
+	if (cfg_check_stacks && id)
+		send_check(ctx, id, pid_tgid, time_ns);
 	if (id && bpf_map_update_elem(&stacks, &key, &id, BPF_ANY))
 		__sync_fetch_and_add(&nr_stacks_not_kept, 1);
 	return id;

@@ -13,12 +13,12 @@ struct call {
 	__u64 out; /* where the block's address will be stored; 0: it is returned */
 	__u16 func;
 	__u16 flags; /* WIRE_ALLOC_* */
-	__u32 pad;
+	__u32 only_frees; /* a free that may call another: nothing to send at its return */
 };
 
 struct thread {
 	struct call call;
-	struct stack_buffer stack;
+	struct unwind walk;
 };
 
 struct {

@@ -10,13 +10,13 @@
 #ifndef UNWIND_ABI_H
 #define UNWIND_ABI_H
 
-#ifndef __bpf__
-#include <stdint.h>
-#endif
+#include "wire.h" /* the fixed-width types */
 
 /* How the canonical frame address (CFA: the stack pointer before the call) is found. */
 enum {
-	UNWIND_CFA_NONE = 0,	  /* no rule: the walk must be finished in userspace */
+	/* No rule. With UNWIND_RBP_LOST: there is one that does not fit in here, and userspace must
+	 * finish the walk; without: there is no unwind information. */
+	UNWIND_CFA_NONE = 0,
 	UNWIND_CFA_RSP = 1,	  /* rsp + cfa_offset */
 	UNWIND_CFA_RBP = 2,	  /* rbp + cfa_offset */
 	UNWIND_CFA_RSP_DEREF = 3, /* *(rsp + cfa_offset) + cfa_extra */
@@ -30,7 +30,8 @@ enum {
 enum {
 	UNWIND_RBP_SAME = 0,
 	UNWIND_RBP_SAVED = 1, /* at CFA + rbp_offset */
-	UNWIND_RBP_LOST = 2,  /* not known any more */
+	UNWIND_RBP_LOST = 2,   /* not known any more */
+	UNWIND_RBP_AT_RBP = 3, /* at rbp + rbp_offset, rbp being the frame's own */
 };
 
 struct unwind_rule {
@@ -51,10 +52,54 @@ struct unwind_block {
 };
 _Static_assert(sizeof(struct unwind_block) == 384, "unwind layout");
 
+/* Levels of a module's tree: 64^4 rows are more than any file has. */
+#define UNWIND_MAX_LEVELS 4
+
+struct unwind_module {
+	uint64_t base;			   /* link-time address that the rows' addresses count from */
+	uint32_t level[UNWIND_MAX_LEVELS]; /* number of the first block; level 0: the leaves */
+	uint32_t nr_levels;		   /* 0: no rows */
+	uint32_t pad;
+};
+_Static_assert(sizeof(struct unwind_module) == 32, "unwind layout");
+#define UNWIND_MAX_MODULES 8192
+
+/* Blocks come in chunks, so that memory is taken as modules need it. */
+#define UNWIND_CHUNK_BLOCKS 2048
+#define UNWIND_MAX_CHUNKS 512
+
+/* Code without a file (made by a JIT compiler): frame pointers are followed through it. */
+#define UNWIND_MODULE_JIT 0xffffffffu
+/* Code of a file whose rows could not be made or are not there yet. */
+#define UNWIND_MODULE_UNKNOWN 0xfffffffeu
+
+/* Executable mappings of a process, sorted by start; unused: start 2^63 - 1. */
+#define UNWIND_MAX_RANGES 4096
+struct unwind_range {
+	uint64_t end;
+	uint64_t bias; /* address - link-time address */
+	uint32_t module;
+	uint32_t pad;
+};
+struct unwind_ranges {
+	uint64_t start[UNWIND_MAX_RANGES];
+	struct unwind_range range[UNWIND_MAX_RANGES];
+};
+
 /* Signal frame of Linux x86-64: offsets from rsp at the return into the trampoline (struct rt_sigframe
  * without its return address, arch/x86/include/asm/sigframe.h; struct sigcontext_64). */
 #define UNWIND_SIGNAL_RBP 120
 #define UNWIND_SIGNAL_RSP 160
 #define UNWIND_SIGNAL_RIP 168
+
+/* How a walk stands. */
+enum unwind_status {
+	UNWIND_GOING = 0,
+	UNWIND_COMPLETE = 1, /* the outermost frame was reached */
+	UNWIND_CUT = 2,	     /* there are more frames than room */
+	UNWIND_GAP = 3,	     /* code without unwind information: nobody can go on */
+	UNWIND_UNKNOWN = 4,  /* a rule the tables cannot hold, or a mapping not known yet */
+	UNWIND_LOST = 5,     /* the stack makes no sense or cannot be read */
+};
 
 #endif /* UNWIND_ABI_H */

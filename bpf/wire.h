@@ -16,6 +16,9 @@ typedef __u8 uint8_t;
 typedef __u16 uint16_t;
 typedef __u32 uint32_t;
 typedef __u64 uint64_t;
+typedef __s16 int16_t;
+typedef __s32 int32_t;
+typedef __s64 int64_t;
 #else
 #include <stdint.h>
 #endif
@@ -40,6 +43,7 @@ enum {
 	WIRE_SYMBOL = 22,
 	WIRE_STRING = 23,
 	WIRE_END = 24,
+	WIRE_WALK = 25,
 };
 
 struct wire_head {
@@ -94,6 +98,30 @@ struct wire_stack {
 	uint16_t nr_frames; /* 0..WIRE_MAX_FRAMES */
 	uint16_t flags;
 	uint64_t frames[]; /* return addresses, innermost (the allocator's caller) first */
+};
+
+/* Bytes of stack behind a wire_walk at most; of one that is a check. */
+#define WIRE_WALK_STACK 16384
+#define WIRE_WALK_CHECK_STACK 61440
+/* Registers of a wire_walk, by DWARF number (x86-64 psABI, figure 3.36; 16: the pc). */
+#define WIRE_WALK_REGS 17
+
+/* wire_walk.flags */
+#define WIRE_WALK_CHECK 1u /* the walk was finished; this is to compare it with another walker's */
+
+/*
+ * A walk that the kernel could not finish: the source walks on and hands out a wire_stack of that id
+ * instead. Never in a recording.
+ */
+struct wire_walk {
+	struct wire_head head;
+	uint64_t time_ns;
+	uint32_t id;
+	uint32_t flags;
+	uint32_t stack_len; /* bytes of stack that are good */
+	uint32_t pad;
+	uint64_t regs[WIRE_WALK_REGS]; /* after the return; caller-saved ones are not set */
+	uint8_t stack[];	       /* from regs[7], the stack pointer, on */
 };
 
 /* Who is watched. Followed by two strings without NUL: exe_len bytes, then cmdline_len bytes

@@ -72,7 +72,8 @@ static int check_lockdown(char *detail)
 static int check_programs(char *detail)
 {
 	struct engine engine;
-	int err = engine__open(&engine, 1 << 16, false);
+	struct bpf_source_config config = { .ring_bytes = 1 << 16 };
+	int err = engine__open(&engine, &config);
 
 	if (!err) {
 		snprintf(detail, DETAIL, "the kernel takes them");

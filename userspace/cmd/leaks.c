@@ -11,10 +11,11 @@
 
 static int write_report(const struct leaks *leaks, const struct options *options)
 {
+	bool to_stdout = !options->output || !strcmp(options->output, "-");
 	FILE *out = stdout;
 	int fd, err;
 
-	if (options->output && strcmp(options->output, "-")) {
+	if (!to_stdout) {
 		fd = run__create(options->output);
 		if (fd < 0)
 			return fd;
@@ -25,10 +26,11 @@ static int write_report(const struct leaks *leaks, const struct options *options
 	(options->json ? leaks_json__write : leaks_text__write)(leaks, out);
 	errno = 0;
 	err = fflush(out) || ferror(out) ? -(errno ? errno : EIO) : 0;
-	if (out != stdout && fclose(out) && !err)
+	if (!to_stdout && fclose(out) && !err)
 		err = -errno;
 	if (err)
-		log_err("The report could not be written: %s.", strerror(-err));
+		log_err("The report could not be written to %s: %s.",
+			to_stdout ? "standard output" : options->output, strerror(-err));
 	return err;
 }
 
@@ -53,7 +55,7 @@ static int run_leaks(const struct options *options)
 	write_err = write_report(leaks, options);
 	if (!err && !write_err) {
 		status = run__status(&run);
-		if (options->error_exitcode && leaks->leaked_blocks)
+		if (options->error_exitcode && leaks->nr_entries)
 			status = options->error_exitcode;
 	}
 	leaks__free(leaks);

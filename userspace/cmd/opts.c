@@ -46,6 +46,12 @@ const struct opt opts[] = {
 	{ "ring-size", 0, "BYTES", OPT_BYTES, MEMBER(ring_bytes), 64 << 10, 2ull << 30, WATCH,
 	  "Size of the ring between kernel and heaptap: 64K to 2G, rounded up to a power of two; "
 	  "16M by default. A larger one absorbs longer bursts." },
+	{ "stats", 0, NULL, OPT_FLAG, MEMBER(stats), 0, 0, WATCH,
+	  "At the end say on stderr how the stacks were walked, and how many could not be walked to "
+	  "the outermost frame." },
+	{ "check-stacks", 0, NULL, OPT_FLAG, MEMBER(check_stacks), 0, 0, WATCH,
+	  "Compare every distinct stack with what libdwfl makes of the same moment, and tell the "
+	  "result with --stats. Slow; for testing heaptap." },
 	{ "no-symbols", 0, NULL, OPT_FLAG, MEMBER(no_symbols), 0, 0, CMD_RECORD,
 	  "Keep addresses only and leave names to whoever reads the recording on a machine that "
 	  "has the same binaries." },

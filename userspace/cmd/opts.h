@@ -30,6 +30,7 @@ struct options {
 	int error_exitcode;	    /* 0: off */
 	enum opt_tristate lossless; /* auto: when launching */
 	uint64_t ring_bytes;
+	bool stats, check_stacks;
 	bool no_symbols; /* record: leave names to the reader */
 	const char *debug_dir;
 	const char *sysroot;

@@ -58,6 +58,7 @@ int run__open(struct run *run, const struct options *options)
 	struct bpf_source_config config = {
 		.lossless =
 			options->lossless == OPT_YES || (options->lossless == OPT_AUTO && launched),
+		.check_stacks = options->check_stacks,
 		.ring_bytes = options->ring_bytes,
 	};
 
@@ -147,6 +148,8 @@ int run__pump(struct run *run)
 		show_progress(run, now_ns);
 	}
 	log__progress(NULL);
+	if (options->stats && run->source->print_stats)
+		run->source->print_stats(run->source);
 	return more;
 }
 

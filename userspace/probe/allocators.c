@@ -117,16 +117,16 @@ static int by_number(const void *left, const void *right)
 	return a->vaddr < b->vaddr ? -1 : a->vaddr > b->vaddr;
 }
 
-static struct place_need need_of(const struct alloc_fn *fn)
+static struct place_need need_of(const struct alloc_fn *fn, bool returns)
 {
 	const uint8_t positions[] = { fn->size, fn->count, fn->ptr, fn->out };
-	struct place_need need = { .returns = alloc_fn__returns(fn) };
+	struct place_need need = { .returns = returns };
 
 	for (size_t i = 0; i < ARRAY_SIZE(positions); i++) {
 		if (positions[i])
 			need.args |= 1u << (positions[i] - 1);
 	}
-	need.null_is_nothing = !need.returns;
+	need.null_is_nothing = !alloc_fn__returns(fn);
 	return need;
 }
 
@@ -147,15 +147,21 @@ static uint64_t pack_cookie(const struct alloc_fn *fn, const struct place *place
 }
 
 /* False where the function's code is not in the file: a damaged file. */
-static bool make_site(struct elf_file *elf, const struct found *found, struct probe_site *site)
+static bool make_site(struct elf_file *elf, const struct found *found, bool is_libc,
+		      struct probe_site *site)
 {
-	const struct place_need need = need_of(found->fn);
+	/* A C library's free is the last; any other may hand the block on to it, which must not count
+	 * twice: so its end is watched, too. */
+	bool returns = alloc_fn__returns(found->fn) || !is_libc;
+	const struct place_need need = need_of(found->fn, returns);
 	uint8_t code[WINDOW_BYTES];
 	ssize_t len = elf__read(elf, found->vaddr, code, sizeof(code));
 
 	if (len <= 0)
 		return false;
-	*site = (struct probe_site){ .fn = found->fn, .vaddr = found->vaddr };
+	*site = (struct probe_site){
+		.fn = found->fn, .vaddr = found->vaddr, .returns = returns
+	};
 	place__choose(code, (size_t)len, &need, &site->place);
 	site->cookie = pack_cookie(found->fn, &site->place);
 	return !elf__vaddr_to_offset(elf, found->vaddr + site->place.offset, &site->file_offset);
@@ -192,7 +198,7 @@ int allocators__find(struct elf_file *elf, struct probe_site **sites)
 	for (size_t i = 0; i < search.nr; i++) {
 		struct probe_site *site = *sites + nr;
 
-		if (make_site(elf, &search.found[i], site) && !is_taken(*sites, nr, site))
+		if (make_site(elf, &search.found[i], search.is_libc, site) && !is_taken(*sites, nr, site))
 			nr++;
 	}
 	if (!nr) {

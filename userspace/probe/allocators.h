@@ -33,6 +33,7 @@ struct probe_site {
 	uint64_t vaddr;	      /* of the function */
 	uint64_t cookie;      /* probe_abi.h */
 	struct place place;
+	bool returns; /* the function's return is to be watched */
 };
 
 /*

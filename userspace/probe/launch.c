@@ -26,11 +26,13 @@
 #define MAX_DYNAMIC_ENTRIES 512
 
 /* In the child: waits to be traced, then becomes the command. exec's errno goes to report_fd. */
-static _Noreturn void become_command(char **command, int go_fd, int report_fd)
+static _Noreturn void become_command(char **command, const struct sigaction *on_child, int go_fd,
+				     int report_fd)
 {
 	char go;
 	int err;
 
+	sigaction(SIGCHLD, on_child, NULL);
 	while (read(go_fd, &go, 1) < 0 && errno == EINTR)
 		;
 	execvp(command[0], command);
@@ -153,9 +155,12 @@ static int run_into_exec(struct launch *launch, int go_fd, int report_fd)
 
 int launch__start(struct launch *launch, char **command)
 {
+	struct sigaction by_default = { .sa_handler = SIG_DFL }, on_child;
 	int go[2], report[2], err;
 
 	*launch = (struct launch){ .loading = true };
+	/* Where SIGCHLD is ignored, the command's status would be lost; the command still inherits it. */
+	sigaction(SIGCHLD, &by_default, &on_child);
 	if (pipe2(go, O_CLOEXEC))
 		return -errno;
 	if (pipe2(report, O_CLOEXEC)) {
@@ -166,7 +171,7 @@ int launch__start(struct launch *launch, char **command)
 	}
 	launch->pid = fork();
 	if (launch->pid == 0)
-		become_command(command, go[0], report[1]);
+		become_command(command, &on_child, go[0], report[1]);
 	err = launch->pid < 0 ? -errno : 0;
 	close(go[0]);
 	close(report[1]);

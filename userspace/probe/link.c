@@ -73,7 +73,7 @@ static void close_from(struct links *links, size_t first)
 struct side {
 	int program;
 	int attach_type; /* session and multi */
-	bool allocating; /* the sites that return a block, else those that only free */
+	bool returning; /* the sites whose return is watched, else the others */
 	bool at_return;
 };
 
@@ -88,7 +88,7 @@ static int attach_multi(struct links *links, const struct side *side, const char
 	int fd = 0;
 
 	for (size_t i = 0; i < nr_sites; i++) {
-		if (alloc_fn__returns(sites[i].fn) != side->allocating)
+		if (sites[i].returns != side->returning)
 			continue;
 		offsets[nr] = sites[i].file_offset;
 		cookies[nr++] = sites[i].cookie;
@@ -152,7 +152,7 @@ static int attach_perf(struct links *links, const struct side *side, const char 
 		struct link_create_attr attr = { 0 };
 		int event, link;
 
-		if (alloc_fn__returns(sites[i].fn) != side->allocating)
+		if (sites[i].returns != side->returning)
 			continue;
 		event = open_uprobe_event(path, pid, sites[i].file_offset, side->at_return);
 		if (event < 0)

@@ -99,9 +99,12 @@ static int find_offset(const struct target_mapping *mapping, void *data)
 static struct probe_site own_site(void (*function)(void), uint16_t number)
 {
 	struct own_code code = { .address = (uintptr_t)function };
+	const struct alloc_fn *fn = alloc_fn__by_number(number);
 
 	target__for_each_mapping(getpid(), find_offset, &code);
-	return (struct probe_site){ .fn = alloc_fn__by_number(number), .file_offset = code.offset };
+	return (struct probe_site){
+		.fn = fn, .file_offset = code.offset, .returns = alloc_fn__returns(fn)
+	};
 }
 
 /* Probes a function of ours, runs work, detaches. number: as own_site. */
@@ -138,6 +141,11 @@ static int with_probe(enum link_kind kind, void (*function)(void), uint16_t numb
 }
 
 enum { MALLOC = 1, FREE = 5 }; /* alloc_api.h: one that returns a block, one that does not */
+
+struct probe_site trial__own_site(void)
+{
+	return own_site(trial_emulated, MALLOC);
+}
 
 static void do_nothing(void *data)
 {
@@ -215,5 +223,5 @@ int trial__cost(struct trial_cost *cost)
 double trial_cost__call_ns(const struct trial_cost *cost, const struct probe_site *site)
 {
 	return (site->place.emulated ? cost->emulated_ns : cost->single_stepped_ns) +
-	       (alloc_fn__returns(site->fn) ? cost->return_ns : 0);
+	       (site->returns ? cost->return_ns : 0);
 }

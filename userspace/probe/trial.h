@@ -10,6 +10,9 @@
 
 #include "probe/link.h"
 
+/* A site in heaptap itself that can be probed without harm: an allocating function's. */
+struct probe_site trial__own_site(void);
+
 /* Does a link of this kind work here? 0, or the -errno of what failed. */
 int trial__link_kind(enum link_kind kind);
 

@@ -6,8 +6,10 @@
  * its mappings.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -26,6 +28,7 @@
 #include "source/mappings.h"
 #include "source/queue.h"
 #include "source/source.h"
+#include "source/walks.h"
 
 struct bpf_source {
 	struct source source;
@@ -34,6 +37,7 @@ struct bpf_source {
 	struct mapevents events;
 	struct mappings mappings;
 	struct queue queue;
+	struct walks walks;
 	struct guard guard;
 	pid_t child; /* launched; 0: none, or collected */
 	int child_status;
@@ -74,6 +78,7 @@ static void read_mapevents(struct bpf_source *self)
 		self->events.lost = false;
 		mappings__scan(&self->mappings);
 	}
+	mappings__publish(&self->mappings);
 }
 
 static bool target_has_ended(const struct bpf_source *self)
@@ -105,7 +110,11 @@ static int take_from_ring(const struct wire_head *record, void *data)
 
 	if (record->type == WIRE_EXEC)
 		self->exec_seen = true;
-	return self->take(record, self->take_data);
+	if (record->type == WIRE_STACK)
+		walks__note(&self->walks, (const struct wire_stack *)record);
+	if (record->type == WIRE_WALK)
+		record = walks__finish(&self->walks, (const struct wire_walk *)record);
+	return record ? self->take(record, self->take_data) : 0;
 }
 
 static void send_target(struct bpf_source *self)
@@ -247,6 +256,29 @@ static int module_fd(const struct source *source, uint32_t module)
 	return mappings__module_fd(&self_of(source)->mappings, module);
 }
 
+static void print_stats(const struct source *source)
+{
+	struct bpf_source *self = self_of(source);
+	const struct walk_counts *walks = &self->walks.counts;
+	struct engine_counts counts = engine__counts(&self->engine);
+
+	fprintf(stderr,
+		"Stacks: %" PRIu64 " distinct sent; walks cut at %d frames: %" PRIu64
+		", at code without unwind information: %" PRIu64
+		", at memory that makes no sense: %" PRIu64 ".\n"
+		"Walks finished in userspace: %" PRIu64 " shipped, %" PRIu64
+		" completed by tables, %" PRIu64 " by libdwfl.\n",
+		counts.stacks, WIRE_MAX_FRAMES, counts.cut, counts.gap, counts.lost,
+		walks->shipped, walks->by_tables, walks->by_libdwfl);
+	if (walks->checked)
+		fprintf(stderr,
+			"Checked against libdwfl: %" PRIu64 " stacks; equal to the outermost frame: "
+			"%" PRIu64 ", equal as far as compared: %" PRIu64 ", cut and marked: %" PRIu64
+			", different: %" PRIu64 ".\n",
+			walks->checked, walks->equal, walks->agreeing, walks->cut,
+			walks->different);
+}
+
 static int wait_command(struct source *source)
 {
 	struct bpf_source *self = self_of(source);
@@ -264,6 +296,7 @@ static void close_source(struct source *source)
 	if (self->epoll >= 0)
 		close(self->epoll);
 	guard__end(&self->guard);
+	walks__clear(&self->walks);
 	mapevents__close(&self->events);
 	mappings__clear(&self->mappings);
 	queue__clear(&self->queue);
@@ -280,15 +313,17 @@ static struct bpf_source *new_source(const struct bpf_source_config *config)
 					.stop = stop,
 					.module_fd = module_fd,
 					.wait_command = wait_command,
+					.print_stats = print_stats,
 					.close = close_source };
 	self->target.pidfd = -1;
 	self->child_status = -1;
 	self->epoll = epoll_create1(EPOLL_CLOEXEC);
 	raise_file_limit();
-	if (engine__open(&self->engine, config->ring_bytes, config->lossless)) {
+	if (engine__open(&self->engine, config)) {
 		close_source(&self->source);
 		return NULL;
 	}
+	walks__init(&self->walks, &self->engine.tables);
 	err = mapevents__open(&self->events);
 	if (err) {
 		log_err("The kernel's mapping events cannot be had: %s.", strerror(-err));
@@ -305,7 +340,8 @@ static void settle(struct bpf_source *self)
 
 	watch_ring(self);
 	watch_end(self);
-	if (!self->engine.lossless)
+	mapevents__watch(&self->events, self->epoll);
+	if (!self->engine.config.lossless)
 		return;
 	err = guard__start(&self->guard, self->target.pidfd, engine__stopped(&self->engine));
 	if (err)
@@ -331,7 +367,7 @@ struct source *bpf_source__attach(const struct bpf_source_config *config, pid_t 
 		return NULL;
 	}
 	self->target = target;
-	mappings__init(&self->mappings, &self->engine, &self->queue, pid);
+	mappings__init(&self->mappings, &self->engine, &self->queue, &self->walks, pid);
 	send_target(self);
 	mappings__scan(&self->mappings);
 	if (target_has_ended(self)) {
@@ -387,7 +423,8 @@ struct source *bpf_source__launch(const struct bpf_source_config *config, char *
 	self->child = launch.pid;
 	err = target__open(launch.pid, &self->target);
 	if (!err) {
-		mappings__init(&self->mappings, &self->engine, &self->queue, launch.pid);
+		mappings__init(&self->mappings, &self->engine, &self->queue, &self->walks,
+			       launch.pid);
 		self->target_flags = WIRE_TARGET_LAUNCHED;
 		send_target(self);
 		engine__watch(&self->engine, launch.pid);

@@ -57,8 +57,22 @@ static void unload(struct engine *engine)
 	if (engine->exec_link >= 0)
 		close(engine->exec_link);
 	engine->exec_link = -1;
+	unwind_tables__close(&engine->tables);
 	heaptap_bpf__destroy(engine->skeleton);
 	engine->skeleton = NULL;
+}
+
+static int open_tables(struct engine *engine)
+{
+	struct heaptap_bpf *skeleton = engine->skeleton;
+	struct unwind_map_fds fds = {
+		.ranges = bpf_map__fd(skeleton->maps.unwind_ranges),
+		.modules = bpf_map__fd(skeleton->maps.unwind_modules),
+		.rules = bpf_map__fd(skeleton->maps.unwind_rules),
+		.chunks = bpf_map__fd(skeleton->maps.unwind_chunks),
+	};
+
+	return unwind_tables__open(&engine->tables, &fds, &skeleton->bss->ranges_view);
 }
 
 static int load_kind(struct engine *engine, enum link_kind kind)
@@ -72,15 +86,19 @@ static int load_kind(struct engine *engine, enum link_kind kind)
 	engine->skeleton = skeleton;
 	engine->kind = kind;
 	choose_programs(skeleton, kind);
-	bpf_map__set_max_entries(skeleton->maps.ring, (uint32_t)engine->ring_bytes);
-	skeleton->rodata->cfg_wake_bytes = engine->ring_bytes / 8;
-	skeleton->rodata->cfg_stop_bytes = engine->lossless ? engine->ring_bytes / 2 : 0;
+	bpf_map__set_max_entries(skeleton->maps.ring, (uint32_t)engine->config.ring_bytes);
+	skeleton->rodata->cfg_wake_bytes = engine->config.ring_bytes / 8;
+	skeleton->rodata->cfg_stop_bytes = engine->config.lossless ? engine->config.ring_bytes / 2 : 0;
+	skeleton->rodata->cfg_walk_bytes = engine->config.ring_bytes / 4;
+	skeleton->rodata->cfg_check_stacks = engine->config.check_stacks;
 	if (getrandom(&seed, sizeof(seed), 0) == sizeof(seed))
 		skeleton->rodata->cfg_hash_seed = seed;
 	err = heaptap_bpf__load(skeleton);
 	if (!err)
 		err = ring__open(&engine->ring, bpf_map__fd(skeleton->maps.ring),
-				 engine->ring_bytes);
+				 engine->config.ring_bytes);
+	if (!err)
+		err = open_tables(engine);
 	if (err) {
 		unload(engine);
 		return err;
@@ -103,32 +121,50 @@ static bool kind_is_sound(enum link_kind kind)
 	return kind != LINK_MULTI || trial__multi_sees_threads();
 }
 
-static int load_from(struct engine *engine, enum link_kind first)
+/* Loads the programs of a kind and tries them on a function of our own. That link stays: taking it
+ * away would cost more than having it. */
+static int try_kind(struct engine *engine, enum link_kind kind)
+{
+	struct probe_site site = trial__own_site();
+	int err;
+
+	if (!kind_is_sound(kind))
+		return -EOPNOTSUPP;
+	err = load_kind(engine, kind);
+	if (err)
+		return err;
+	err = links__attach(&engine->links, kind, &engine->programs, "/proc/self/exe", getpid(),
+			    &site, 1);
+	if (err)
+		unload(engine);
+	return err;
+}
+
+static int try_kinds(struct engine *engine)
 {
 	int err = -EOPNOTSUPP;
 
-	for (enum link_kind kind = first; kind < NR_LINK_KINDS; kind++) {
-		if (!kind_is_sound(kind))
-			continue;
-		err = load_kind(engine, kind);
+	for (enum link_kind kind = 0; kind < NR_LINK_KINDS; kind++) {
+		err = try_kind(engine, kind);
 		if (!err)
 			return 0;
-		log_debug("BPF programs for %s links cannot be loaded: %s.", link_kind__name(kind),
+		log_debug("%s links are not to be had here: %s.", link_kind__name(kind),
 			  strerror(-err));
 	}
 	return err;
 }
 
-int engine__open(struct engine *engine, uint64_t ring_bytes, bool lossless)
+int engine__open(struct engine *engine, const struct bpf_source_config *config)
 {
 	uint64_t size = (uint64_t)sysconf(_SC_PAGESIZE);
 	int err;
 
-	while (size < ring_bytes && size < 1u << 31)
+	while (size < config->ring_bytes && size < 1u << 31)
 		size *= 2;
-	*engine = (struct engine){ .ring_bytes = size, .lossless = lossless, .exec_link = -1 };
+	*engine = (struct engine){ .config = *config, .exec_link = -1 };
+	engine->config.ring_bytes = size;
 	libbpf_set_print(print_libbpf);
-	err = load_from(engine, LINK_SESSION);
+	err = try_kinds(engine);
 	if (!err)
 		return 0;
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
@@ -151,44 +187,36 @@ void engine__close(struct engine *engine)
 int engine__attach(struct engine *engine, const char *path, pid_t pid,
 		   const struct probe_site *sites, size_t nr_sites)
 {
-	int err = links__attach(&engine->links, engine->kind, &engine->programs, path, pid, sites,
-				nr_sites);
-
-	while ((err == -EINVAL || err == -EOPNOTSUPP) && !engine->links.nr &&
-	       engine->kind + 1 < NR_LINK_KINDS) {
-		log_debug("%s links are not to be had here: %s.", link_kind__name(engine->kind),
-			  strerror(-err));
-		enum link_kind next = engine->kind + 1;
-
-		unload(engine);
-		if (load_from(engine, next))
-			return err;
-		if (engine->watched)
-			engine__watch(engine, engine->watched);
-		err = links__attach(&engine->links, engine->kind, &engine->programs, path, pid,
-				    sites, nr_sites);
-	}
-	return err;
+	return links__attach(&engine->links, engine->kind, &engine->programs, path, pid, sites,
+			     nr_sites);
 }
 
 void engine__watch(struct engine *engine, pid_t pid)
 {
 	uint32_t key = (uint32_t)pid, value = 1;
 
-	engine->watched = pid;
 	bpf_map_update_elem(bpf_map__fd(engine->skeleton->maps.targets), &key, &value, BPF_ANY);
 	__atomic_store_n(&engine->skeleton->bss->watching, 1, __ATOMIC_SEQ_CST);
 }
 
 void engine__unwatch(struct engine *engine)
 {
-	engine->watched = 0;
 	__atomic_store_n(&engine->skeleton->bss->watching, 0, __ATOMIC_SEQ_CST);
 }
 
 void engine__detach(struct engine *engine)
 {
 	links__detach(&engine->links);
+}
+
+struct engine_counts engine__counts(const struct engine *engine)
+{
+	const struct heaptap_bpf__bss *bss = engine->skeleton->bss;
+
+	return (struct engine_counts){ .stacks = bss->last_stack_id,
+				       .cut = bss->nr_unfinished[UNWIND_CUT],
+				       .gap = bss->nr_unfinished[UNWIND_GAP],
+				       .lost = bss->nr_unfinished[UNWIND_LOST] };
 }
 
 uint64_t engine__nr_lost(const struct engine *engine)

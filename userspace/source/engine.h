@@ -9,6 +9,7 @@
 
 #include "probe/link.h"
 #include "source/ring.h"
+#include "source/unwind_tables.h"
 
 struct heaptap_bpf;
 
@@ -18,20 +19,17 @@ struct engine {
 	struct link_programs programs;
 	struct links links;
 	struct ring ring;
-	uint64_t ring_bytes;
-	bool lossless;
+	struct bpf_source_config config;
 	int exec_link;
-	pid_t watched; /* 0: nothing is recorded */
+	struct unwind_tables tables;
 };
 
-/* Loads the programs. Says why not and returns -errno. ring_bytes is rounded up to a power of two.
- */
-int engine__open(struct engine *engine, uint64_t ring_bytes, bool lossless);
+/* Loads the programs. Says why not and returns -errno. */
+int engine__open(struct engine *engine, const struct bpf_source_config *config);
 /* Detaches everything. */
 void engine__close(struct engine *engine);
 
-/* Probes the sites of the file at path in process pid. Falls back to older kinds of link at the
- * first call, when the kernel turns out not to have the newer. 0 or -errno (not logged). */
+/* Probes the sites of the file at path in process pid. 0 or -errno (not logged). */
 int engine__attach(struct engine *engine, const char *path, pid_t pid,
 		   const struct probe_site *sites, size_t nr_sites);
 /* From this moment on, for all probes at once, the calls of process pid are recorded. */
@@ -39,6 +37,12 @@ void engine__watch(struct engine *engine, pid_t pid);
 void engine__unwatch(struct engine *engine);
 /* Removes the probes; the ring stays readable. */
 void engine__detach(struct engine *engine);
+
+/* Of stacks: distinct ones sent, and walks the kernel ended early, by reason. */
+struct engine_counts {
+	uint64_t stacks, cut, gap, lost;
+};
+struct engine_counts engine__counts(const struct engine *engine);
 
 uint64_t engine__nr_lost(const struct engine *engine);
 /* Not NULL once loaded: the target is stopped because the ring is nearly full. */

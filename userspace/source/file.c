@@ -27,10 +27,10 @@ struct file_source {
 static int end_of_file(const struct file_source *self)
 {
 	if (!self->complete)
-		log_warn("%s has no end record: its writer was stopped before it was done. What it "
-			 "holds is shown.",
-			 self->path);
-	return 0;
+		log_err("%s has no end record: its writer was stopped before it was done. What it "
+			"holds is shown.",
+			self->path);
+	return self->complete ? 0 : -EBADMSG;
 }
 
 static int pump(struct source *source, int timeout_ms, record_fn take, void *data)

@@ -5,7 +5,7 @@
 #include <linux/perf_event.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -53,6 +53,8 @@ static int open_cpu(struct mapevents_cpu *cpu, int number)
 		.sample_id_all = 1,
 		.mmap = 1,
 		.mmap2 = 1,
+		.watermark = 1, /* wake the reader at each event: code just mapped runs at once */
+		.wakeup_watermark = 1,
 		.use_clockid = 1,
 		.clockid = CLOCK_MONOTONIC,
 	};
@@ -99,6 +101,14 @@ void mapevents__close(struct mapevents *events)
 	}
 	free(events->cpus);
 	*events = (struct mapevents){ 0 };
+}
+
+void mapevents__watch(const struct mapevents *events, int epoll)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	for (size_t i = 0; i < events->nr_cpus; i++)
+		epoll_ctl(epoll, EPOLL_CTL_ADD, events->cpus[i].fd, &event);
 }
 
 /* Copies a record, which may wrap around the end of the data, out of the ring. */

@@ -24,6 +24,9 @@ struct mapevents {
 int mapevents__open(struct mapevents *events);
 void mapevents__close(struct mapevents *events);
 
+/* Adds what becomes readable with each new event to an epoll. */
+void mapevents__watch(const struct mapevents *events, int epoll);
+
 /* Calls visit for every new executable mapping of pid, made at time_ns (CLOCK_MONOTONIC). */
 void mapevents__drain(struct mapevents *events, pid_t pid,
 		      void (*visit)(const struct target_mapping *mapping, uint64_t time_ns,

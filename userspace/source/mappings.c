@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -14,6 +15,10 @@
 #include "probe/trial.h"
 #include "symbol/elf.h"
 #include "symbol/modmap.h"
+#include "unwind/cache.h"
+#include "unwind/cfi.h"
+
+#define MAX_VDSO 65536
 
 struct mapped_file {
 	dev_t device; /* both 0: no file */
@@ -21,6 +26,7 @@ struct mapped_file {
 	char *path;
 	int fd;		      /* -1: none */
 	struct elf_file *elf; /* NULL: none */
+	uint32_t unwind;      /* number of its unwind table */
 };
 
 struct mapped_range {
@@ -29,9 +35,11 @@ struct mapped_range {
 };
 
 void mappings__init(struct mappings *mappings, struct engine *engine, struct queue *queue,
-		    pid_t pid)
+		    struct walks *walks, pid_t pid)
 {
-	*mappings = (struct mappings){ .engine = engine, .queue = queue, .pid = pid };
+	*mappings = (struct mappings){
+		.engine = engine, .queue = queue, .walks = walks, .pid = pid
+	};
 }
 
 void mappings__clear(struct mappings *mappings)
@@ -105,6 +113,38 @@ static void probe_file(struct mappings *mappings, const struct mapped_file *file
 	free(sites);
 }
 
+/* Loads a file's unwind table. What is damaged in it costs stacks, so it is said. */
+static void load_unwind_table(struct mappings *mappings, struct mapped_file *file)
+{
+	struct unwind_tables *tables = &mappings->engine->tables;
+	struct unwind_table *table = NULL;
+	const char *problem = NULL;
+
+	if (file->elf)
+		table = cfi__compile(file->fd, &problem);
+	if (problem)
+		log_warn("%s %s: stacks through it may be cut.", file->path, problem);
+	file->unwind = unwind_tables__add(tables, table);
+	unwind_table__free(table);
+}
+
+/* The vdso is no file, but has unwind information in the memory of the process. */
+static void load_vdso_table(struct mappings *mappings, struct mapped_file *file,
+			    const struct target_mapping *mapping)
+{
+	struct unwind_table *table;
+	char image[MAX_VDSO];
+	size_t len = (size_t)min(mapping->end - mapping->start, (uint64_t)sizeof(image));
+	struct iovec local = { image, len };
+	struct iovec remote = { (void *)(uintptr_t)mapping->start, len };
+
+	if (process_vm_readv(mappings->pid, &local, 1, &remote, 1, 0) != (ssize_t)len)
+		return;
+	table = cfi__compile_image(image, len, NULL);
+	file->unwind = unwind_tables__add(&mappings->engine->tables, table);
+	unwind_table__free(table);
+}
+
 static uint32_t add_file(struct mappings *mappings, const struct mapped_file *file)
 {
 	mappings->files = array__grow(mappings->files, mappings->nr_files,
@@ -115,12 +155,24 @@ static uint32_t add_file(struct mappings *mappings, const struct mapped_file *fi
 }
 
 /* What cannot be opened (the vdso, generated code) is known by its name alone. */
-static uint32_t find_nameless(struct mappings *mappings, const char *name)
+static uint32_t find_nameless(struct mappings *mappings, const struct target_mapping *mapping,
+			      const char *name)
 {
-	for (size_t i = 0; i < mappings->nr_files; i++)
+	struct mapped_file file = { .path = xstrdup(name), .fd = -1 };
+	size_t i;
+
+	for (i = 0; i < mappings->nr_files; i++)
 		if (mappings->files[i].fd < 0 && !strcmp(mappings->files[i].path, name))
-			return (uint32_t)i;
-	return add_file(mappings, &(struct mapped_file){ .path = xstrdup(name), .fd = -1 });
+			break;
+	if (i < mappings->nr_files) {
+		free(file.path);
+		return (uint32_t)i;
+	}
+	if (!strcmp(name, "[vdso]"))
+		load_vdso_table(mappings, &file, mapping);
+	else if (name[0] == '[' && strcmp(name, "[vsyscall]"))
+		file.unwind = UNWIND_MODULE_JIT;
+	return add_file(mappings, &file);
 }
 
 /* The module a mapping shows: known, or opened, sent and probed. */
@@ -133,13 +185,14 @@ static uint32_t find_module(struct mappings *mappings, const struct target_mappi
 	int fd;
 
 	if (mapping->path[0] != '/' || !strncmp(mapping->path, "//anon", 6))
-		return find_nameless(mappings, mapping->path[0] == '[' ? mapping->path : "[anon]");
+		return find_nameless(mappings, mapping,
+				     mapping->path[0] == '[' ? mapping->path : "[anon]");
 	fd = target__open_mapped(mappings->pid, mapping->start, mapping->end, mapping->path,
 				 openable, sizeof(openable));
 	if (fd < 0 || fstat(fd, &st)) {
 		if (fd >= 0)
 			close(fd);
-		return find_nameless(mappings, mapping->path);
+		return find_nameless(mappings, mapping, mapping->path);
 	}
 	for (size_t i = 0; i < mappings->nr_files; i++) {
 		if (mappings->files[i].inode == st.st_ino &&
@@ -153,6 +206,7 @@ static uint32_t find_module(struct mappings *mappings, const struct target_mappi
 				     .path = xstrdup(mapping->path),
 				     .fd = fd,
 				     .elf = elf__open(fd) };
+	load_unwind_table(mappings, &file);
 	id = add_file(mappings, &file);
 	if (file.elf)
 		probe_file(mappings, &file, openable);
@@ -176,11 +230,15 @@ static bool is_known(const struct mappings *mappings, const struct target_mappin
 void mappings__add(struct mappings *mappings, const struct target_mapping *mapping,
 		   uint64_t time_ns)
 {
+	/* Where return probes lead: the walker looks up what they replaced. */
+	static const char trampolines[] = "[uprobes]";
 	struct wire_mapping record = { .time_ns = time_ns,
 				       .start = mapping->start,
 				       .end = mapping->end };
 	const struct mapped_file *file;
 
+	if (!strcmp(mapping->path, trampolines))
+		return;
 	record.module = find_module(mappings, mapping);
 	if (is_known(mappings, mapping, record.module))
 		return;
@@ -190,6 +248,11 @@ void mappings__add(struct mappings *mappings, const struct target_mapping *mappi
 		record.vaddr = !strcmp(file->path, "[vdso]") ? 0 : mapping->start;
 	else if (elf__offset_to_vaddr(file->elf, mapping->offset, &record.vaddr))
 		record.vaddr = mapping->offset;
+	unwind_tables__map(&mappings->engine->tables, record.start, record.end, record.vaddr,
+			   file->unwind);
+	if (file->elf)
+		walks__map(mappings->walks, record.start, record.end, record.vaddr, file->fd,
+			   file->path);
 	queue__add(mappings->queue, WIRE_MAPPING, mappings->pid, &record, sizeof(record), NULL, 0,
 		   NULL, 0);
 	mappings->ranges = array__grow(mappings->ranges, mappings->nr_ranges,
@@ -205,9 +268,20 @@ static int add_now(const struct target_mapping *mapping, void *data)
 	return 0;
 }
 
+void mappings__publish(struct mappings *mappings)
+{
+	if (mappings->nr_published == mappings->nr_ranges)
+		return;
+	unwind_tables__publish(&mappings->engine->tables);
+	mappings->nr_published = mappings->nr_ranges;
+}
+
 int mappings__scan(struct mappings *mappings)
 {
-	return target__for_each_mapping(mappings->pid, add_now, mappings);
+	int err = target__for_each_mapping(mappings->pid, add_now, mappings);
+
+	mappings__publish(mappings);
+	return err;
 }
 
 int mappings__module_fd(const struct mappings *mappings, uint32_t module)

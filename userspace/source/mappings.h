@@ -12,27 +12,31 @@
 #include "probe/target.h"
 #include "source/engine.h"
 #include "source/queue.h"
+#include "source/walks.h"
 
 struct mappings {
 	struct engine *engine;
 	struct queue *queue;
+	struct walks *walks;
 	pid_t pid;
 	struct mapped_file *files; /* by module id */
 	size_t nr_files, files_capacity;
 	struct mapped_range *ranges; /* sent already */
-	size_t nr_ranges, ranges_capacity;
+	size_t nr_ranges, ranges_capacity, nr_published;
 	size_t nr_probed; /* functions */
 	int probe_error;  /* the first -errno of attaching */
 };
 
 void mappings__init(struct mappings *mappings, struct engine *engine, struct queue *queue,
-		    pid_t pid);
+		    struct walks *walks, pid_t pid);
 void mappings__clear(struct mappings *mappings);
 
 /* A mapping was made at time_ns. Known ones are ignored. */
 void mappings__add(struct mappings *mappings, const struct target_mapping *mapping,
 		   uint64_t time_ns);
-/* Adds everything mapped now. 0, or -ESRCH when the process is gone. */
+/* Makes what was added known to the walker in the kernel. */
+void mappings__publish(struct mappings *mappings);
+/* Adds everything mapped now, and publishes it. 0, or -ESRCH when the process is gone. */
 int mappings__scan(struct mappings *mappings);
 
 /* The descriptor of a module's file; -1: none. */

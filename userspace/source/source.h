@@ -28,12 +28,15 @@ struct source {
 	int (*module_fd)(const struct source *source, uint32_t module);
 	/* Waits for a launched command, which may run on unwatched. Its wait status; -1: none. */
 	int (*wait_command)(struct source *source);
+	/* How the work went, on stderr; NULL: nothing to tell. */
+	void (*print_stats)(const struct source *source);
 	void (*close)(struct source *source);
 };
 
 struct bpf_source_config {
 	bool lossless; /* stop the target rather than lose records */
-	uint64_t ring_bytes;
+	bool check_stacks; /* compare each new stack with libdwfl's */
+	uint64_t ring_bytes; /* rounded up to a power of two */
 };
 
 /* Watches a running process. NULL after saying in a sentence why not. */

@@ -12,6 +12,16 @@ struct pt_regs {
 	unsigned long orig_ax, ip, cs, flags, sp, ss;
 };
 
+struct return_instance {
+	long unsigned int stack;
+	long unsigned int orig_ret_vaddr;
+	struct return_instance *next;
+} __attribute__((preserve_access_index));
+
+struct uprobe_task {
+	struct return_instance *return_instances;
+} __attribute__((preserve_access_index));
+
 struct xol_area {
 	long unsigned int vaddr;
 } __attribute__((preserve_access_index));
@@ -27,6 +37,7 @@ struct mm_struct {
 struct task_struct {
 	struct mm_struct *mm;
 	__kernel_pid_t tgid;
+	struct uprobe_task *utask;
 } __attribute__((preserve_access_index));
 
 #endif /* __VMLINUX_H__ */
