@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The leak report itself: launched, attached, and from a recording anywhere."""
 import os
+import random
 import re
 import select
 import shutil
+import struct
 
 from htap import (HEAPTAP, attached, build, check, has, heaptap, interrupt, leaks, main, run, same,
                   scratch, started, temp, test, unprivileged)
@@ -143,6 +145,57 @@ def _():
     shutil.copy(debug, program + ".debug")
     run(["objcopy", f"--add-gnu-debuglink={program}.debug", program]).expect(0)
     check_text(heaptap("leaks", "--", program).expect(0).stdout)
+
+
+@test("record --no-symbols leaves names to the reader, who may look below --sysroot")
+def _():
+    program, recording, root = temp("-named"), temp(".htap"), temp("-root")
+    shutil.copy(build("x"), program)
+    heaptap("record", "--no-symbols", "-o", recording, "--", program).expect(0)
+    check_text(heaptap("leaks", recording).expect(0).stdout)
+    os.makedirs(root + os.path.dirname(program))
+    os.rename(program, root + program)
+    text = heaptap("leaks", recording).expect(0).stdout
+    has(text, rf"count=10 avg=4096\n \?\? at {os.path.basename(program)}\+0x", "without the file")
+    check_text(heaptap("leaks", "--sysroot", root, recording).expect(0).stdout)
+
+
+def sections(path):
+    """{name: (file offset, size)}"""
+    lines = run(["readelf", "-S", "-W", path]).expect(0).stdout
+    return {name: (int(offset, 16), int(size, 16)) for name, offset, size in re.findall(
+        r"\] (\.\S+) +\w+ +[0-9a-f]+ ([0-9a-f]+) ([0-9a-f]+)", lines)}
+
+
+def damaged(data, ranges, chance):
+    """data with bytes in ranges changed."""
+    data = bytearray(data)
+    for offset, size in ranges:
+        for at in range(offset, offset + size):
+            if chance.random() < 0.03:
+                data[at] = chance.randrange(256)
+    return data
+
+
+@test("damaged symbols and debug information: names suffer, nothing else does")
+def _():
+    with open(build("x"), "rb") as file:
+        whole = file.read()
+    names = [name for name in sections(build("x")) if re.match(r"\.(debug|symtab|strtab)", name)]
+    check(len(names) > 5, f"sections: {names}")
+    headers = struct.unpack_from("<Q", whole, 40)[0], 64 * struct.unpack_from("<H", whole, 60)[0]
+    all_sections = sections(build("x"))
+    for seed in range(12):
+        chance = random.Random(seed)
+        ranges = [headers] if seed == 0 else [all_sections[name] for name in
+                                              chance.sample(names, 1 + seed % len(names))]
+        program = temp("-damaged")
+        with open(program, "wb") as file:
+            file.write(damaged(whole, ranges, chance))
+        os.chmod(program, 0o755)
+        report = leaks("--", program, timeout=40)
+        same((report.summary["leaked_blocks"], report.summary["leaked_bytes"]), (11, 49152),
+             f"totals of damage {seed}")
 
 
 if __name__ == "__main__":
