@@ -9,24 +9,24 @@
 #include "unwind_abi.h"
 
 struct unwind_row {
-	uint32_t pc; /* link-time address - base; the rule holds from here to the next row */
+	uint32_t pc;   /* link-time address - base; the rule holds from here to the next row */
 	uint16_t rule; /* index into rules */
 	uint16_t pad;
 };
 
 struct unwind_table {
-	uint64_t base; /* lowest link-time address covered */
+	uint64_t base;		 /* lowest link-time address covered */
 	struct unwind_row *rows; /* sorted by pc, no two equal, neighbours differ in rule */
 	size_t nr_rows;
 	struct unwind_rule *rules; /* no two equal; one of them is all zero (UNWIND_CFA_NONE) */
-	size_t nr_rules; /* at most UNWIND_MAX_RULES */
+	size_t nr_rules;	   /* at most UNWIND_MAX_RULES */
 };
 
 void unwind_table__free(struct unwind_table *table);
 
 /*
- * Building: ranges may be added in any order, may overlap (the first added keeps what it has) and may
- * leave gaps, which become explicit UNWIND_CFA_NONE rows. See builder's functions in the .c's head.
+ * Building: ranges may be added in any order, may overlap (the first added keeps what it has) and
+ * may leave gaps, which become explicit UNWIND_CFA_NONE rows.
  */
 struct rows_builder;
 struct rows_builder *rows_builder__new(void);
@@ -35,7 +35,8 @@ void rows_builder__free(struct rows_builder *builder);
 int rows_builder__add(struct rows_builder *builder, uint64_t start, uint64_t end,
 		      const struct unwind_rule *rule);
 /* Sorts and compacts. A table without rows is a valid result; addresses further than 4 GiB from the
- * lowest, and rules past UNWIND_MAX_RULES, become UNWIND_CFA_NONE. The builder is empty afterwards. */
+ * lowest, and rules past UNWIND_MAX_RULES, become rules that do not fit (UNWIND_CFA_NONE with
+ * UNWIND_RBP_LOST). The builder is empty afterwards. */
 struct unwind_table *rows_builder__finish(struct rows_builder *builder);
 
 /* The rule at a link-time address; NULL outside. For tests and for comparing. */

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The row compiler's front: both sections of a file into one table. Where both describe an address,
+ * .eh_frame has the say: it is what the program's own exceptions rely on.
+ */
+#include "unwind/cfi.h"
+
+#include <errno.h>
+
+#include "unwind/cfi_internal.h"
+
+static struct unwind_table *compile(struct cfi_elf *file, const char **problem)
+{
+	static int (*const find[])(struct cfi_elf *, struct cfi_section *) = {
+		cfi_elf__eh_frame,
+		cfi_elf__debug_frame,
+	};
+	struct rows_builder *builder = rows_builder__new();
+	struct unwind_table *table = NULL;
+	bool damaged = false, any = false;
+	struct cfi_section section;
+
+	for (size_t i = 0; i < sizeof(find) / sizeof(find[0]); i++) {
+		int err = find[i](file, &section);
+
+		if (!err)
+			cfi_parse__section(&section, file->code, file->nr_code, builder, &damaged);
+		damaged |= err == -EINVAL;
+		any |= err != -ENODATA;
+	}
+	if (any)
+		table = rows_builder__finish(builder);
+	rows_builder__free(builder);
+	if (damaged && problem)
+		*problem = "has damaged unwind information";
+	if (!any)
+		errno = ENODATA;
+	return table;
+}
+
+static struct unwind_table *compile_and_close(struct cfi_elf *file, int err, const char **problem)
+{
+	struct unwind_table *table = NULL;
+
+	if (problem)
+		*problem = NULL;
+	if (!err)
+		table = compile(file, problem);
+	err = err ? -err : errno;
+	cfi_elf__close(file);
+	errno = err;
+	return table;
+}
+
+struct unwind_table *cfi__compile(int fd, const char **problem)
+{
+	struct cfi_elf file;
+
+	return compile_and_close(&file, cfi_elf__open(&file, fd), problem);
+}
+
+struct unwind_table *cfi__compile_image(const void *image, size_t len, const char **problem)
+{
+	struct cfi_elf file;
+
+	return compile_and_close(&file, cfi_elf__open_image(&file, image, len), problem);
+}
