@@ -88,8 +88,8 @@ int trace_writer__flush(struct trace_writer *writer)
 	writer->used = 0;
 	writer->err = write_all(writer, block, len);
 	if (writer->err)
-		log_err("%s could not be written any further: %s. What is in it can be read.",
-			writer->path, strerror(-writer->err));
+		log_debug("%s: a block of %zu bytes could not be written: %s.", writer->path, len,
+			  strerror(-writer->err));
 	return writer->err;
 }
 

@@ -11,7 +11,7 @@ struct trace_writer;
 
 /*
  * Starts a recording on fd, which stays the caller's; writes the header at once. path is for
- * messages. NULL with errno on failure.
+ * debug messages: it is the caller who tells the user. NULL with errno on failure.
  */
 struct trace_writer *trace_writer__new(int fd, const char *path);
 
