@@ -114,7 +114,7 @@ static __always_inline int enter_alloc(struct pt_regs *ctx)
 	struct thread *thread;
 	struct call *call;
 
-	if (!watching)
+	if (!watching || !cookie) /* no cookie: the loader's trial on itself */
 		return SKIP_RETURN;
 	thread = this_thread(BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!thread) {
@@ -213,10 +213,21 @@ int alloc_leave(struct pt_regs *ctx)
 	return 0;
 }
 
+/* On a call of free inside the C library whose block is not the program's (PROBE_INTERNAL_FREE). */
+SEC("uprobe")
+int free_internal(struct pt_regs *ctx)
+{
+	struct thread *thread = this_thread(BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (thread)
+		thread->internal_free_sp = ctx->sp - 8; /* where the call puts its return address */
+	return 0;
+}
+
 SEC("uprobe")
 int free_enter(struct pt_regs *ctx)
 {
-	__u64 cookie, addr;
+	__u64 cookie, addr, sp;
 	struct thread *thread;
 
 	if (!watching)
@@ -226,7 +237,12 @@ int free_enter(struct pt_regs *ctx)
 	if (!addr)
 		return 0;
 	thread = this_thread(0);
-	if (thread && thread->call.sp && is_nested(&thread->call, entry_sp(ctx, cookie)))
+	sp = entry_sp(ctx, cookie);
+	if (thread && thread->internal_free_sp == sp) {
+		thread->internal_free_sp = 0;
+		return 0;
+	}
+	if (thread && thread->call.sp && is_nested(&thread->call, sp))
 		return 0;
 	send_free(addr, PROBE_FUNC(cookie), 0);
 	return 0;

@@ -18,6 +18,7 @@ struct call {
 
 struct thread {
 	struct call call;
+	__u64 internal_free_sp; /* the free entered at this stack pointer is none; 0: no such */
 	struct unwind walk;
 };
 

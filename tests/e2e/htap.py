@@ -353,7 +353,7 @@ def leaks(*arguments, status=0, timeout=TIMEOUT, **options):
 def attached(pid, *arguments, subcommand="leaks", **popen):
     """A heaptap that has its probes in process pid."""
     with started([HEAPTAP, subcommand, "-p", str(pid), *arguments], **popen) as process:
-        wait_for(lambda: process.poll() is not None or is_probed(pid),
+        wait_for(lambda: process.poll() is not None or is_probed(pid) and is_watching(process),
                  f"probes in {pid} by {shlex.join(process.args)}")
         check(process.poll() is None, "heaptap is gone: " +
               (str(finish(process)) if process.poll() is not None else ""))
@@ -443,6 +443,18 @@ def _is_changed(pid, function):
         file.seek(offset)
         memory.seek(start)
         return memory.read(size) != file.read(size)
+
+
+EPOLL_WAIT = "232 "
+
+
+def is_watching(process):
+    """Does heaptap count already? It waits for events then, and not before."""
+    try:
+        with open(f"/proc/{process.pid}/syscall", encoding="ascii") as file:
+            return file.read().startswith(EPOLL_WAIT)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def is_probed(pid):

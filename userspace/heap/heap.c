@@ -130,6 +130,18 @@ static struct heap_block end_flight(struct heap *heap, uint32_t tid)
 	return ended.old;
 }
 
+/* A thread that does something else has left its realloc without an end (longjmp out of a signal
+ * handler): the block is taken to be where it was. */
+static void abandon_flight(struct heap *heap, uint32_t tid)
+{
+	struct heap_block old;
+
+	if (!heap->nr_flights)
+		return;
+	old = end_flight(heap, tid);
+	put_back(heap, &old);
+}
+
 void heap__alloc(struct heap *heap, const struct wire_alloc *record)
 {
 	bool is_realloc = record->flags & WIRE_ALLOC_REALLOC;
@@ -139,6 +151,8 @@ void heap__alloc(struct heap *heap, const struct wire_alloc *record)
 	heap->totals.last_ns = max(heap->totals.last_ns, record->time_ns);
 	if (is_realloc)
 		old = end_flight(heap, record->tid);
+	else
+		abandon_flight(heap, record->tid);
 	if (failed) {
 		heap->totals.failed_allocations++;
 		put_back(heap, &old);
@@ -153,18 +167,11 @@ void heap__alloc(struct heap *heap, const struct wire_alloc *record)
 void heap__release(struct heap *heap, const struct wire_free *record)
 {
 	struct heap_block block = { 0 };
-	bool is_realloc = record->flags & WIRE_FREE_REALLOC;
 
 	heap->totals.last_ns = max(heap->totals.last_ns, record->time_ns);
-	/* A thread that begins again has left its last realloc without our seeing the end: the
-	 * block is taken to be where it was. */
-	if (is_realloc) {
-		block = end_flight(heap, record->tid);
-		put_back(heap, &block);
-		block = (struct heap_block){ 0 };
-	}
+	abandon_flight(heap, record->tid);
 	blocks__take(heap->blocks, record->addr, &block);
-	if (is_realloc)
+	if (record->flags & WIRE_FREE_REALLOC)
 		begin_flight(heap, record->tid, &block);
 	else
 		count_free(heap, &block);

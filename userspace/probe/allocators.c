@@ -13,12 +13,14 @@
 #include "alloc_api.h"
 #include "base/util.h"
 #include "probe_abi.h"
+#include "probe/internal_free.h"
 #include "symbol/elf.h"
 
 /* Bytes of a function that place__choose gets to see. */
 #define WINDOW_BYTES 64
 /* A file that defines more is not an allocator but an attempt on our memory. */
-#define MAX_FOUND 128
+#define MAX_FOUND	   128
+#define MAX_INTERNAL_FREES 16
 
 enum {
 #define ALLOC_SHAPE(name, size, count, ptr, out)                                                  \
@@ -67,6 +69,8 @@ struct search {
 	struct found found[MAX_FOUND];
 	size_t nr;
 	bool is_loader, is_libc;
+	/* glibc's code for a thread's end, where symbols tell; else empty. */
+	uint64_t thread_end_start, thread_end_end;
 };
 
 static const struct alloc_fn *by_symbol(const char *symbol)
@@ -105,6 +109,10 @@ static bool visit(const char *name, uint64_t vaddr, uint64_t size, void *data)
 		search->is_loader = true;
 	else if (!strcmp(name, "__libc_start_main"))
 		search->is_libc = true;
+	if (!strcmp(name, "__malloc_arena_thread_freeres")) {
+		search->thread_end_start = vaddr;
+		search->thread_end_end = vaddr + size;
+	}
 	return true;
 }
 
@@ -150,8 +158,8 @@ static uint64_t pack_cookie(const struct alloc_fn *fn, const struct place *place
 static bool make_site(struct elf_file *elf, const struct found *found, bool is_libc,
 		      struct probe_site *site)
 {
-	/* A C library's free is the last; any other may hand the block on to it, which must not count
-	 * twice: so its end is watched, too. */
+	/* A C library's free is the last; any other may hand the block on to it, which must not
+	 * count twice: so its end is watched, too. */
 	bool returns = alloc_fn__returns(found->fn) || !is_libc;
 	const struct place_need need = need_of(found->fn, returns);
 	uint8_t code[WINDOW_BYTES];
@@ -159,9 +167,9 @@ static bool make_site(struct elf_file *elf, const struct found *found, bool is_l
 
 	if (len <= 0)
 		return false;
-	*site = (struct probe_site){
-		.fn = found->fn, .vaddr = found->vaddr, .returns = returns
-	};
+	*site = (struct probe_site){ .fn = found->fn,
+				     .vaddr = found->vaddr,
+				     .role = returns ? PROBE_RETURNING : PROBE_FREE };
 	place__choose(code, (size_t)len, &need, &site->place);
 	site->cookie = pack_cookie(found->fn, &site->place);
 	return !elf__vaddr_to_offset(elf, found->vaddr + site->place.offset, &site->file_offset);
@@ -175,6 +183,31 @@ static bool is_taken(const struct probe_site *sites, int nr, const struct probe_
 			return true;
 	}
 	return false;
+}
+
+/* Adds the calls inside the C library that free what is no block of the program's. */
+static int add_internal_frees(struct elf_file *elf, const struct search *search,
+			      struct probe_site *sites, int nr)
+{
+	uint64_t calls[MAX_INTERNAL_FREES];
+	const struct probe_site *site = sites;
+	size_t nr_calls;
+
+	while (site < sites + nr && site->role != PROBE_FREE)
+		site++;
+	if (site == sites + nr)
+		return nr;
+	nr_calls = internal_free__find(elf, site->vaddr, search->thread_end_start,
+				       search->thread_end_end, calls, ARRAY_SIZE(calls));
+	for (size_t i = 0; i < nr_calls; i++) {
+		sites[nr] = (struct probe_site){ .fn = site->fn,
+						 .vaddr = calls[i],
+						 .cookie = site->fn->number,
+						 .place = { .emulated = true, .text = "call free" },
+						 .role = PROBE_INTERNAL_FREE };
+		nr += !elf__vaddr_to_offset(elf, calls[i], &sites[nr].file_offset);
+	}
+	return nr;
 }
 
 int allocators__find(struct elf_file *elf, struct probe_site **sites)
@@ -194,13 +227,16 @@ int allocators__find(struct elf_file *elf, struct probe_site **sites)
 	if (!search.nr || (search.is_loader && !search.is_libc))
 		return 0;
 	qsort(search.found, search.nr, sizeof(search.found[0]), by_number);
-	*sites = xcalloc(search.nr, sizeof(**sites));
+	*sites = xcalloc(search.nr + MAX_INTERNAL_FREES, sizeof(**sites));
 	for (size_t i = 0; i < search.nr; i++) {
 		struct probe_site *site = *sites + nr;
 
-		if (make_site(elf, &search.found[i], search.is_libc, site) && !is_taken(*sites, nr, site))
+		if (make_site(elf, &search.found[i], search.is_libc, site) &&
+		    !is_taken(*sites, nr, site))
 			nr++;
 	}
+	if (search.is_libc)
+		nr = add_internal_frees(elf, &search, *sites, nr);
 	if (!nr) {
 		free(*sites);
 		*sites = NULL;

@@ -159,7 +159,8 @@ int launch__start(struct launch *launch, char **command)
 	int go[2], report[2], err;
 
 	*launch = (struct launch){ .loading = true };
-	/* Where SIGCHLD is ignored, the command's status would be lost; the command still inherits it. */
+	/* Where SIGCHLD is ignored, the command's status would be lost; the command still inherits
+	 * it. */
 	sigaction(SIGCHLD, &by_default, &on_child);
 	if (pipe2(go, O_CLOEXEC))
 		return -errno;

@@ -30,6 +30,7 @@ struct link_programs {
 	int alloc_enter;   /* multi, perf */
 	int alloc_leave;   /* multi, perf */
 	int free_enter;	   /* all */
+	int free_internal; /* all */
 };
 
 /* A growing set of attached links. Zero-initialise. */

@@ -19,14 +19,18 @@
  */
 void trial_emulated(void);
 void trial_single_stepped(void);
+/* Never called: where a link may stay without being hit. */
+void trial_idle(void);
 
 #ifdef __x86_64__
 __asm__(".pushsection .text\n"
-	".globl trial_emulated, trial_single_stepped\n"
+	".globl trial_emulated, trial_single_stepped, trial_idle\n"
 	".type trial_emulated, @function\n"
 	".type trial_single_stepped, @function\n"
+	".type trial_idle, @function\n"
 	"trial_emulated: push %rbx\n pop %rbx\n ret\n"
 	".size trial_emulated, . - trial_emulated\n"
+	"trial_idle: push %rbx\n pop %rbx\n ret\n"
 	"trial_single_stepped: test %rdi, %rdi\n ret\n"
 	".size trial_single_stepped, . - trial_single_stepped\n"
 	".popsection\n");
@@ -102,9 +106,9 @@ static struct probe_site own_site(void (*function)(void), uint16_t number)
 	const struct alloc_fn *fn = alloc_fn__by_number(number);
 
 	target__for_each_mapping(getpid(), find_offset, &code);
-	return (struct probe_site){
-		.fn = fn, .file_offset = code.offset, .returns = alloc_fn__returns(fn)
-	};
+	return (struct probe_site){ .fn = fn,
+				    .file_offset = code.offset,
+				    .role = alloc_fn__returns(fn) ? PROBE_RETURNING : PROBE_FREE };
 }
 
 /* Probes a function of ours, runs work, detaches. number: as own_site. */
@@ -124,8 +128,9 @@ static int with_probe(enum link_kind kind, void (*function)(void), uint16_t numb
 	err = load_counter(&at_entry,
 			   link_kind__attach_type(kind == LINK_SESSION ? LINK_MULTI : kind));
 	if (!err) {
-		programs = (struct link_programs){ counter.program, at_entry.program,
-						   counter.program, at_entry.program };
+		programs =
+			(struct link_programs){ counter.program, at_entry.program, counter.program,
+						at_entry.program, at_entry.program };
 		err = links__attach(&links, kind, &programs, "/proc/self/exe", getpid(), &site, 1);
 		if (!err)
 			work(data);
@@ -144,7 +149,7 @@ enum { MALLOC = 1, FREE = 5 }; /* alloc_api.h: one that returns a block, one tha
 
 struct probe_site trial__own_site(void)
 {
-	return own_site(trial_emulated, MALLOC);
+	return own_site(trial_idle, MALLOC);
 }
 
 static void do_nothing(void *data)
@@ -223,5 +228,5 @@ int trial__cost(struct trial_cost *cost)
 double trial_cost__call_ns(const struct trial_cost *cost, const struct probe_site *site)
 {
 	return (site->place.emulated ? cost->emulated_ns : cost->single_stepped_ns) +
-	       (site->returns ? cost->return_ns : 0);
+	       (site->role == PROBE_RETURNING ? cost->return_ns : 0);
 }

@@ -40,6 +40,8 @@ static void choose_programs(struct heaptap_bpf *skeleton, enum link_kind kind)
 		{ skeleton->progs.alloc_session, session, link_kind__attach_type(LINK_SESSION) },
 		{ skeleton->progs.alloc_enter, !session, link_kind__attach_type(kind) },
 		{ skeleton->progs.alloc_leave, !session, link_kind__attach_type(kind) },
+		{ skeleton->progs.free_internal, true,
+		  link_kind__attach_type(session ? LINK_MULTI : kind) },
 		{ skeleton->progs.free_enter, true,
 		  link_kind__attach_type(session ? LINK_MULTI : kind) },
 	};
@@ -108,6 +110,7 @@ static int load_kind(struct engine *engine, enum link_kind kind)
 		.alloc_enter = bpf_program__fd(skeleton->progs.alloc_enter),
 		.alloc_leave = bpf_program__fd(skeleton->progs.alloc_leave),
 		.free_enter = bpf_program__fd(skeleton->progs.free_enter),
+		.free_internal = bpf_program__fd(skeleton->progs.free_internal),
 	};
 	engine->exec_link = bpf_raw_tracepoint_open("sched_process_exec",
 						    bpf_program__fd(skeleton->progs.exec_done));
