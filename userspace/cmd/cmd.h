@@ -31,7 +31,7 @@ struct cmd {
 	int (*run)(const struct options *options); /* returns the exit status */
 };
 
-extern const struct cmd cmd_leaks, cmd_record, cmd_doctor, cmd_help;
+extern const struct cmd cmd_leaks, cmd_stacks, cmd_record, cmd_doctor, cmd_help;
 
 /* All of them, in the order of the help. */
 extern const struct cmd *const cmds[];

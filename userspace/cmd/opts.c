@@ -4,8 +4,8 @@
 
 #include "base/util.h"
 
-#define ANY	      (CMD_LEAKS | CMD_RECORD | CMD_DOCTOR | CMD_HELP)
-#define WATCH	      (CMD_LEAKS | CMD_RECORD)
+#define ANY	      (CMD_LEAKS | CMD_STACKS | CMD_RECORD | CMD_DOCTOR | CMD_HELP)
+#define WATCH	      (CMD_LEAKS | CMD_STACKS | CMD_RECORD)
 #define MEMBER(name)  offsetof(struct options, name)
 #define NO_BOUND      UINT64_MAX
 #define PID_MAX_LIMIT 4194304 /* the kernel's own limit on 64-bit machines */
@@ -17,7 +17,7 @@ const struct opt opts[] = {
 	{ "duration", 'd', "SECONDS", OPT_DURATION, MEMBER(duration_ns), 1, NO_BOUND, WATCH,
 	  "Stop watching after SECONDS; without it Ctrl-C or the end of the process does. Decimals "
 	  "and the suffixes ms, s, m and h are understood: 0.5, 90, 10m." },
-	{ "output", 'o', "FILE", OPT_STRING, MEMBER(output), 0, 0, WATCH,
+	{ "output", 'o', "FILE", OPT_STRING, MEMBER(output), 0, 0, CMD_LEAKS | CMD_RECORD,
 	  "Write to FILE: the report of leaks instead of standard output, the recording of record "
 	  "instead of NAME.PID.htap. - is standard output." },
 	{ "json", 0, NULL, OPT_FLAG, MEMBER(json), 0, 0, CMD_LEAKS,
@@ -47,7 +47,8 @@ const struct opt opts[] = {
 	  "Size of the ring between kernel and heaptap: 64K to 2G, rounded up to a power of two; "
 	  "16M by default. A larger one absorbs longer bursts." },
 	{ "stats", 0, NULL, OPT_FLAG, MEMBER(stats), 0, 0, WATCH,
-	  "At the end say on stderr how the stacks were walked, and how many could not be walked to "
+	  "At the end say on stderr how the stacks were walked, and how many could not be walked "
+	  "to "
 	  "the outermost frame." },
 	{ "check-stacks", 0, NULL, OPT_FLAG, MEMBER(check_stacks), 0, 0, WATCH,
 	  "Compare every distinct stack with what libdwfl makes of the same moment, and tell the "

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum opt_cmd { CMD_LEAKS = 1, CMD_RECORD = 2, CMD_DOCTOR = 4, CMD_HELP = 8 };
+enum opt_cmd { CMD_LEAKS = 1, CMD_RECORD = 2, CMD_DOCTOR = 4, CMD_HELP = 8, CMD_STACKS = 16 };
 
 enum opt_tristate { OPT_AUTO, OPT_YES, OPT_NO };
 

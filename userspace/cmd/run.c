@@ -117,11 +117,13 @@ static int take(const struct wire_head *record, void *data)
 
 	if (err)
 		return err;
-	if (!run->count_heap && (record->type == WIRE_ALLOC || record->type == WIRE_FREE)) {
+	if (!run->count_heap && (record->type == WIRE_ALLOC || record->type == WIRE_FREE))
 		run->model->nr_events++;
-		return 0;
-	}
-	return model__apply(run->model, record);
+	else
+		err = model__apply(run->model, record);
+	if (run->observe)
+		run->observe(run, record);
+	return err;
 }
 
 int run__pump(struct run *run)
@@ -145,6 +147,8 @@ int run__pump(struct run *run)
 			run->source->stop(run->source);
 			stopped = true;
 		}
+		if (run->after_pump)
+			run->after_pump(run);
 		show_progress(run, now_ns);
 	}
 	log__progress(NULL);

@@ -9,6 +9,9 @@
 
 /* mdump's leak blocks, then the totals. */
 void leaks_text__write(const struct leaks *leaks, FILE *out);
+/* A line a frame, as in the blocks. */
+void leaks_text__write_frames(const struct leak_frame *frames, uint32_t nr_frames, bool cut,
+			      FILE *out);
 /* README.md, "JSON". */
 void leaks_json__write(const struct leaks *leaks, FILE *out);
 

@@ -24,14 +24,20 @@ static void write_frame(const struct leak_frame *frame, FILE *out)
 	}
 }
 
+void leaks_text__write_frames(const struct leak_frame *frames, uint32_t nr_frames, bool cut,
+			      FILE *out)
+{
+	for (uint32_t i = 0; i < nr_frames; i++)
+		write_frame(&frames[i], out);
+	if (cut)
+		fputs(" (the outer frames are missing)\n", out);
+}
+
 static void write_entry(const struct leak *entry, FILE *out)
 {
 	fprintf(out, "Leak sum=%" PRIu64 " count=%" PRIu64 " avg=%" PRIu64 "\n", entry->bytes,
 		entry->blocks, entry->bytes / entry->blocks);
-	for (uint32_t i = 0; i < entry->nr_frames; i++)
-		write_frame(&entry->frames[i], out);
-	if (entry->cut)
-		fputs(" (the outer frames are missing)\n", out);
+	leaks_text__write_frames(entry->frames, entry->nr_frames, entry->cut, out);
 	fputc('\n', out);
 }
 

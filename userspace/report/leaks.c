@@ -101,30 +101,6 @@ static size_t select_sites(struct builder *builder, uint32_t nr_stacks)
 	return nr;
 }
 
-static void resolve(struct builder *builder, size_t nr_sites,
-		    void (*progress)(uint32_t done, uint32_t modules, void *data), void *data)
-{
-	struct model *model = builder->model;
-	uint8_t *wanted = xcalloc(modmap__nr_locations(model->modmap), 1);
-	uint32_t *locations = NULL, nr = 0;
-	size_t capacity = 0;
-
-	for (size_t i = 0; i < nr_sites; i++) {
-		struct stack stack = stacks__get(builder->stacks, builder->sites[i].stack);
-
-		for (uint32_t k = 0; k < stack.nr_frames; k++) {
-			if (wanted[stack.frames[k]]++)
-				continue;
-			wanted[stack.frames[k]] = 1;
-			locations = array__grow(locations, nr, &capacity, sizeof(*locations));
-			locations[nr++] = stack.frames[k];
-		}
-	}
-	sym__resolve(model->sym, model->modmap, locations, nr, progress, data);
-	free(locations);
-	free(wanted);
-}
-
 /* The frames of a location to out, unless it is NULL; returns how many there are. */
 static uint32_t location_frames(const struct model *model, uint32_t index, struct leak_frame *out)
 {
@@ -145,6 +121,37 @@ static uint32_t location_frames(const struct model *model, uint32_t index, struc
 		}
 	}
 	return max(nr, 1u);
+}
+
+struct leak_frames leak_frames__of(const struct model *model, uint32_t index)
+{
+	struct stack stack = stacks__get(model->stacks, index);
+	struct leak_frames result = { .cut = stack.cut };
+	uint32_t room = 0;
+
+	for (uint32_t i = 0; i < stack.nr_frames; i++)
+		room += location_frames(model, stack.frames[i], NULL);
+	result.frames = xcalloc(room, sizeof(*result.frames));
+	for (uint32_t i = 0; i < stack.nr_frames; i++)
+		result.nr += location_frames(model, stack.frames[i], result.frames + result.nr);
+	return result;
+}
+
+void leak_frames__clear(struct leak_frames *frames)
+{
+	free(frames->frames);
+	*frames = (struct leak_frames){ 0 };
+}
+
+static void resolve_sites(const struct builder *builder, size_t nr_sites,
+			  void (*progress)(uint32_t done, uint32_t modules, void *data), void *data)
+{
+	uint32_t *stacks = xcalloc(nr_sites, sizeof(*stacks));
+
+	for (size_t i = 0; i < nr_sites; i++)
+		stacks[i] = builder->sites[i].stack;
+	model__resolve_stacks(builder->model, builder->stacks, stacks, nr_sites, progress, data);
+	free(stacks);
 }
 
 static size_t count_frames(const struct builder *builder, size_t nr_sites)
@@ -209,7 +216,7 @@ struct leaks *leaks__build(struct model *model, const struct leaks_filter *filte
 	builder.sites = xcalloc(nr_stacks, sizeof(*builder.sites));
 	heap__for_each(model->heap, count_block, &builder);
 	nr_sites = select_sites(&builder, nr_stacks);
-	resolve(&builder, nr_sites, progress, data);
+	resolve_sites(&builder, nr_sites, progress, data);
 	fill_entries(&builder, snapshot, nr_sites);
 	free(builder.sites);
 	free(builder.cut_index);

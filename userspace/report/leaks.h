@@ -25,6 +25,15 @@ struct leak_frame {
 	bool inlined;	      /* into the frame that follows */
 };
 
+/* The frames of one stack of a model, owned. Names must have been resolved. */
+struct leak_frames {
+	struct leak_frame *frames;
+	uint32_t nr;
+	bool cut;
+};
+struct leak_frames leak_frames__of(const struct model *model, uint32_t stack);
+void leak_frames__clear(struct leak_frames *frames);
+
 struct leak {
 	uint64_t bytes, blocks;
 	uint64_t oldest_ns, newest_ns;	 /* age of the blocks at the end */

@@ -188,3 +188,31 @@ int model__apply(struct model *model, const struct wire_head *record)
 	}
 	return apply_rare(model, record);
 }
+
+void model__resolve_stacks(struct model *model, const struct stacks *stacks,
+			   const uint32_t *indexes, size_t nr,
+			   void (*progress)(uint32_t done, uint32_t modules, void *data),
+			   void *data)
+{
+	uint8_t *wanted = xcalloc(modmap__nr_locations(model->modmap), 1);
+	uint32_t *locations = NULL, nr_locations = 0;
+	size_t capacity = 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		struct stack stack = stacks__get(stacks, indexes[i]);
+
+		for (uint32_t k = 0; k < stack.nr_frames; k++) {
+			uint32_t location = stack.frames[k];
+
+			if (wanted[location])
+				continue;
+			wanted[location] = 1;
+			locations =
+				array__grow(locations, nr_locations, &capacity, sizeof(*locations));
+			locations[nr_locations++] = location;
+		}
+	}
+	sym__resolve(model->sym, model->modmap, locations, nr_locations, progress, data);
+	free(locations);
+	free(wanted);
+}

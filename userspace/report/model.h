@@ -49,4 +49,13 @@ void model__free(struct model *model);
 /* 0, or -EBADMSG for a record that contradicts the stream. Unknown types are ignored. */
 int model__apply(struct model *model, const struct wire_head *record);
 
+/*
+ * Looks up the names of every location of nr stacks, given by index of `stacks` (the model's own,
+ * or another set of its locations). progress as in sym__resolve, may be NULL.
+ */
+void model__resolve_stacks(struct model *model, const struct stacks *stacks,
+			   const uint32_t *indexes, size_t nr,
+			   void (*progress)(uint32_t done, uint32_t modules, void *data),
+			   void *data);
+
 #endif /* MODEL_H */

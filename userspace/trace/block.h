@@ -35,8 +35,8 @@ _Static_assert(sizeof(struct block_header) == 24, "block layout");
 struct block_encoder;
 
 struct block_encoder *block_encoder__new(void);
-/* Makes a block, header included, of raw_len bytes of records, aligned to 8. Returns its length; *block
- * lives until the next call. */
+/* Makes a block, header included, of raw_len bytes of records, aligned to 8. Returns its length;
+ * *block lives until the next call. */
 size_t block_encoder__encode(struct block_encoder *encoder, const void *raw, uint32_t raw_len,
 			     const void **block);
 void block_encoder__free(struct block_encoder *encoder);
