@@ -431,6 +431,49 @@ static void test_many_threads_in_flight(void **state)
 	assert_int_equal(heap__totals(heap)->live_bytes, 0);
 }
 
+/* Threads begin and end reallocs of a block of their own, at random; the sizes must stay right. */
+static void test_random_reallocs(void **state)
+{
+	struct heap *heap = *state;
+	enum { NR = 50 };
+	uint64_t bytes[NR], live = 0;
+	bool in_flight[NR] = { false };
+	uint32_t random = 1;
+
+	for (uint32_t tid = 0; tid < NR; tid++) {
+		bytes[tid] = 1000 + tid;
+		live += bytes[tid];
+		allocate(heap, P + tid * 16, bytes[tid]);
+	}
+	for (int i = 0; i < 20000; i++) {
+		uint32_t tid = (random = random * 1664525 + 1013904223) >> 16;
+		bool fails = tid % 2;
+
+		tid = tid / 2 % NR;
+		if (!in_flight[tid]) {
+			begin_realloc(heap, tid, P + tid * 16);
+		} else if (fails) {
+			end_realloc(heap, tid, 0, 1 << 30);
+		} else {
+			live += (uint64_t)i - bytes[tid];
+			bytes[tid] = (uint64_t)i;
+			end_realloc(heap, tid, P + tid * 16, bytes[tid]);
+		}
+		in_flight[tid] = !in_flight[tid];
+		assert_int_equal(heap__totals(heap)->live_bytes, live);
+		assert_int_equal(heap__totals(heap)->live_blocks, NR);
+	}
+	for (uint32_t tid = 0; tid < NR; tid++) {
+		if (in_flight[tid])
+			end_realloc(heap, tid, 0, 1);
+		release(heap, P + tid * 16);
+		live -= bytes[tid];
+		assert_int_equal(heap__totals(heap)->live_bytes, live);
+	}
+	assert_int_equal(heap__totals(heap)->unknown_frees, 0);
+	assert_int_equal(heap__totals(heap)->replaced_blocks, 0);
+}
+
 static void test_reset(void **state)
 {
 	struct heap *heap = *state;
@@ -491,6 +534,7 @@ int main(void)
 		heap_test(test_second_realloc_of_the_same),
 		heap_test(test_in_flight_at_the_end),
 		heap_test(test_many_threads_in_flight),
+		heap_test(test_random_reallocs),
 		heap_test(test_reset),
 		heap_test(test_newest_time),
 		heap_test(test_memory),

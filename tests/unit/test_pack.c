@@ -219,6 +219,26 @@ static void test_lengths_must_match(void **state)
 	pack__free(pack);
 }
 
+/* The first address of a block cannot be one that was met before. */
+static void test_nothing_before_the_first(void **state)
+{
+	struct pack *pack = pack__new();
+	uint64_t raw[512], again[512];
+	size_t raw_len = likely_records(raw, sizeof(raw)), packed_len;
+	uint8_t packed[sizeof(raw)];
+	uint32_t lengths[13];
+	size_t alloc_backs = sizeof(lengths);
+
+	packed_len = pack__pack(pack, raw, raw_len, packed);
+	memcpy(lengths, packed, sizeof(lengths));
+	for (int column = 0; column < 5; column++)
+		alloc_backs += lengths[column];
+	assert_int_equal(packed[alloc_backs], 0);
+	packed[alloc_backs] = 1;
+	assert_false(pack__unpack(pack, packed, packed_len, again, raw_len));
+	pack__free(pack);
+}
+
 /* Whatever the bytes, it stays within the memory it was given: the sanitizers look on. */
 static void test_hostile_bytes(void **state)
 {
@@ -248,9 +268,13 @@ static void test_hostile_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_any_records),	   cmocka_unit_test(test_likely_records),
-		cmocka_unit_test(test_many_kinds),	   cmocka_unit_test(test_no_records),
-		cmocka_unit_test(test_lengths_must_match), cmocka_unit_test(test_hostile_bytes),
+		cmocka_unit_test(test_any_records),
+		cmocka_unit_test(test_likely_records),
+		cmocka_unit_test(test_many_kinds),
+		cmocka_unit_test(test_no_records),
+		cmocka_unit_test(test_lengths_must_match),
+		cmocka_unit_test(test_hostile_bytes),
+		cmocka_unit_test(test_nothing_before_the_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -468,6 +468,18 @@ static void test_hostile_records(void **state)
 	check_record(&u.head, 40, -EBADMSG);
 }
 
+static void test_too_many_frames(void **state)
+{
+	uint64_t words[(sizeof(struct wire_stack) + (WIRE_MAX_FRAMES + 1) * 8) / 8] = { 0 };
+	struct wire_stack *stack = (void *)words;
+
+	stack->head = (struct wire_head){ .type = WIRE_STACK, .size = sizeof(words) };
+	stack->nr_frames = WIRE_MAX_FRAMES;
+	assert_true(record__valid(&stack->head, sizeof(words)));
+	stack->nr_frames++;
+	assert_false(record__valid(&stack->head, sizeof(words)));
+}
+
 static uint64_t block_checksum(const struct block_header *header, const void *stored)
 {
 	char bytes[4096];
@@ -506,6 +518,12 @@ static void test_inflated_length_must_match(void **state)
 		if (header.raw_len < sizeof(raw))
 			assert_int_equal(raw[header.raw_len], 'x');
 	}
+	/* Bytes behind the stream. */
+	header.raw_len = sizeof(zeros);
+	header.stored_len++;
+	header.checksum = block_checksum(&header, stored);
+	assert_int_equal(block_decoder__decode(decoder, &header, stored, raw), -EBADMSG);
+	header.stored_len--;
 	header.codec = 77;
 	header.raw_len = sizeof(zeros);
 	header.checksum = block_checksum(&header, stored);
@@ -695,6 +713,7 @@ int main(void)
 		cmocka_unit_test(test_unknown_but_optional),
 		cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_hostile_records),
+		cmocka_unit_test(test_too_many_frames),
 		cmocka_unit_test(test_inflated_length_must_match),
 		cmocka_unit_test(test_block_header_bounds),
 		cmocka_unit_test(test_flush_reaches_a_pipe),
