@@ -5,8 +5,11 @@
  *
  * While there is one thread glibc's malloc takes no lock before it calls mmap and has changed
  * nothing, so jumping out is harmless. The threads that die inside keep their own arena's lock for
- * ever, which nobody else waits for. With an argument: only those threads, and no tally, since libc
- * allocates for them too.
+ * ever, which nobody else waits for.
+ *
+ *   escape          out of calls for a new block
+ *   escape realloc  out of resizing one
+ *   escape threads  threads die inside; no tally, since libc allocates for them too
  */
 #include <errno.h>
 #include <linux/audit.h>
@@ -189,14 +192,15 @@ static void dying_threads(void)
 
 int main(int argc, char **argv)
 {
-	(void)argv;
 	trap_mappings();
-	if (argc > 1) {
+	if (argc > 1 && !strcmp(argv[1], "threads")) {
 		dying_threads();
 		return 0;
 	}
-	escapes();
-	escape_from_realloc();
+	if (argc > 1 && !strcmp(argv[1], "realloc"))
+		escape_from_realloc();
+	else
+		escapes();
 	tally_print();
 	return 0;
 }
