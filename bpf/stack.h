@@ -50,13 +50,27 @@ static long walk_on(__u32 index, void *data)
 	return walk->status != UNWIND_GOING;
 }
 
+/* Frames walked where the kernel has no bpf_loop (before 5.17): what its verifier has patience for. */
+#define PLAIN_LOOP_FRAMES 128
+
+/* Makes a new kernel walk like an old one, for testing. */
+const volatile bool cfg_plain_loop = false;
+
 /* Walks from the return of the probed function: its caller's registers are those of ctx. */
 static __always_inline void walk_stack(struct pt_regs *ctx, struct unwind *walk)
 {
 	struct walk_context context = { .walk = walk };
 
 	unwind__begin(walk, ctx->ip, ctx->sp, ctx->bp, 1);
-	bpf_loop(WIRE_MAX_FRAMES + 1, walk_on, &context, 0);
+	if (!cfg_plain_loop && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
+		bpf_loop(WIRE_MAX_FRAMES + 1, walk_on, &context, 0);
+		return;
+	}
+	for (int i = 0; i < PLAIN_LOOP_FRAMES; i++)
+		if (walk_on(i, &context))
+			break;
+	if (walk->status == UNWIND_GOING)
+		walk->status = UNWIND_CUT;
 }
 
 static __always_inline void hash_stack(const __u64 *frames, __u32 nr_frames, struct stack_key *key)

@@ -46,7 +46,10 @@ _Static_assert((WIRE_MAX_FRAMES & (WIRE_MAX_FRAMES + 1)) == 0, "used as a mask")
 /* 1 when a <= b, without a branch (both below 2^63). */
 static __always_inline uint64_t unwind__not_above(uint64_t a, uint64_t b)
 {
-	return 1 - ((b - a) >> 63);
+	uint64_t difference = b - a;
+
+	__asm__ volatile("" : "+r"(difference)); /* or clang makes it a branch where it can */
+	return 1 - (difference >> 63);
 }
 
 /* Moves the walk's current mapping to the one that holds address. 0 when there is none. */
