@@ -16,6 +16,7 @@
 #include "symbol/elf.h"
 #include "symbol/modmap.h"
 #include "unwind/cache.h"
+#include "unwind/cache.h"
 #include "unwind/cfi.h"
 
 #define MAX_VDSO 65536
@@ -121,7 +122,7 @@ static void load_unwind_table(struct mappings *mappings, struct mapped_file *fil
 	const char *problem = NULL;
 
 	if (file->elf)
-		table = cfi__compile(file->fd, &problem);
+		table = cache__table(file->fd, &problem, NULL);
 	if (problem)
 		log_warn("%s %s: stacks through it may be cut.", file->path, problem);
 	file->unwind = unwind_tables__add(tables, table);
