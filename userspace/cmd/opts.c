@@ -46,6 +46,9 @@ const struct opt opts[] = {
 	{ "ring-size", 0, "BYTES", OPT_BYTES, MEMBER(ring_bytes), 64 << 10, 2ull << 30, WATCH,
 	  "Size of the ring between kernel and heaptap: 64K to 2G, rounded up to a power of two; "
 	  "16M by default. A larger one absorbs longer bursts." },
+	{ "link", 0, "session|multi|perf", OPT_WORD, MEMBER(link), 0, 0, WATCH,
+	  "Attach by this kind of link only. By default the first of them that works here is "
+	  "taken." },
 	{ "stats", 0, NULL, OPT_FLAG, MEMBER(stats), 0, 0, WATCH,
 	  "At the end say on stderr how the stacks were walked, and how many could not be walked "
 	  "to "

@@ -30,6 +30,7 @@ struct options {
 	int error_exitcode;	    /* 0: off */
 	enum opt_tristate lossless; /* auto: when launching */
 	uint64_t ring_bytes;
+	const char *link; /* name of a kind; NULL: the best */
 	bool stats, check_stacks;
 	bool no_symbols; /* record: leave names to the reader */
 	const char *debug_dir;
@@ -45,6 +46,7 @@ enum opt_type {
 	OPT_FLAG,
 	OPT_COUNT,
 	OPT_STRING,
+	OPT_WORD, /* one of those in arg, separated by | */
 	OPT_NUMBER,
 	OPT_BYTES,
 	OPT_DURATION,

@@ -106,13 +106,29 @@ static int set_string(const struct opt *opt, const char **member, const char *te
 	return 0;
 }
 
+static int set_word(const struct opt *opt, const char **member, const char *text)
+{
+	size_t len = strlen(text);
+
+	for (const char *word = opt->arg; word; word = strchr(word, '|')) {
+		word += *word == '|';
+		if (strcspn(word, "|") == len && !strncmp(word, text, len)) {
+			*member = text;
+			return 0;
+		}
+	}
+	log_err("%s takes one of %s, not '%s'.", shown_name(opt), opt->arg, text);
+	return -EINVAL;
+}
+
 /* Stores what the option says. */
 static int apply(const struct opt *opt, const char *text, struct options *options)
 {
 	void *member = (char *)options + opt->member;
 	uint64_t value = 0;
 
-	if (opt->arg && opt->type != OPT_STRING && read_number(opt, text, &value))
+	if (opt->arg && opt->type != OPT_STRING && opt->type != OPT_WORD &&
+	    read_number(opt, text, &value))
 		return -EINVAL;
 	switch (opt->type) {
 	case OPT_FLAG:
@@ -123,6 +139,8 @@ static int apply(const struct opt *opt, const char *text, struct options *option
 		break;
 	case OPT_STRING:
 		return set_string(opt, member, text);
+	case OPT_WORD:
+		return set_word(opt, member, text);
 	case OPT_NUMBER:
 	case OPT_BYTES:
 	case OPT_DURATION:

@@ -58,6 +58,7 @@ int run__open(struct run *run, const struct options *options)
 	struct bpf_source_config config = {
 		.lossless =
 			options->lossless == OPT_YES || (options->lossless == OPT_AUTO && launched),
+		.link_kind = options->link,
 		.check_stacks = options->check_stacks,
 		.ring_bytes = options->ring_bytes,
 	};

@@ -38,7 +38,7 @@ struct link_create_attr {
 
 const char *link_kind__name(enum link_kind kind)
 {
-	static const char *const names[NR_LINK_KINDS] = { "session", "multi", "perf event" };
+	static const char *const names[NR_LINK_KINDS] = { "session", "multi", "perf" };
 
 	return names[kind];
 }

@@ -19,7 +19,7 @@
 
 enum link_kind { LINK_SESSION, LINK_MULTI, LINK_PERF, NR_LINK_KINDS };
 
-/* "session", "multi", "perf event". */
+/* "session", "multi", "perf". */
 const char *link_kind__name(enum link_kind kind);
 /* The expected_attach_type programs of this kind must be loaded with; 0: none. */
 int link_kind__attach_type(enum link_kind kind);

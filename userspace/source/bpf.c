@@ -268,13 +268,14 @@ static void print_stats(const struct source *source)
 		", at memory that makes no sense: %" PRIu64 ".\n"
 		"Walks finished in userspace: %" PRIu64 " shipped, %" PRIu64
 		" completed by tables, %" PRIu64 " by libdwfl.\n",
-		counts.stacks, WIRE_MAX_FRAMES, counts.cut, counts.gap, counts.lost,
-		walks->shipped, walks->by_tables, walks->by_libdwfl);
+		counts.stacks, WIRE_MAX_FRAMES, counts.cut, counts.gap, counts.lost, walks->shipped,
+		walks->by_tables, walks->by_libdwfl);
 	if (walks->checked)
 		fprintf(stderr,
-			"Checked against libdwfl: %" PRIu64 " stacks; equal to the outermost frame: "
-			"%" PRIu64 ", equal as far as compared: %" PRIu64 ", cut and marked: %" PRIu64
-			", different: %" PRIu64 ".\n",
+			"Checked against libdwfl: %" PRIu64
+			" stacks; equal to the outermost frame: "
+			"%" PRIu64 ", equal as far as compared: %" PRIu64
+			", cut and marked: %" PRIu64 ", different: %" PRIu64 ".\n",
 			walks->checked, walks->equal, walks->agreeing, walks->cut,
 			walks->different);
 }

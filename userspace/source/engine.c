@@ -90,7 +90,8 @@ static int load_kind(struct engine *engine, enum link_kind kind)
 	choose_programs(skeleton, kind);
 	bpf_map__set_max_entries(skeleton->maps.ring, (uint32_t)engine->config.ring_bytes);
 	skeleton->rodata->cfg_wake_bytes = engine->config.ring_bytes / 8;
-	skeleton->rodata->cfg_stop_bytes = engine->config.lossless ? engine->config.ring_bytes / 2 : 0;
+	skeleton->rodata->cfg_stop_bytes =
+		engine->config.lossless ? engine->config.ring_bytes / 2 : 0;
 	skeleton->rodata->cfg_walk_bytes = engine->config.ring_bytes / 4;
 	skeleton->rodata->cfg_check_stacks = engine->config.check_stacks;
 	if (getrandom(&seed, sizeof(seed), 0) == sizeof(seed))
@@ -145,9 +146,12 @@ static int try_kind(struct engine *engine, enum link_kind kind)
 
 static int try_kinds(struct engine *engine)
 {
+	const char *wanted = engine->config.link_kind;
 	int err = -EOPNOTSUPP;
 
 	for (enum link_kind kind = 0; kind < NR_LINK_KINDS; kind++) {
+		if (wanted && strcmp(wanted, link_kind__name(kind)))
+			continue;
 		err = try_kind(engine, kind);
 		if (!err)
 			return 0;

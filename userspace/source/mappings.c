@@ -38,9 +38,8 @@ struct mapped_range {
 void mappings__init(struct mappings *mappings, struct engine *engine, struct queue *queue,
 		    struct walks *walks, pid_t pid)
 {
-	*mappings = (struct mappings){
-		.engine = engine, .queue = queue, .walks = walks, .pid = pid
-	};
+	*mappings =
+		(struct mappings){ .engine = engine, .queue = queue, .walks = walks, .pid = pid };
 }
 
 void mappings__clear(struct mappings *mappings)

@@ -34,9 +34,10 @@ struct source {
 };
 
 struct bpf_source_config {
-	bool lossless; /* stop the target rather than lose records */
-	bool check_stacks; /* compare each new stack with libdwfl's */
-	uint64_t ring_bytes; /* rounded up to a power of two */
+	bool lossless;	       /* stop the target rather than lose records */
+	const char *link_kind; /* only this one (probe/link.h); NULL: the best that works */
+	bool check_stacks;     /* compare each new stack with libdwfl's */
+	uint64_t ring_bytes;   /* rounded up to a power of two */
 };
 
 /* Watches a running process. NULL after saying in a sentence why not. */

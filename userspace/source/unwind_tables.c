@@ -227,7 +227,8 @@ void unwind_tables__map(struct unwind_tables *tables, uint64_t start, uint64_t e
 {
 	struct mapped_code code = { start, end, start - vaddr, module };
 
-	/* The walker compares addresses as signed numbers; the kernel's half (vsyscall) has no use. */
+	/* The walker compares addresses as signed numbers; the kernel's half (vsyscall) has no use.
+	 */
 	if (end <= INT64_MAX)
 		insert_code(tables, cut_out(tables, start, end), &code);
 }
@@ -258,13 +259,12 @@ void unwind_tables__publish(struct unwind_tables *tables)
 
 const struct unwind_rule *unwind_tables__rule(const struct unwind_tables *tables, uint32_t number)
 {
-	return number < tables->nr_rules ?
-		       (const struct unwind_rule *)(tables->rules + number * RULE_STRIDE) :
-		       NULL;
+	return number < tables->nr_rules
+		       ? (const struct unwind_rule *)(tables->rules + number * RULE_STRIDE)
+		       : NULL;
 }
 
-const struct unwind_block *unwind_tables__block(const struct unwind_tables *tables,
-						uint32_t number)
+const struct unwind_block *unwind_tables__block(const struct unwind_tables *tables, uint32_t number)
 {
 	const struct unwind_block *chunk = NULL;
 

@@ -28,8 +28,8 @@ struct unwind_tables {
 	uint8_t *rules;
 	size_t nr_rules, nr_modules, nr_blocks;
 	struct unwind_block *chunks[UNWIND_MAX_CHUNKS]; /* NULL: not there yet */
-	struct hmap rule_numbers;   /* hash of a rule -> its number */
-	struct mapped_code *code;   /* sorted, not overlapping */
+	struct hmap rule_numbers;			/* hash of a rule -> its number */
+	struct mapped_code *code;			/* sorted, not overlapping */
 	size_t nr_code, code_capacity;
 };
 

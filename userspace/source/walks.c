@@ -75,8 +75,7 @@ void walks__map(struct walks *walks, uint64_t start, uint64_t end, uint64_t vadd
 	finish__map(walks->finish, start, end, vaddr, fd, path);
 }
 
-static void walk_by_tables(struct walks *walks, const struct wire_walk *record,
-			   struct unwind *walk)
+static void walk_by_tables(struct walks *walks, const struct wire_walk *record, struct unwind *walk)
 {
 	struct walk_env env = { .tables = walks->tables, .record = record };
 
@@ -116,11 +115,11 @@ void walks__note(struct walks *walks, const struct wire_stack *record)
 static void report_difference(const struct walked *ours, const uint64_t *theirs, size_t nr_theirs,
 			      size_t at)
 {
-	log_debug("Stack %u differs from libdwfl's at frame %zu: %#lx, not %#lx (%u and %zu frames).",
-		  ours->record.id, at,
-		  at < ours->record.nr_frames ? (unsigned long)ours->frames[at] : 0,
-		  at < nr_theirs ? (unsigned long)theirs[at] : 0, ours->record.nr_frames,
-		  nr_theirs);
+	log_debug(
+		"Stack %u differs from libdwfl's at frame %zu: %#lx, not %#lx (%u and %zu frames).",
+		ours->record.id, at,
+		at < ours->record.nr_frames ? (unsigned long)ours->frames[at] : 0,
+		at < nr_theirs ? (unsigned long)theirs[at] : 0, ours->record.nr_frames, nr_theirs);
 }
 
 /* Compares the newest stack with what libdwfl makes of the same registers and memory. */
@@ -134,9 +133,9 @@ static void check(struct walks *walks, const struct wire_walk *record)
 
 	if (ours->record.id != record->id)
 		return;
-	nr_theirs = finish__walk(walks->finish, record->regs, true, record->stack,
-				 record->regs[RSP], record->stack_len, theirs, WIRE_MAX_FRAMES,
-				 &complete);
+	nr_theirs =
+		finish__walk(walks->finish, record->regs, true, record->stack, record->regs[RSP],
+			     record->stack_len, theirs, WIRE_MAX_FRAMES, &complete);
 	nr_common = min(nr_ours, nr_theirs);
 	while (at < nr_common && ours->frames[at] == theirs[at])
 		at++;

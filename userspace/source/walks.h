@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Finishes the walks the kernel shipped: first by the same walker and tables (the mapping has become
- * known meanwhile), then by libdwfl (a rule the tables cannot hold).
+ * Finishes the walks the kernel shipped: first by the same walker and tables (the mapping has
+ * become known meanwhile), then by libdwfl (a rule the tables cannot hold).
  */
 #ifndef WALKS_H
 #define WALKS_H
@@ -19,9 +19,9 @@ struct walks {
 		uint64_t shipped, by_tables, by_libdwfl; /* and how they were completed */
 		/* Stacks of the kernel's walker beside libdwfl's of the same moment. */
 		uint64_t checked;
-		uint64_t equal;	    /* frame by frame out to the outermost */
-		uint64_t agreeing;  /* as far as the copy of the stack reached, or 127 frames */
-		uint64_t cut;	    /* correct, but shorter and marked */
+		uint64_t equal;	   /* frame by frame out to the outermost */
+		uint64_t agreeing; /* as far as the copy of the stack reached, or 127 frames */
+		uint64_t cut;	   /* correct, but shorter and marked */
 		uint64_t different;
 	} counts;
 	struct walked {
