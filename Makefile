@@ -48,7 +48,7 @@ UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
 .PHONY: all
 all: $(O)/heaptap ## build build/heaptap
 
-include mk/docs.mk mk/tests.mk
+include mk/docs.mk mk/tests.mk mk/fuzz.mk
 
 $(O)/heaptap: $(O)/obj/main.o $(LIBRARY)
 	$(call msg,LINK,$@)
