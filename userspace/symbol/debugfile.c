@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "symbol/debugfile.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -21,6 +22,19 @@ bool debugfile__is_file(const struct module *module)
 	if (module->fd >= 0)
 		return true;
 	return module->path[0] == '/' && module->path[1] != '/';
+}
+
+bool debugfile__is_generated(const struct module *module)
+{
+	char magic[SELFMAG];
+
+	if (!debugfile__is_file(module))
+		return strcmp(module->path, "[vdso]") && strcmp(module->path, "[vsyscall]");
+	/* How code is mapped twice, writable and executable. */
+	if (strncmp(module->path, "/memfd:", 7) && strncmp(module->path, "/dev/zero", 9))
+		return false;
+	return module->fd < 0 || pread(module->fd, magic, SELFMAG, 0) != SELFMAG ||
+	       memcmp(magic, ELFMAG, SELFMAG);
 }
 
 char *debugfile__path(const struct module *module, const char *sysroot)

@@ -10,6 +10,9 @@
 /* May the module be a file at all ("[vdso]", "//anon" are none)? */
 bool debugfile__is_file(const struct module *module);
 
+/* Is it code that the program generated? No file, or memory in the shape of one, without ELF. */
+bool debugfile__is_generated(const struct module *module);
+
 /* The path of the module's file on this machine; the caller frees it. sysroot may be NULL. */
 char *debugfile__path(const struct module *module, const char *sysroot);
 

@@ -11,6 +11,7 @@
 #include "base/util.h"
 #include "symbol/debugfile.h"
 #include "symbol/lookup.h"
+#include "symbol/perfmap.h"
 
 /* What is known of a location; nr_frames 0: it was looked up in vain. */
 struct entry {
@@ -31,6 +32,7 @@ struct sym {
 	struct hmap by_hash; /* hash of (module, vaddr), or the next free number -> index */
 	uint8_t *efforts;    /* by module id */
 	size_t nr_efforts;
+	int perf_map; /* the caller's; -1: none */
 };
 
 struct sym *sym__new(const struct sym_options *options)
@@ -38,6 +40,7 @@ struct sym *sym__new(const struct sym_options *options)
 	struct sym *sym = xcalloc(1, sizeof(*sym));
 
 	sym->options = *options;
+	sym->perf_map = -1;
 	return sym;
 }
 
@@ -130,6 +133,11 @@ uint32_t sym__frames(const struct sym *sym, const struct location *location,
 	return entry->nr_frames;
 }
 
+void sym__use_perf_map(struct sym *sym, int fd)
+{
+	sym->perf_map = fd;
+}
+
 /* One module's addresses on their way to lookup__run and back. */
 struct batch {
 	struct sym *sym;
@@ -142,6 +150,14 @@ static void keep(uint32_t index, const struct sym_frame *frames, uint32_t nr_fra
 	const struct batch *batch = data;
 
 	set_frames(add_entry(batch->sym, batch->module, batch->vaddrs[index]), frames, nr_frames);
+}
+
+static void keep_name(uint32_t index, const char *name, void *data)
+{
+	const struct batch *batch = data;
+	struct sym_frame frame = { .function = intern(batch->sym, name) };
+
+	keep(index, &frame, 1, data);
 }
 
 /* Did the child come to the file at all, and then grief? */
@@ -195,6 +211,11 @@ static void resolve_module(struct sym *sym, const struct module *module, const u
 	enum effort effort = sym->efforts[id];
 	int err = 0;
 
+	if (debugfile__is_generated(module)) {
+		if (sym->perf_map >= 0)
+			perfmap__lookup(sym->perf_map, vaddrs, nr, keep_name, &batch);
+		return;
+	}
 	if (!debugfile__is_file(module))
 		effort = EFFORT_NONE;
 	if (effort == EFFORT_DWARF) {
@@ -222,7 +243,15 @@ static int compare_entries(const void *a, const void *b)
 	return x->vaddr == y->vaddr ? 0 : x->vaddr < y->vaddr ? -1 : 1;
 }
 
-/* The locations that have not been looked up, once each, sorted by module. */
+/* May there be more to be had of a location than at the last time? */
+static bool is_open(const struct sym *sym, const struct entry *entry, const struct module *module)
+{
+	if (!entry)
+		return true;
+	return !entry->nr_frames && sym->perf_map >= 0 && debugfile__is_generated(module);
+}
+
+/* The locations to look up, sorted by module and address; in generated code some may be equal. */
 static uint32_t collect(struct sym *sym, const struct modmap *map, const uint32_t *locations,
 			uint32_t nr, struct entry *wanted)
 {
@@ -233,7 +262,8 @@ static uint32_t collect(struct sym *sym, const struct modmap *map, const uint32_
 		const struct location *location = modmap__location(map, locations[i]);
 
 		if (!location || location->module >= modmap__nr_modules(map) ||
-		    find_entry(sym, location->module, location->vaddr, &key))
+		    !is_open(sym, find_entry(sym, location->module, location->vaddr, &key),
+			     modmap__module(map, location->module)))
 			continue;
 		add_entry(sym, location->module, location->vaddr);
 		wanted[nr_wanted++] =

@@ -38,8 +38,15 @@ void sym__bake(struct sym *sym, uint32_t module, uint64_t vaddr, const struct sy
 	       uint32_t nr_frames);
 
 /*
+ * Where sym__resolve finds the names of code the program generated (perfmap.h): fd stays the
+ * caller's; -1, as in the beginning: nowhere. Without effect on what has a name already.
+ */
+void sym__use_perf_map(struct sym *sym, int fd);
+
+/*
  * Finds the names of nr locations of map (indexes), grouped by module so each file is opened once.
- * Locations already named are skipped. A missing or different file (build-ids are compared) is one
+ * Locations already named are skipped, and those looked for in vain, except in generated code: its
+ * map grows. A missing or different file (build-ids are compared) is one
  * warning a module. progress, when not NULL, is called after each module.
  */
 void sym__resolve(struct sym *sym, const struct modmap *map, const uint32_t *locations, uint32_t nr,
