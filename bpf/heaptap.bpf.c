@@ -107,15 +107,12 @@ static __always_inline void send_free(__u64 addr, __u16 func, __u16 flags)
 	submit(record);
 }
 
-static __always_inline int enter_alloc(struct pt_regs *ctx)
+static __always_inline int enter_alloc(struct pt_regs *ctx, __u64 cookie)
 {
-	__u64 cookie = bpf_get_attach_cookie(ctx);
 	__u64 sp = entry_sp(ctx, cookie), old;
 	struct thread *thread;
 	struct call *call;
 
-	if (!watching || !cookie) /* no cookie: the loader's trial on itself */
-		return SKIP_RETURN;
 	thread = this_thread(BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!thread) {
 		count_lost();
@@ -188,63 +185,73 @@ static __always_inline void leave_alloc(struct pt_regs *ctx)
 	submit(record);
 }
 
-/* Both sides of an allocating function, where the kernel has session links. */
+static __always_inline void enter_free(struct pt_regs *ctx, __u64 cookie)
+{
+	__u64 addr = read_register(ctx, PROBE_REG(cookie, PROBE_PTR_SHIFT));
+	__u64 sp = entry_sp(ctx, cookie);
+	struct thread *thread;
+
+	if (!addr)
+		return;
+	thread = this_thread(0);
+	if (thread && thread->internal_free_sp == sp) {
+		thread->internal_free_sp = 0;
+		return;
+	}
+	if (thread && thread->call.sp && is_nested(&thread->call, sp))
+		return;
+	send_free(addr, PROBE_FUNC(cookie), 0);
+}
+
+static __always_inline void enter_internal_free(struct pt_regs *ctx)
+{
+	struct thread *thread = this_thread(BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (thread)
+		thread->internal_free_sp = ctx->sp - 8; /* where the call puts its return address */
+}
+
+static __always_inline int enter_any(struct pt_regs *ctx)
+{
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+
+	if (!watching)
+		return SKIP_RETURN;
+	switch (PROBE_ROLE(cookie)) {
+	case PROBE_ROLE_RETURNING:
+		return enter_alloc(ctx, cookie);
+	case PROBE_ROLE_FREE:
+		enter_free(ctx, cookie);
+		break;
+	case PROBE_ROLE_INTERNAL_FREE:
+		enter_internal_free(ctx);
+		break;
+	}
+	return SKIP_RETURN;
+}
+
+/* Both sides of every function, where the kernel has session links. */
 SEC("uprobe")
-int alloc_session(struct pt_regs *ctx)
+int session(struct pt_regs *ctx)
 {
 	if (!bpf_session_is_return())
-		return enter_alloc(ctx);
+		return enter_any(ctx);
 	leave_alloc(ctx);
 	return 0;
 }
 
 /* The two sides apart, for the other kinds of link. */
 SEC("uprobe")
-int alloc_enter(struct pt_regs *ctx)
+int enter(struct pt_regs *ctx)
 {
-	enter_alloc(ctx);
+	enter_any(ctx);
 	return 0;
 }
 
 SEC("uprobe")
-int alloc_leave(struct pt_regs *ctx)
+int leave(struct pt_regs *ctx)
 {
 	leave_alloc(ctx);
-	return 0;
-}
-
-/* On a call of free inside the C library whose block is not the program's (PROBE_INTERNAL_FREE). */
-SEC("uprobe")
-int free_internal(struct pt_regs *ctx)
-{
-	struct thread *thread = this_thread(BPF_LOCAL_STORAGE_GET_F_CREATE);
-
-	if (thread)
-		thread->internal_free_sp = ctx->sp - 8; /* where the call puts its return address */
-	return 0;
-}
-
-SEC("uprobe")
-int free_enter(struct pt_regs *ctx)
-{
-	__u64 cookie, addr, sp;
-	struct thread *thread;
-
-	if (!watching)
-		return 0;
-	cookie = bpf_get_attach_cookie(ctx);
-	addr = read_register(ctx, PROBE_REG(cookie, PROBE_PTR_SHIFT));
-	if (!addr)
-		return 0;
-	thread = this_thread(0);
-	sp = entry_sp(ctx, cookie);
-	if (thread && thread->internal_free_sp == sp) {
-		thread->internal_free_sp = 0;
-		return 0;
-	}
-	if (thread && thread->call.sp && is_nested(&thread->call, sp))
-		return 0;
-	send_free(addr, PROBE_FUNC(cookie), 0);
 	return 0;
 }
 

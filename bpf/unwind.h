@@ -216,6 +216,8 @@ static __always_inline uint32_t unwind__step_rule(struct unwind *walk, void *env
 	/* The stack grows down: a caller's frame lies higher. */
 	if (cfa <= walk->sp || cfa & 7)
 		return UNWIND_LOST;
+	if (rule->rbp == UNWIND_RBP_AT_RBP && walk->bp_lost)
+		return UNWIND_LOST;
 	if (rule->rbp == UNWIND_RBP_SAVED || rule->rbp == UNWIND_RBP_AT_RBP) {
 		saved_at = (rule->rbp == UNWIND_RBP_SAVED ? cfa : bp) +
 			   (uint64_t)(int64_t)rule->rbp_offset;

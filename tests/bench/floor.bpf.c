@@ -3,16 +3,20 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
+#include "wire.h"
+#include "probe_abi.h"
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+/* A session's entry side says whether the return is watched: of frees it is not. */
 SEC("uprobe")
-int on_alloc(void *ctx)
+int session(void *ctx)
 {
-	return 0;
+	return PROBE_ROLE(bpf_get_attach_cookie(ctx)) != PROBE_ROLE_RETURNING;
 }
 
 SEC("uprobe")
-int on_free(void *ctx)
+int apart(void *ctx)
 {
 	return 0;
 }

@@ -62,21 +62,22 @@ static int find_library(pid_t pid, bool first, char *path, struct probe_site **s
 static int attach(struct links *links, enum link_kind kind, const char *path, pid_t pid,
 		  const struct probe_site *sites, size_t nr)
 {
+	enum bpf_attach_type type = (enum bpf_attach_type)link_kind__attach_type(kind);
 	struct floor_bpf *bpf = floor_bpf__open();
 	struct link_programs programs;
-	int free_type = link_kind__attach_type(kind == LINK_PERF ? LINK_PERF : LINK_MULTI);
 	int err;
 
 	if (!bpf)
 		return -errno;
-	bpf_program__set_expected_attach_type(bpf->progs.on_alloc, link_kind__attach_type(kind));
-	bpf_program__set_expected_attach_type(bpf->progs.on_free, free_type);
+	bpf_program__set_autoload(bpf->progs.session, kind == LINK_SESSION);
+	bpf_program__set_autoload(bpf->progs.apart, kind != LINK_SESSION);
+	bpf_program__set_expected_attach_type(bpf->progs.session, type);
+	bpf_program__set_expected_attach_type(bpf->progs.apart, type);
 	err = floor_bpf__load(bpf);
 	if (!err) {
-		programs.alloc_session = bpf_program__fd(bpf->progs.on_alloc);
-		programs.alloc_enter = programs.alloc_session;
-		programs.alloc_leave = programs.alloc_session;
-		programs.free_enter = bpf_program__fd(bpf->progs.on_free);
+		programs.session = bpf_program__fd(bpf->progs.session);
+		programs.enter = bpf_program__fd(bpf->progs.apart);
+		programs.leave = programs.enter;
 		err = links__attach(links, kind, &programs, path, pid, sites, nr);
 	}
 	/* The links keep the programs. */

@@ -145,13 +145,14 @@ static uint64_t reg_field(const struct place *place, uint8_t position, unsigned 
 	return reg << shift;
 }
 
-static uint64_t pack_cookie(const struct alloc_fn *fn, const struct place *place)
+static uint64_t pack_cookie(const struct alloc_fn *fn, const struct place *place, uint32_t role)
 {
 	return fn->number | reg_field(place, fn->size, PROBE_SIZE_SHIFT) |
 	       reg_field(place, fn->count, PROBE_COUNT_SHIFT) |
 	       reg_field(place, fn->ptr, PROBE_PTR_SHIFT) |
 	       reg_field(place, fn->out, PROBE_OUT_SHIFT) |
-	       (uint64_t)place->pushed_words << PROBE_PUSHED_SHIFT;
+	       (uint64_t)place->pushed_words << PROBE_PUSHED_SHIFT |
+	       (uint64_t)role << PROBE_ROLE_SHIFT;
 }
 
 /* False where the function's code is not in the file: a damaged file. */
@@ -169,9 +170,9 @@ static bool make_site(struct elf_file *elf, const struct found *found, bool is_l
 		return false;
 	*site = (struct probe_site){ .fn = found->fn,
 				     .vaddr = found->vaddr,
-				     .role = returns ? PROBE_RETURNING : PROBE_FREE };
+				     .role = returns ? PROBE_ROLE_RETURNING : PROBE_ROLE_FREE };
 	place__choose(code, (size_t)len, &need, &site->place);
-	site->cookie = pack_cookie(found->fn, &site->place);
+	site->cookie = pack_cookie(found->fn, &site->place, site->role);
 	return !elf__vaddr_to_offset(elf, found->vaddr + site->place.offset, &site->file_offset);
 }
 
@@ -193,7 +194,7 @@ static int add_internal_frees(struct elf_file *elf, const struct search *search,
 	const struct probe_site *site = sites;
 	size_t nr_calls;
 
-	while (site < sites + nr && site->role != PROBE_FREE)
+	while (site < sites + nr && site->role != PROBE_ROLE_FREE)
 		site++;
 	if (site == sites + nr)
 		return nr;
@@ -202,9 +203,11 @@ static int add_internal_frees(struct elf_file *elf, const struct search *search,
 	for (size_t i = 0; i < nr_calls; i++) {
 		sites[nr] = (struct probe_site){ .fn = site->fn,
 						 .vaddr = calls[i],
-						 .cookie = site->fn->number,
+						 .cookie = site->fn->number |
+							   (uint64_t)PROBE_ROLE_INTERNAL_FREE
+								   << PROBE_ROLE_SHIFT,
 						 .place = { .emulated = true, .text = "call free" },
-						 .role = PROBE_INTERNAL_FREE };
+						 .role = PROBE_ROLE_INTERNAL_FREE };
 		nr += !elf__vaddr_to_offset(elf, calls[i], &sites[nr].file_offset);
 	}
 	return nr;

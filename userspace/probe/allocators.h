@@ -26,17 +26,6 @@ const struct alloc_fn *alloc_fn__by_number(uint16_t number);
 /* Has a return to be watched (everything that allocates)? */
 bool alloc_fn__returns(const struct alloc_fn *fn);
 
-enum probe_role {
-	PROBE_FREE,	 /* only the entry is watched */
-	PROBE_RETURNING, /* and the return: it allocates, or is a free that may call another */
-	/*
-	 * A call inside the C library that gives free what is no block of the program's: at a
-	 * thread's end glibc hands its cache of freed blocks, and the cache itself, to its own
-	 * free.
-	 */
-	PROBE_INTERNAL_FREE,
-};
-
 /* One probe: two symbols at one address are one site. */
 struct probe_site {
 	const struct alloc_fn *fn;
@@ -44,7 +33,7 @@ struct probe_site {
 	uint64_t vaddr;	      /* of the function */
 	uint64_t cookie;      /* probe_abi.h */
 	struct place place;
-	enum probe_role role;
+	uint32_t role; /* PROBE_ROLE_* of probe_abi.h, also in the cookie */
 };
 
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The calls of PROBE_INTERNAL_FREE (allocators.h) in a C library. */
+/* The calls of PROBE_ROLE_INTERNAL_FREE (probe_abi.h) in a C library. */
 #ifndef INTERNAL_FREE_H
 #define INTERNAL_FREE_H
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "probe_abi.h"
 
 /* Newer than the headers of the distributions we build on (include/uapi/linux/bpf.h, 6.6 and 6.13).
  */
@@ -73,8 +74,7 @@ static void close_from(struct links *links, size_t first)
 struct side {
 	int program;
 	int attach_type;      /* session and multi */
-	enum probe_role role; /* the sites it is for */
-	bool at_return;
+	bool at_return; /* only where it is to be watched */
 };
 
 /* One link for every site of a side. */
@@ -88,7 +88,7 @@ static int attach_multi(struct links *links, const struct side *side, const char
 	int fd = 0;
 
 	for (size_t i = 0; i < nr_sites; i++) {
-		if (sites[i].role != side->role)
+		if (side->at_return && sites[i].role != PROBE_ROLE_RETURNING)
 			continue;
 		offsets[nr] = sites[i].file_offset;
 		cookies[nr++] = sites[i].cookie;
@@ -152,7 +152,7 @@ static int attach_perf(struct links *links, const struct side *side, const char 
 		struct link_create_attr attr = { 0 };
 		int event, link;
 
-		if (sites[i].role != side->role)
+		if (side->at_return && sites[i].role != PROBE_ROLE_RETURNING)
 			continue;
 		event = open_uprobe_event(path, pid, sites[i].file_offset, side->at_return);
 		if (event < 0)
@@ -176,15 +176,11 @@ int links__attach(struct links *links, enum link_kind kind, const struct link_pr
 		  const char *path, pid_t pid, const struct probe_site *sites, size_t nr_sites)
 {
 	const struct side session[] = {
-		{ programs->free_internal, ATTACH_UPROBE_MULTI, PROBE_INTERNAL_FREE, false },
-		{ programs->free_enter, ATTACH_UPROBE_MULTI, PROBE_FREE, false },
-		{ programs->alloc_session, ATTACH_UPROBE_SESSION, PROBE_RETURNING, false },
+		{ programs->session, ATTACH_UPROBE_SESSION, false },
 	};
 	const struct side apart[] = {
-		{ programs->free_internal, ATTACH_UPROBE_MULTI, PROBE_INTERNAL_FREE, false },
-		{ programs->free_enter, ATTACH_UPROBE_MULTI, PROBE_FREE, false },
-		{ programs->alloc_leave, ATTACH_UPROBE_MULTI, PROBE_RETURNING, true },
-		{ programs->alloc_enter, ATTACH_UPROBE_MULTI, PROBE_RETURNING, false },
+		{ programs->leave, ATTACH_UPROBE_MULTI, true },
+		{ programs->enter, ATTACH_UPROBE_MULTI, false },
 	};
 	const struct side *sides = kind == LINK_SESSION ? session : apart;
 	size_t nr_sides = kind == LINK_SESSION ? ARRAY_SIZE(session) : ARRAY_SIZE(apart);

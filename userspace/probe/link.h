@@ -26,11 +26,9 @@ int link_kind__attach_type(enum link_kind kind);
 
 /* Descriptors of loaded programs; -1 where the kind does not use one. */
 struct link_programs {
-	int alloc_session; /* session */
-	int alloc_enter;   /* multi, perf */
-	int alloc_leave;   /* multi, perf */
-	int free_enter;	   /* all */
-	int free_internal; /* all */
+	int session; /* session: both sides of every function */
+	int enter;   /* multi, perf: entries */
+	int leave;   /* multi, perf: returns */
 };
 
 /* A growing set of attached links. Zero-initialise. */

@@ -31,25 +31,19 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 /* Which programs a kind of link needs, and how they must be loaded. */
 static void choose_programs(struct heaptap_bpf *skeleton, enum link_kind kind)
 {
-	bool session = kind == LINK_SESSION;
 	struct {
 		struct bpf_program *program;
 		bool needed;
-		int attach_type;
 	} uses[] = {
-		{ skeleton->progs.alloc_session, session, link_kind__attach_type(LINK_SESSION) },
-		{ skeleton->progs.alloc_enter, !session, link_kind__attach_type(kind) },
-		{ skeleton->progs.alloc_leave, !session, link_kind__attach_type(kind) },
-		{ skeleton->progs.free_internal, true,
-		  link_kind__attach_type(session ? LINK_MULTI : kind) },
-		{ skeleton->progs.free_enter, true,
-		  link_kind__attach_type(session ? LINK_MULTI : kind) },
+		{ skeleton->progs.session, kind == LINK_SESSION },
+		{ skeleton->progs.enter, kind != LINK_SESSION },
+		{ skeleton->progs.leave, kind != LINK_SESSION },
 	};
+	enum bpf_attach_type type = (enum bpf_attach_type)link_kind__attach_type(kind);
 
 	for (size_t i = 0; i < ARRAY_SIZE(uses); i++) {
 		bpf_program__set_autoload(uses[i].program, uses[i].needed);
-		bpf_program__set_expected_attach_type(uses[i].program,
-						      (enum bpf_attach_type)uses[i].attach_type);
+		bpf_program__set_expected_attach_type(uses[i].program, type);
 	}
 }
 
@@ -107,11 +101,9 @@ static int load_kind(struct engine *engine, enum link_kind kind)
 		return err;
 	}
 	engine->programs = (struct link_programs){
-		.alloc_session = bpf_program__fd(skeleton->progs.alloc_session),
-		.alloc_enter = bpf_program__fd(skeleton->progs.alloc_enter),
-		.alloc_leave = bpf_program__fd(skeleton->progs.alloc_leave),
-		.free_enter = bpf_program__fd(skeleton->progs.free_enter),
-		.free_internal = bpf_program__fd(skeleton->progs.free_internal),
+		.session = bpf_program__fd(skeleton->progs.session),
+		.enter = bpf_program__fd(skeleton->progs.enter),
+		.leave = bpf_program__fd(skeleton->progs.leave),
 	};
 	engine->exec_link = bpf_raw_tracepoint_open("sched_process_exec",
 						    bpf_program__fd(skeleton->progs.exec_done));
