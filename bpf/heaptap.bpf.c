@@ -167,7 +167,7 @@ static __always_inline void leave_alloc(struct pt_regs *ctx)
 	if (!watching || call->only_frees)
 		return;
 	time_ns = bpf_ktime_get_ns();
-	stack = intern_stack(ctx, &thread->walk, pid_tgid, time_ns);
+	stack = intern_stack(ctx, &thread->walk, &thread->memo, pid_tgid, time_ns);
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 	if (!record) {
 		count_lost();

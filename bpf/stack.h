@@ -33,60 +33,163 @@ __u32 last_stack_id;
 __u32 address_epoch;
 __u64 nr_stacks_not_kept; /* sent again each time, because the table was full */
 
+/* Makes a new kernel walk like an old one, for testing. */
+const volatile bool cfg_plain_loop = false;
+
 #define STACK_STEP 1024
 
 /* How walks ended that did not reach the outermost frame, by enum unwind_status. */
 __u64 nr_unfinished[8];
 
+#include "memo.h"
+
 struct walk_context {
 	struct unwind *walk;
+	struct memo *memo;
 };
 
+/* One frame more, unless the last walk can be joined here. */
 static long walk_on(__u32 index, void *data)
 {
 	struct unwind *walk = ((struct walk_context *)data)->walk;
+	struct memo *memo = ((struct walk_context *)data)->memo;
+	struct memo_scratch *scratch;
 
+	if (!walk->irregular && walk->is_return && memo__meets(memo, walk)) {
+		walk->status = UNWIND_JOINED;
+		return 1;
+	}
+	scratch = &memo->scratch[walk->nr_frames & (MEMO_FRAMES - 1)];
+	scratch->sp = walk->sp;
+	scratch->bp = walk->bp;
+	scratch->bp_at = walk->bp_at;
 	walk->status = unwind__step(walk, NULL);
 	return walk->status != UNWIND_GOING;
 }
 
-/* Frames walked where the kernel has no bpf_loop (before 5.17): what its verifier has patience for. */
+static long check_memo(__u32 index, void *data)
+{
+	struct unwind *walk = ((struct walk_context *)data)->walk;
+	struct memo *memo = ((struct walk_context *)data)->memo;
+	__u32 at = memo->joined + index;
+
+	if (at + 1 >= MEMO_FRAMES)
+		return 1;
+	if (memo__holds(memo, walk, at))
+		return 0;
+	memo__forget(memo);
+	return 1;
+}
+
+/* Puts an inner frame of the walk in front of what the memo has. Counts from the outer end. */
+static long remember_frame(__u32 index, void *data)
+{
+	struct unwind *walk = ((struct walk_context *)data)->walk;
+	struct memo *memo = ((struct walk_context *)data)->memo;
+	__u32 from = walk->nr_frames - 1 - index, to = memo->joined - 1 - index;
+	const struct memo_scratch *scratch = &memo->scratch[from & (MEMO_FRAMES - 1)];
+	struct memo_frame *frame = &memo->frames[to & (MEMO_FRAMES - 1)];
+	struct stack_key key;
+
+	if (index >= walk->nr_frames)
+		return 1;
+	if (to + 1 < MEMO_FRAMES)
+		key = memo->frames[(to + 1) & (MEMO_FRAMES - 1)].hash;
+	else
+		memo__begin_hash(&key);
+	frame->pc = walk->frames[from & WIRE_MAX_FRAMES];
+	frame->sp = scratch->sp;
+	frame->bp = scratch->bp;
+	frame->bp_at = scratch->bp_at;
+	memo__hash(&key, frame->pc);
+	frame->hash = key;
+	return 0;
+}
+
+/* Copies a frame of the memo into the record of a new stack. */
+static long copy_frame(__u32 index, void *data)
+{
+	struct unwind *walk = ((struct walk_context *)data)->walk;
+	struct memo *memo = ((struct walk_context *)data)->memo;
+	__u32 from = memo->first + index;
+
+	if (from >= MEMO_FRAMES)
+		return 1;
+	walk->frames[index & WIRE_MAX_FRAMES] = memo->frames[from & (MEMO_FRAMES - 1)].pc;
+	walk->nr_frames = index + 1;
+	return 0;
+}
+
+/* Joins the last walk where this one has met it. 0: it does not hold any more, or is too deep. */
+static __always_inline int join_memo(struct walk_context *context)
+{
+	struct memo *memo = context->memo;
+
+	/* Together they must be a stack that can be sent. */
+	if (memo->joined <= context->walk->nr_frames)
+		memo__forget(memo);
+	else
+		bpf_loop(MEMO_FRAMES, check_memo, context, 0);
+	return memo->first < MEMO_FRAMES;
+}
+
+/* Keeps a complete walk: its own frames in front of those it joined. */
+static __always_inline void remember(struct walk_context *context)
+{
+	struct unwind *walk = context->walk;
+	struct memo *memo = context->memo;
+
+	if (walk->nr_frames && memo->joined < MEMO_FRAMES)
+		memo->frames[memo->joined & (MEMO_FRAMES - 1)].bp_at = walk->bp_at;
+	bpf_loop(MEMO_FRAMES, remember_frame, context, 0);
+	memo->first = memo->joined - walk->nr_frames;
+	memo->tables = ranges_view;
+	memo->epoch = address_epoch;
+}
+
+/*
+ * Walks with the help of the last walk, and keeps the result for the next. 1: the whole stack is in the
+ * memo; 0: what there is of it is in the walk.
+ */
+static __always_inline int walk_with_memo(struct walk_context *context)
+{
+	struct unwind *walk = context->walk;
+	struct memo *memo = context->memo;
+
+	if (memo->tables != ranges_view || memo->epoch != address_epoch)
+		memo__forget(memo);
+	bpf_loop(WIRE_MAX_FRAMES + 1, walk_on, context, 0);
+	if (walk->status == UNWIND_JOINED) {
+		if (join_memo(context)) {
+			remember(context);
+			return 1;
+		}
+		bpf_loop(WIRE_MAX_FRAMES + 1, walk_on, context, 0);
+	}
+	if (walk->status != UNWIND_COMPLETE || walk->irregular)
+		return 0;
+	memo->joined = MEMO_FRAMES;
+	remember(context);
+	return 1;
+}
+
+/* Frames walked where the kernel has no bpf_loop (before 5.17): as many as its verifier bears. */
 #define PLAIN_LOOP_FRAMES 128
 
-/* Makes a new kernel walk like an old one, for testing. */
-const volatile bool cfg_plain_loop = false;
-
-/* Walks from the return of the probed function: its caller's registers are those of ctx. */
-static __always_inline void walk_stack(struct pt_regs *ctx, struct unwind *walk)
+static __always_inline void walk_plainly(struct unwind *walk)
 {
-	struct walk_context context = { .walk = walk };
-
-	unwind__begin(walk, ctx->ip, ctx->sp, ctx->bp, 1);
-	if (!cfg_plain_loop && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
-		bpf_loop(WIRE_MAX_FRAMES + 1, walk_on, &context, 0);
-		return;
-	}
-	for (int i = 0; i < PLAIN_LOOP_FRAMES; i++)
-		if (walk_on(i, &context))
-			break;
+	for (int i = 0; i < PLAIN_LOOP_FRAMES && walk->status == UNWIND_GOING; i++)
+		walk->status = unwind__step(walk, NULL);
 	if (walk->status == UNWIND_GOING)
 		walk->status = UNWIND_CUT;
 }
 
-static __always_inline void hash_stack(const __u64 *frames, __u32 nr_frames, struct stack_key *key)
+static __always_inline void hash_stack(const struct unwind *walk, struct stack_key *key)
 {
-	__u64 first = cfg_hash_seed ^ nr_frames, second = ~cfg_hash_seed ^ address_epoch;
-
-	for (__u32 i = 0; i < WIRE_MAX_FRAMES; i++) {
-		if (i >= nr_frames)
-			break;
-		first = (first ^ frames[i]) * 0x9e3779b97f4a7c15ull;
-		first ^= first >> 29;
-		second = (second + frames[i]) * 0xd6e8feb86659fd93ull;
-		second ^= second >> 32;
-	}
-	key->first = first;
-	key->second = second;
+	memo__begin_hash(key);
+	for (__u32 i = 0; i < WIRE_MAX_FRAMES && i < walk->nr_frames; i++)
+		memo__hash(key, walk->frames[i]);
+	key->second ^= 1; /* not the hash of a stack in a memo, which goes from the outer end */
 }
 
 /* Sends the walked stack as a new one. Its id, or 0 when the ring is full. */
@@ -166,24 +269,40 @@ static __always_inline void send_check(struct pt_regs *ctx, __u32 id, __u64 pid_
 	submit(record);
 }
 
-/* The wire id of the caller's stack, sent first if it was unknown; 0 when it could not be sent. */
-static __always_inline __u32 intern_stack(struct pt_regs *ctx, struct unwind *walk, __u64 pid_tgid,
-					  __u64 time_ns)
+/*
+ * The wire id of the caller's stack, sent first if it was unknown; 0 when it could not be sent. The walk
+ * starts from the return of the probed function: the caller's registers are those of ctx.
+ */
+static __always_inline __u32 intern_stack(struct pt_regs *ctx, struct unwind *walk,
+					  struct memo *memo, __u64 pid_tgid, __u64 time_ns)
 {
+	struct walk_context context = { .walk = walk, .memo = memo };
 	struct stack_key key;
 	__u32 *known, id;
+	int in_memo = 0;
 
-	walk_stack(ctx, walk);
-	if (walk->status != UNWIND_COMPLETE) {
-		__sync_fetch_and_add(&nr_unfinished[walk->status & 7], 1);
+	unwind__begin(walk, ctx->ip, ctx->sp, ctx->bp, 1);
+	if (!cfg_plain_loop && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop))
+		in_memo = walk_with_memo(&context);
+	else
+		walk_plainly(walk);
+	if (in_memo) {
+		key = memo->frames[memo->first & (MEMO_FRAMES - 1)].hash;
+	} else {
+		if (walk->status != UNWIND_COMPLETE)
+			__sync_fetch_and_add(&nr_unfinished[walk->status & 7], 1);
 		id = walk->status == UNWIND_UNKNOWN ? send_walk(ctx, pid_tgid, time_ns) : 0;
 		if (id)
 			return id;
+		hash_stack(walk, &key);
 	}
-	hash_stack(walk->frames, walk->nr_frames & WIRE_MAX_FRAMES, &key);
 	known = bpf_map_lookup_elem(&stacks, &key);
 	if (known)
 		return *known;
+	if (in_memo) {
+		bpf_loop(MEMO_FRAMES, copy_frame, &context, 0);
+		walk->status = UNWIND_COMPLETE;
+	}
 	id = send_stack(walk, pid_tgid, time_ns);
 	if (cfg_check_stacks && id)
 		send_check(ctx, id, pid_tgid, time_ns);

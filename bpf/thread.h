@@ -20,6 +20,7 @@ struct thread {
 	struct call call;
 	__u64 internal_free_sp; /* the free entered at this stack pointer is none; 0: no such */
 	struct unwind walk;
+	struct memo memo;
 };
 
 struct {

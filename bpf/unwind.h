@@ -30,6 +30,8 @@ struct unwind {
 	uint32_t status;	/* enum unwind_status */
 	uint32_t is_return;	/* pc is a return address: its call is in front of it */
 	uint32_t bp_lost;	/* bp is not known */
+	uint64_t bp_at;		/* where this frame's bp was read; 0: it was carried over */
+	uint32_t irregular;	/* a step was not by return address and saved rbp alone */
 	/* The mapping of the frame before: the next is often in it, too. */
 	uint64_t start, end, bias;
 	uint32_t module;
@@ -160,6 +162,7 @@ static __always_inline uint32_t unwind__step_signal(struct unwind *walk, void *e
 	    !unwind__word(walk, env, frame + UNWIND_SIGNAL_RSP, &sp) ||
 	    !unwind__word(walk, env, frame + UNWIND_SIGNAL_RIP, &pc))
 		return UNWIND_LOST;
+	walk->irregular = 1;
 	walk->bp = bp;
 	walk->bp_lost = 0;
 	walk->sp = sp;
@@ -177,6 +180,7 @@ static __always_inline uint32_t unwind__step_frame_pointer(struct unwind *walk, 
 		return UNWIND_LOST;
 	if (!unwind__word(walk, env, bp, &next) || !unwind__word(walk, env, bp + 8, &pc))
 		return UNWIND_LOST;
+	walk->irregular = 1;
 	walk->bp = next;
 	walk->sp = bp + 16;
 	walk->pc = pc;
@@ -195,6 +199,7 @@ static __always_inline uint64_t unwind__cfa(struct unwind *walk, void *env,
 		return walk->sp + offset;
 	if (kind == UNWIND_CFA_PLT)
 		return walk->sp + 8 + ((walk->pc & 15) >= 11 ? 8 : 0);
+	walk->irregular |= kind != UNWIND_CFA_RBP;
 	if (kind == UNWIND_CFA_RSP_DEREF)
 		offset += walk->sp;
 	else if (walk->bp_lost)
@@ -211,7 +216,7 @@ static __always_inline uint64_t unwind__cfa(struct unwind *walk, void *env,
 static __always_inline uint32_t unwind__step_rule(struct unwind *walk, void *env,
 						  const struct unwind_rule *rule)
 {
-	uint64_t cfa = unwind__cfa(walk, env, rule), bp = walk->bp, pc, saved_at;
+	uint64_t cfa = unwind__cfa(walk, env, rule), bp = walk->bp, pc, saved_at = 0;
 
 	/* The stack grows down: a caller's frame lies higher. */
 	if (cfa <= walk->sp || cfa & 7)
@@ -226,10 +231,12 @@ static __always_inline uint32_t unwind__step_rule(struct unwind *walk, void *env
 		walk->bp_lost = 0;
 	} else if (rule->rbp == UNWIND_RBP_LOST) {
 		walk->bp_lost = 1;
+		walk->irregular = 1;
 	}
 	if (!unwind__word(walk, env, cfa - 8, &pc))
 		return UNWIND_LOST;
 	walk->bp = bp;
+	walk->bp_at = saved_at;
 	walk->sp = cfa;
 	walk->pc = pc;
 	walk->is_return = 1;
@@ -244,6 +251,7 @@ static __always_inline int unwind__leave_trampoline(struct unwind *walk, void *e
 	if (!original)
 		return 0;
 	walk->pc = original;
+	walk->irregular = 1;
 	return unwind__find_range(walk, env, original - 1);
 }
 
@@ -256,8 +264,10 @@ static __always_inline uint32_t unwind__step(struct unwind *walk, void *env)
 	const struct unwind_rule *rule;
 	uint64_t lookup = walk->pc - walk->is_return;
 
-	if (!walk->pc)
+	if (!walk->pc) {
+		walk->irregular = 1;
 		return UNWIND_COMPLETE;
+	}
 	if (walk->nr_frames >= WIRE_MAX_FRAMES)
 		return UNWIND_CUT;
 	if (!unwind__find_range(walk, env, lookup)) {
@@ -289,6 +299,8 @@ static __always_inline void unwind__begin(struct unwind *walk, uint64_t pc, uint
 	walk->bp = bp;
 	walk->is_return = is_return;
 	walk->bp_lost = 0;
+	walk->bp_at = 0;
+	walk->irregular = 0;
 	walk->nr_frames = 0;
 	walk->status = UNWIND_GOING;
 	walk->start = walk->end = 0;

@@ -100,6 +100,7 @@ enum unwind_status {
 	UNWIND_GAP = 3,	     /* code without unwind information: nobody can go on */
 	UNWIND_UNKNOWN = 4,  /* a rule the tables cannot hold, or a mapping not known yet */
 	UNWIND_LOST = 5,     /* the stack makes no sense or cannot be read */
+	UNWIND_JOINED = 6,   /* the rest is known from another walk */
 };
 
 #endif /* UNWIND_ABI_H */

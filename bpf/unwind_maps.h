@@ -45,7 +45,7 @@ struct {
 	__array(values, struct unwind_chunk);
 } unwind_chunks SEC(".maps");
 
-/* Which view of the ranges is whole; written by the loader. */
+/* Counts the loader's changes of the tables; its last bit tells which view of the ranges is whole. */
 __u32 ranges_view;
 
 static __always_inline const struct unwind_ranges *unwind__ranges(void *env)

@@ -49,6 +49,13 @@ static int module_fd(void *data, uint32_t module)
 	return source->module_fd(source, module);
 }
 
+static int perf_map_fd(void *data)
+{
+	struct source *source = data;
+
+	return source->perf_map_fd(source);
+}
+
 int run__open(struct run *run, const struct options *options)
 {
 	struct sym_options sym_options = { .sysroot = options->sysroot,
@@ -77,7 +84,8 @@ int run__open(struct run *run, const struct options *options)
 	catch_signals(launched);
 	run->model = model__new(&sym_options);
 	run->model->module_fd = module_fd;
-	run->model->module_fd_data = run->source;
+	run->model->perf_map_fd = perf_map_fd;
+	run->model->fd_data = run->source;
 	return 0;
 }
 

@@ -73,7 +73,7 @@ int bake__names(struct model *model, int (*take)(const struct wire_head *record,
 
 	for (uint32_t i = 0; i < nr; i++)
 		all[i] = i;
-	sym__resolve(model->sym, model->modmap, all, nr, progress, data);
+	model__resolve(model, all, nr, progress, data);
 	for (uint32_t i = 0; !err && i < nr; i++) {
 		const struct location *location = modmap__location(model->modmap, i);
 		const struct sym_frame *frames;

@@ -68,7 +68,7 @@ static int apply_module(struct model *model, const struct wire_module *record)
 		return -EBADMSG;
 	path = xstrndup((const char *)build_id + record->build_id_len, record->path_len);
 	if (model->module_fd)
-		fd = model->module_fd(model->module_fd_data, record->id);
+		fd = model->module_fd(model->fd_data, record->id);
 	if (fd >= 0)
 		fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	modmap__add_module(model->modmap, path, build_id, record->build_id_len, fd);
@@ -189,6 +189,14 @@ int model__apply(struct model *model, const struct wire_head *record)
 	return apply_rare(model, record);
 }
 
+void model__resolve(struct model *model, const uint32_t *locations, uint32_t nr,
+		    void (*progress)(uint32_t done, uint32_t modules, void *data), void *data)
+{
+	if (model->perf_map_fd)
+		sym__use_perf_map(model->sym, model->perf_map_fd(model->fd_data));
+	sym__resolve(model->sym, model->modmap, locations, nr, progress, data);
+}
+
 void model__resolve_stacks(struct model *model, const struct stacks *stacks,
 			   const uint32_t *indexes, size_t nr,
 			   void (*progress)(uint32_t done, uint32_t modules, void *data),
@@ -212,7 +220,7 @@ void model__resolve_stacks(struct model *model, const struct stacks *stacks,
 			locations[nr_locations++] = location;
 		}
 	}
-	sym__resolve(model->sym, model->modmap, locations, nr_locations, progress, data);
+	model__resolve(model, locations, nr_locations, progress, data);
 	free(locations);
 	free(wanted);
 }

@@ -40,7 +40,9 @@ struct model {
 	/* Where a module's file is open, -1: nowhere; the model duplicates it. NULL: nobody knows.
 	 */
 	int (*module_fd)(void *data, uint32_t module);
-	void *module_fd_data;
+	/* Likewise for sym__use_perf_map; asked before each look-up. */
+	int (*perf_map_fd)(void *data);
+	void *fd_data; /* of both */
 };
 
 struct model *model__new(const struct sym_options *options);
@@ -48,6 +50,10 @@ void model__free(struct model *model);
 
 /* 0, or -EBADMSG for a record that contradicts the stream. Unknown types are ignored. */
 int model__apply(struct model *model, const struct wire_head *record);
+
+/* Looks up the names of nr locations of the modmap: sym__resolve. */
+void model__resolve(struct model *model, const uint32_t *locations, uint32_t nr,
+		    void (*progress)(uint32_t done, uint32_t modules, void *data), void *data);
 
 /*
  * Looks up the names of every location of nr stacks, given by index of `stacks` (the model's own,

@@ -24,6 +24,7 @@
 #include "probe/launch.h"
 #include "probe/target.h"
 #include "source/engine.h"
+#include "source/jitmap.h"
 #include "source/mapevents.h"
 #include "source/mappings.h"
 #include "source/queue.h"
@@ -36,6 +37,8 @@ struct bpf_source {
 	struct engine engine;
 	struct mapevents events;
 	struct mappings mappings;
+	struct jitmap jitmap;
+	size_t nr_generated_seen; /* of mappings.nr_generated */
 	struct queue queue;
 	struct walks walks;
 	struct guard guard;
@@ -79,6 +82,11 @@ static void read_mapevents(struct bpf_source *self)
 		mappings__scan(&self->mappings);
 	}
 	mappings__publish(&self->mappings);
+	/* Whoever generates code has opened its map by now, most likely; later it may be gone. */
+	if (self->nr_generated_seen != self->mappings.nr_generated) {
+		self->nr_generated_seen = self->mappings.nr_generated;
+		jitmap__look(&self->jitmap, &self->target);
+	}
 }
 
 static bool target_has_ended(const struct bpf_source *self)
@@ -256,6 +264,15 @@ static int module_fd(const struct source *source, uint32_t module)
 	return mappings__module_fd(&self_of(source)->mappings, module);
 }
 
+static int perf_map_fd(struct source *source)
+{
+	struct bpf_source *self = self_of(source);
+
+	if (self->mappings.nr_generated)
+		jitmap__look(&self->jitmap, &self->target);
+	return self->jitmap.fd;
+}
+
 static void print_stats(const struct source *source)
 {
 	struct bpf_source *self = self_of(source);
@@ -300,6 +317,7 @@ static void close_source(struct source *source)
 	walks__clear(&self->walks);
 	mapevents__close(&self->events);
 	mappings__clear(&self->mappings);
+	jitmap__close(&self->jitmap);
 	queue__clear(&self->queue);
 	target__close(&self->target);
 	free(self);
@@ -313,10 +331,12 @@ static struct bpf_source *new_source(const struct bpf_source_config *config)
 	self->source = (struct source){ .pump = pump,
 					.stop = stop,
 					.module_fd = module_fd,
+					.perf_map_fd = perf_map_fd,
 					.wait_command = wait_command,
 					.print_stats = print_stats,
 					.close = close_source };
 	self->target.pidfd = -1;
+	jitmap__init(&self->jitmap);
 	self->child_status = -1;
 	self->epoll = epoll_create1(EPOLL_CLOEXEC);
 	raise_file_limit();
@@ -369,6 +389,7 @@ struct source *bpf_source__attach(const struct bpf_source_config *config, pid_t 
 	}
 	self->target = target;
 	mappings__init(&self->mappings, &self->engine, &self->queue, &self->walks, pid);
+	jitmap__note(&self->jitmap, &self->target);
 	send_target(self);
 	mappings__scan(&self->mappings);
 	if (target_has_ended(self)) {
@@ -426,6 +447,7 @@ struct source *bpf_source__launch(const struct bpf_source_config *config, char *
 	if (!err) {
 		mappings__init(&self->mappings, &self->engine, &self->queue, &self->walks,
 			       launch.pid);
+		jitmap__note(&self->jitmap, &self->target);
 		self->target_flags = WIRE_TARGET_LAUNCHED;
 		send_target(self);
 		engine__watch(&self->engine, launch.pid);

@@ -76,6 +76,11 @@ static int module_fd(const struct source *source, uint32_t module)
 	return -1;
 }
 
+static int perf_map_fd(struct source *source)
+{
+	return -1;
+}
+
 static int wait_command(struct source *source)
 {
 	return -1;
@@ -107,6 +112,7 @@ struct source *file_source__open(const char *path)
 	self->source = (struct source){ .pump = pump,
 					.stop = stop,
 					.module_fd = module_fd,
+					.perf_map_fd = perf_map_fd,
 					.wait_command = wait_command,
 					.close = close_source };
 	self->fd = fd;

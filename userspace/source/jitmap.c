@@ -129,7 +129,7 @@ static int open_map(struct jitmap *map, const struct target *target, int directo
 	if (fd < 0 && errno == ENOENT)
 		return -1;
 	if (fd < 0)
-		reason = errno == ELOOP ? "is a symbolic link" : strerror(errno);
+		reason = errno == ELOOP ? "is a symbolic link" : "cannot be opened";
 	else
 		reason = objection(map, target, fd);
 	if (!reason)

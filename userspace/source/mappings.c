@@ -120,6 +120,12 @@ static void load_unwind_table(struct mappings *mappings, struct mapped_file *fil
 	struct unwind_table *table = NULL;
 	const char *problem = NULL;
 
+	/* JIT compilers map memory twice, writable and executable: it has a name then. */
+	if (!file->elf &&
+	    (!strncmp(file->path, "/memfd:", 7) || !strncmp(file->path, "/dev/zero", 9))) {
+		file->unwind = UNWIND_MODULE_JIT;
+		return;
+	}
 	if (file->elf)
 		table = cache__table(file->fd, &problem, NULL);
 	if (problem)
@@ -243,6 +249,7 @@ void mappings__add(struct mappings *mappings, const struct target_mapping *mappi
 	if (is_known(mappings, mapping, record.module))
 		return;
 	file = &mappings->files[record.module];
+	mappings->nr_generated += file->unwind == UNWIND_MODULE_JIT;
 	if (!file->elf)
 		/* The vdso's addresses count from its start; others without ELF keep theirs. */
 		record.vaddr = !strcmp(file->path, "[vdso]") ? 0 : mapping->start;

@@ -23,8 +23,9 @@ struct mappings {
 	size_t nr_files, files_capacity;
 	struct mapped_range *ranges; /* sent already */
 	size_t nr_ranges, ranges_capacity, nr_published;
-	size_t nr_probed; /* functions */
-	int probe_error;  /* the first -errno of attaching */
+	size_t nr_probed;    /* functions */
+	size_t nr_generated; /* mappings of code that the program made itself */
+	int probe_error;     /* the first -errno of attaching */
 };
 
 void mappings__init(struct mappings *mappings, struct engine *engine, struct queue *queue,

@@ -26,6 +26,9 @@ struct source {
 	void (*stop)(struct source *source);
 	/* A descriptor, the source's own, of the file of a module it sent; -1: none. */
 	int (*module_fd)(const struct source *source, uint32_t module);
+	/* A descriptor, the source's own, of the names of code the program generated, as they are
+	 * now (symbol/perfmap.h); -1: none. */
+	int (*perf_map_fd)(struct source *source);
 	/* Waits for a launched command, which may run on unwatched. Its wait status; -1: none. */
 	int (*wait_command)(struct source *source);
 	/* How the work went, on stderr; NULL: nothing to tell. */

@@ -235,8 +235,8 @@ void unwind_tables__map(struct unwind_tables *tables, uint64_t start, uint64_t e
 
 void unwind_tables__publish(struct unwind_tables *tables)
 {
-	uint32_t next = !*tables->current_view;
-	struct unwind_ranges *view = &tables->views[next];
+	uint32_t next = *tables->current_view + 1;
+	struct unwind_ranges *view = &tables->views[next & 1];
 	size_t nr = min(tables->nr_code, (size_t)UNWIND_MAX_RANGES);
 
 	if (tables->nr_code > nr)

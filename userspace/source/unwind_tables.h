@@ -23,7 +23,7 @@ struct mapped_code {
 struct unwind_tables {
 	struct unwind_map_fds fds;
 	struct unwind_ranges *views; /* two, shared with the kernel */
-	uint32_t *current_view;	     /* which one it reads; likewise */
+	uint32_t *current_view; /* counts up; the kernel reads the view of its last bit */
 	struct unwind_module *modules;
 	uint8_t *rules;
 	size_t nr_rules, nr_modules, nr_blocks;

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The last walk of a thread, kept to shorten the next. A program allocates from the same places again
+ * and again, and the outer frames change least of all. A walk is determined by the registers it starts
+ * from, the tables, and the words it reads: so when a new walk comes to the very registers the last one
+ * had at some frame, and every return address and saved rbp further out is still in its place, the rest
+ * is the same, and reading those words again replaces searching the tables.
+ *
+ * Frames stand at the end of the array, the outermost last, so that a walk which differs in its inner
+ * frames only replaces those. With each frame goes the hash of the stack from there outwards.
+ */
+#ifndef MEMO_H
+#define MEMO_H
+
+#define MEMO_FRAMES 128 /* a power of two: indexes are masked */
+
+/* The registers before the step from this frame to its caller. */
+struct memo_frame {
+	__u64 pc, sp, bp;
+	__u64 bp_at; /* where bp was read; 0: it is the frame's before */
+	struct stack_key hash;
+};
+
+/* The same for the inner frames of a walk under way. */
+struct memo_scratch {
+	__u64 sp, bp, bp_at;
+};
+
+struct memo {
+	__u32 first; /* index of the innermost frame; MEMO_FRAMES: there is none */
+	__u32 tables; /* value of ranges_view when it was made */
+	__u32 epoch; /* of address_epoch */
+	__u32 joined; /* index where the walk under way meets the last one */
+	struct memo_frame frames[MEMO_FRAMES];
+	struct memo_scratch scratch[MEMO_FRAMES];
+};
+
+/* The end of every stack, from which hashes start. */
+static __always_inline void memo__begin_hash(struct stack_key *key)
+{
+	key->first = cfg_hash_seed;
+	key->second = ~cfg_hash_seed ^ address_epoch;
+}
+
+static __always_inline void memo__hash(struct stack_key *key, __u64 frame)
+{
+	__u64 first = (key->first ^ frame) * 0x9e3779b97f4a7c15ull;
+	__u64 second = (key->second + frame) * 0xd6e8feb86659fd93ull;
+
+	key->first = first ^ first >> 29;
+	key->second = second ^ second >> 32;
+}
+
+static __always_inline void memo__forget(struct memo *memo)
+{
+	memo->first = MEMO_FRAMES;
+}
+
+/* Does the walk stand where the last one stood at some frame? Then that is memo->joined. */
+static __always_inline int memo__meets(struct memo *memo, const struct unwind *walk)
+{
+	const struct memo_frame *frame;
+	__u32 at = 0;
+
+	/* The last frame not above sp; those in front of the first count as below. No branches. */
+	for (__u32 step = MEMO_FRAMES / 2; step; step /= 2) {
+		__u32 index = (at + step) & (MEMO_FRAMES - 1);
+		__u64 below = ((__u64)index - memo->first) >> 63;
+
+		at += step * (__u32)(below | unwind__not_above(memo->frames[index].sp, walk->sp));
+	}
+	at &= MEMO_FRAMES - 1;
+	frame = &memo->frames[at];
+	if (at < memo->first || frame->sp != walk->sp || frame->pc != walk->pc ||
+	    frame->bp != walk->bp)
+		return 0;
+	memo->joined = at;
+	return 1;
+}
+
+/* Is what led from frame `at` to its caller still in memory? */
+static __always_inline int memo__holds(struct memo *memo, struct unwind *walk, __u32 at)
+{
+	const struct memo_frame *caller = &memo->frames[(at + 1) & (MEMO_FRAMES - 1)];
+	__u64 word;
+
+	if (caller->bp_at &&
+	    (!unwind__word(walk, NULL, caller->bp_at, &word) || word != caller->bp))
+		return 0;
+	return unwind__word(walk, NULL, caller->sp - 8, &word) && word == caller->pc;
+}
+
+#endif /* MEMO_H */
