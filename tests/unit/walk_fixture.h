@@ -41,7 +41,7 @@ static const struct unwind_ranges *unwind__ranges(void *env)
 {
 	const struct fixture *of = env;
 
-	return &of->tables.views[of->current_view];
+	return &of->tables.views[of->current_view & 1];
 }
 
 static const struct unwind_module *unwind__module(void *env, uint32_t number)
