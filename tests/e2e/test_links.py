@@ -34,6 +34,15 @@ def attach(kind):
     check(" _start at " in done.stdout, f"no stack goes out to _start by {kind} links")
 
 
+@test("without bpf_loop stacks are the same")
+def _():
+    frames = [{(leak["bytes"], tuple(frame["offset"] for frame in leak["frames"]))
+               for leak in leaks(*options, "--", "xmllint", "--version").leaks}
+              for options in ((), ("--plain-loop",))]
+    check(len(frames[0]) > 5, f"hardly anything: {frames[0]}")
+    same(frames[1], frames[0], "stacks by the plain loop")
+
+
 for KIND in ("session", "multi", "perf"):
     for body in (every_function, threads, calls_left_by_longjmp, attach):
         test(f"{KIND}: {body.__name__.replace('_', ' ')}")(lambda body=body, kind=KIND: body(kind))

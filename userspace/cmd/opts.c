@@ -56,6 +56,8 @@ const struct opt opts[] = {
 	{ "check-stacks", 0, NULL, OPT_FLAG, MEMBER(check_stacks), 0, 0, WATCH,
 	  "Compare every distinct stack with what libdwfl makes of the same moment, and tell the "
 	  "result with --stats. Slow; for testing heaptap." },
+	{ "plain-loop", 0, NULL, OPT_FLAG, MEMBER(plain_loop), 0, 0, WATCH,
+	  "Walk stacks as on kernels before 5.17, which have no bpf_loop. For testing heaptap." },
 	{ "no-symbols", 0, NULL, OPT_FLAG, MEMBER(no_symbols), 0, 0, CMD_RECORD,
 	  "Keep addresses only and leave names to whoever reads the recording on a machine that "
 	  "has the same binaries." },

@@ -31,7 +31,7 @@ struct options {
 	enum opt_tristate lossless; /* auto: when launching */
 	uint64_t ring_bytes;
 	const char *link; /* name of a kind; NULL: the best */
-	bool stats, check_stacks;
+	bool stats, check_stacks, plain_loop;
 	bool no_symbols; /* record: leave names to the reader */
 	const char *debug_dir;
 	const char *sysroot;

@@ -67,6 +67,7 @@ int run__open(struct run *run, const struct options *options)
 			options->lossless == OPT_YES || (options->lossless == OPT_AUTO && launched),
 		.link_kind = options->link,
 		.check_stacks = options->check_stacks,
+		.plain_loop = options->plain_loop,
 		.ring_bytes = options->ring_bytes,
 	};
 

@@ -87,6 +87,7 @@ static int load_kind(struct engine *engine, enum link_kind kind)
 	skeleton->rodata->cfg_stop_bytes =
 		engine->config.lossless ? engine->config.ring_bytes / 2 : 0;
 	skeleton->rodata->cfg_walk_bytes = engine->config.ring_bytes / 4;
+	skeleton->rodata->cfg_plain_loop = engine->config.plain_loop;
 	skeleton->rodata->cfg_check_stacks = engine->config.check_stacks;
 	if (getrandom(&seed, sizeof(seed), 0) == sizeof(seed))
 		skeleton->rodata->cfg_hash_seed = seed;

@@ -40,6 +40,7 @@ struct bpf_source_config {
 	bool lossless;	       /* stop the target rather than lose records */
 	const char *link_kind; /* only this one (probe/link.h); NULL: the best that works */
 	bool check_stacks;     /* compare each new stack with libdwfl's */
+	bool plain_loop;       /* walk as on kernels without bpf_loop */
 	uint64_t ring_bytes;   /* rounded up to a power of two */
 };
 

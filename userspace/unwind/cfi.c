@@ -9,7 +9,8 @@
 
 #include "unwind/cfi_internal.h"
 
-static struct unwind_table *compile(struct cfi_elf *file, const char **problem)
+/* fd: -1 for an image. */
+static struct unwind_table *compile(struct cfi_elf *file, int fd, const char **problem)
 {
 	static int (*const find[])(struct cfi_elf *, struct cfi_section *) = {
 		cfi_elf__eh_frame,
@@ -28,6 +29,8 @@ static struct unwind_table *compile(struct cfi_elf *file, const char **problem)
 		damaged |= err == -EINVAL;
 		any |= err != -ENODATA;
 	}
+	if (any && fd >= 0)
+		cfi_v8__add(fd, builder);
 	if (any)
 		table = rows_builder__finish(builder);
 	rows_builder__free(builder);
@@ -38,14 +41,15 @@ static struct unwind_table *compile(struct cfi_elf *file, const char **problem)
 	return table;
 }
 
-static struct unwind_table *compile_and_close(struct cfi_elf *file, int err, const char **problem)
+static struct unwind_table *compile_and_close(struct cfi_elf *file, int err, int fd,
+					      const char **problem)
 {
 	struct unwind_table *table = NULL;
 
 	if (problem)
 		*problem = NULL;
 	if (!err)
-		table = compile(file, problem);
+		table = compile(file, fd, problem);
 	err = err ? -err : errno;
 	cfi_elf__close(file);
 	errno = err;
@@ -56,12 +60,12 @@ struct unwind_table *cfi__compile(int fd, const char **problem)
 {
 	struct cfi_elf file;
 
-	return compile_and_close(&file, cfi_elf__open(&file, fd), problem);
+	return compile_and_close(&file, cfi_elf__open(&file, fd), fd, problem);
 }
 
 struct unwind_table *cfi__compile_image(const void *image, size_t len, const char **problem)
 {
 	struct cfi_elf file;
 
-	return compile_and_close(&file, cfi_elf__open_image(&file, image, len), problem);
+	return compile_and_close(&file, cfi_elf__open_image(&file, image, len), -1, problem);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the files of the row compiler share: cfi.c (front), cfi_elf.c (finds the sections),
- * cfi_parse.c (entries), cfi_program.c (their instructions), cfi_expr.c (expressions).
+ * cfi_parse.c (entries), cfi_program.c (their instructions), cfi_expr.c (expressions), cfi_v8.c
+ * (what is known of code without any).
  */
 #ifndef CFI_INTERNAL_H
 #define CFI_INTERNAL_H
@@ -134,6 +135,9 @@ int cfi_program__initial(struct cfi_compiler *compiler, struct cfi_cie *cie,
 /* Carries out an FDE's instructions: compiler->pieces. 0 or -EINVAL. */
 int cfi_program__run(struct cfi_compiler *compiler, const struct cfi_cie *cie,
 		     struct cfi_reader program, uint64_t start, uint64_t end);
+
+/* Adds the rows of V8's builtins, if the file on fd holds them. */
+void cfi_v8__add(int fd, struct rows_builder *builder);
 
 /* The few forms of expressions that are met; others become UNWIND_CFA_NONE and REG_OTHER. */
 struct cfi_cfa cfi_expr__cfa(struct cfi_reader expression);
