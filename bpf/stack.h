@@ -176,12 +176,21 @@ static __always_inline int walk_with_memo(struct walk_context *context)
 /* Frames walked where the kernel has no bpf_loop (before 5.17): as many as its verifier bears. */
 #define PLAIN_LOOP_FRAMES 128
 
-static __always_inline void walk_plainly(struct unwind *walk)
+/* A function of its own, so that the verifier meets the frames' paths one at a time. */
+static __noinline long step_plainly(struct walk_context *context)
 {
-	for (int i = 0; i < PLAIN_LOOP_FRAMES && walk->status == UNWIND_GOING; i++)
-		walk->status = unwind__step(walk, NULL);
-	if (walk->status == UNWIND_GOING)
-		walk->status = UNWIND_CUT;
+	struct unwind *walk = context->walk;
+
+	walk->status = unwind__step(walk, NULL);
+	return walk->status != UNWIND_GOING;
+}
+
+static __always_inline void walk_plainly(struct walk_context *context)
+{
+	for (int i = 0; i < PLAIN_LOOP_FRAMES; i++)
+		if (step_plainly(context))
+			return;
+	context->walk->status = UNWIND_CUT;
 }
 
 static __always_inline void hash_stack(const struct unwind *walk, struct stack_key *key)
@@ -285,7 +294,7 @@ static __always_inline __u32 intern_stack(struct pt_regs *ctx, struct unwind *wa
 	if (!cfg_plain_loop && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop))
 		in_memo = walk_with_memo(&context);
 	else
-		walk_plainly(walk);
+		walk_plainly(&context);
 	if (in_memo) {
 		key = memo->frames[memo->first & (MEMO_FRAMES - 1)].hash;
 	} else {
