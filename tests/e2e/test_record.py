@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Recordings that are not as they should be, and disks that are full."""
 import contextlib
+import json
 import os
 
 from htap import (HEAPTAP, Steps, attached, build, check, finish, has, heaptap, leaks, main, run,
@@ -73,6 +74,16 @@ def _():
     done = report_on(whole[:8] + b"\x63" + whole[9:]).expect(1)
     sentence(done)
     has(done.stderr, r"(?i)newer|version", "stderr")
+
+
+@test("a recording holds everything: totals as from the living process")
+def _():
+    path = temp(".htap")
+    done = heaptap("record", "-o", path, "--", build("functions")).expect(0)
+    report = leaks(path)
+    same(report.summary, json.loads(done.stdout), "the recording against the tally")
+    same(os.path.realpath(report.json["target"]["exe"]), os.path.realpath(build("functions")),
+         "exe")
 
 
 @test("a recording can be piped")
