@@ -239,10 +239,11 @@ void unwind_tables__publish(struct unwind_tables *tables)
 	struct unwind_ranges *view = &tables->views[next & 1];
 	size_t nr = min(tables->nr_code, (size_t)UNWIND_MAX_RANGES);
 
-	if (tables->nr_code > nr)
+	if (tables->nr_code > nr && !tables->too_many_told)
 		log_warn("The process has more than %d executable mappings: stacks through the "
 			 "highest are cut.",
 			 UNWIND_MAX_RANGES);
+	tables->too_many_told = tables->nr_code > nr;
 	for (size_t i = 0; i < nr; i++) {
 		const struct mapped_code *code = &tables->code[i];
 

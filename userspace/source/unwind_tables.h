@@ -3,6 +3,7 @@
 #ifndef UNWIND_TABLES_H
 #define UNWIND_TABLES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,7 @@ struct unwind_tables {
 	struct hmap rule_numbers;			/* hash of a rule -> its number */
 	struct mapped_code *code;			/* sorted, not overlapping */
 	size_t nr_code, code_capacity;
+	bool too_many_told;
 };
 
 /* current_view: the programs' variable ranges_view. 0 or -errno. */
