@@ -243,11 +243,8 @@ console.log('ready');
 """
 
 
-@test("functions of a script have names in node")
-def _():
-    node = shutil.which("node")
-    if not node:
-        raise Skip("node is not installed")
+def check_script(node):
+    """Do the functions of a script stand in the call path, and does it lead out of node?"""
     script, path = temp(".js"), temp(".json")
     with open(script, "w") as file:
         file.write(SCRIPT)
@@ -267,10 +264,32 @@ def _():
     calls = [path for path in paths if any(wanted[0] in name for name in path)]
     check(calls, f"no path from keepBuffer: {paths[:5]}")
     for path in calls:
-        in_script = [name for name in path if name.startswith("JS:") and script in name]
+        in_script = [name for name in path if script in name]
         for want, name in zip(wanted, in_script, strict=True):
-            has(name, f"^JS:.?{re.escape(want)}", "function of the script")
+            has(name, f"^[A-Za-z]+:.?{re.escape(want)}", "function of the script")
         same(path[-1], "_start", f"outermost function of {path}")
+
+
+def find_node():
+    """The path of node."""
+    node = shutil.which("node")
+    if not node:
+        raise Skip("node is not installed")
+    return os.path.realpath(node)
+
+
+@test("functions of a script have names in node")
+def _():
+    check_script(find_node())
+
+
+@test("functions of a script have names in node without symbols")
+def _():
+    node = shutil.copy(find_node(), temp())
+    if not shutil.which("strip"):
+        raise Skip("strip is not installed")
+    run(["strip", "--strip-all", node]).expect(0)
+    check_script(node)
 
 
 main()

@@ -30,7 +30,7 @@ static struct unwind_table *compile(struct cfi_elf *file, int fd, const char **p
 		any |= err != -ENODATA;
 	}
 	if (any && fd >= 0)
-		cfi_v8__add(fd, builder);
+		cfi_v8__add(fd, file->code, file->nr_code, builder);
 	if (any)
 		table = rows_builder__finish(builder);
 	rows_builder__free(builder);

@@ -137,7 +137,8 @@ int cfi_program__run(struct cfi_compiler *compiler, const struct cfi_cie *cie,
 		     struct cfi_reader program, uint64_t start, uint64_t end);
 
 /* Adds the rows of V8's builtins, if the file on fd holds them. */
-void cfi_v8__add(int fd, struct rows_builder *builder);
+void cfi_v8__add(int fd, const struct cfi_range *code, size_t nr_code,
+		 struct rows_builder *builder);
 
 /* The few forms of expressions that are met; others become UNWIND_CFA_NONE and REG_OTHER. */
 struct cfi_cfa cfi_expr__cfa(struct cfi_reader expression);

@@ -120,6 +120,16 @@ int rows_builder__add(struct rows_builder *builder, uint64_t start, uint64_t end
 	return 0;
 }
 
+uint64_t rows_builder__next(const struct rows_builder *builder, uint64_t address)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (size_t i = 0; i < builder->nr_ranges; i++)
+		if (builder->ranges[i].start > address)
+			next = min(next, builder->ranges[i].start);
+	return next;
+}
+
 static int compare_ranges(const void *a, const void *b)
 {
 	const struct range *left = a, *right = b;

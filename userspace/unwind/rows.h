@@ -34,6 +34,8 @@ void rows_builder__free(struct rows_builder *builder);
 /* The rule of [start, end). An empty or reversed range is ignored. 0, or -E2BIG: too many rows. */
 int rows_builder__add(struct rows_builder *builder, uint64_t start, uint64_t end,
 		      const struct unwind_rule *rule);
+/* Where the next range behind an address begins; UINT64_MAX: none does. */
+uint64_t rows_builder__next(const struct rows_builder *builder, uint64_t address);
 /* Sorts and compacts. A table without rows is a valid result; addresses further than 4 GiB from the
  * lowest, and rules past UNWIND_MAX_RULES, become rules that do not fit (UNWIND_CFA_NONE with
  * UNWIND_RBP_LOST). The builder is empty afterwards. */
