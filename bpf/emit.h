@@ -29,15 +29,18 @@ __u32 stopped;	/* the target was sent SIGSTOP; the loader clears this and contin
 /*
  * Wakes the reader, and stops the target, when the ring fills. The reader also looks on its own every
  * few milliseconds, so waking only near the threshold is enough, and an ordinary record costs no IPI.
+ *
+ * Every thread stops itself: a signal to the process is first noticed by one thread, which may be
+ * preempted before it acts, while the others run on and fill the ring. The reader's SIGCONT takes back
+ * every stop signal still pending; and because `stopped` is set after the signal, one always follows.
  */
 static __always_inline __u64 wakeup_flags(void)
 {
 	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
 
-	if (cfg_stop_bytes && waiting > cfg_stop_bytes && !stopped &&
-	    !__sync_lock_test_and_set(&stopped, 1)) {
-		if (bpf_send_signal(SIGSTOP))
-			stopped = 0; /* the next record tries again */
+	if (cfg_stop_bytes && waiting > cfg_stop_bytes) {
+		bpf_send_signal_thread(SIGSTOP);
+		stopped = 1;
 		return BPF_RB_FORCE_WAKEUP;
 	}
 	return waiting - cfg_wake_bytes < 4096 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;

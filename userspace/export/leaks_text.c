@@ -45,8 +45,9 @@ static void write_totals(const struct leaks *leaks, FILE *out)
 {
 	const struct heap_totals *totals = &leaks->totals;
 
-	fprintf(out, "Live: %" PRIu64 " bytes in %" PRIu64 " blocks, peak %" PRIu64 " bytes.\n",
-		leaks->leaked_bytes, leaks->leaked_blocks, totals->peak_bytes);
+	fprintf(out, "Live: %" PRIu64 " bytes in %" PRIu64 " block%s, peak %" PRIu64 " bytes.\n",
+		leaks->leaked_bytes, leaks->leaked_blocks, leaks->leaked_blocks == 1 ? "" : "s",
+		totals->peak_bytes);
 	fprintf(out, "Allocations: %" PRIu64 " (%" PRIu64 " bytes), failed: %" PRIu64 ".\n",
 		totals->allocations, totals->allocated_bytes, totals->failed_allocations);
 	fprintf(out, "Frees: %" PRIu64 ", of blocks older than the attach: %" PRIu64 ".\n",
@@ -56,7 +57,8 @@ static void write_totals(const struct leaks *leaks, FILE *out)
 					"--lossless helps)."
 				      : ".");
 	if (leaks->nr_hidden)
-		fprintf(out, "Not shown: %zu more entries.\n", leaks->nr_hidden);
+		fprintf(out, "Not shown: %zu more %s.\n", leaks->nr_hidden,
+			leaks->nr_hidden == 1 ? "entry" : "entries");
 }
 
 void leaks_text__write(const struct leaks *leaks, FILE *out)

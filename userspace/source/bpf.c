@@ -167,12 +167,12 @@ static void tell_losses(struct bpf_source *self)
 		   NULL, 0);
 }
 
-/* The ring has room again: the target may go on. */
+/* Once the ring has room again the target may go on. */
 static void continue_target(struct bpf_source *self)
 {
 	volatile uint32_t *stopped = engine__stopped(&self->engine);
 
-	if (!*stopped)
+	if (!*stopped || ring__waiting(&self->engine.ring) > self->engine.ring.size / 8)
 		return;
 	*stopped = 0;
 	syscall(SYS_pidfd_send_signal, self->target.pidfd, SIGCONT, NULL, 0);

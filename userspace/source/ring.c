@@ -47,6 +47,11 @@ uint64_t ring__head(const struct ring *ring)
 	return __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
 }
 
+uint64_t ring__waiting(const struct ring *ring)
+{
+	return ring__head(ring) - *ring->consumer;
+}
+
 long ring__take(struct ring *ring, uint64_t until, record_fn take, void *data)
 {
 	uint64_t at = *ring->consumer;

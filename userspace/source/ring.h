@@ -27,6 +27,9 @@ void ring__close(struct ring *ring);
 /* The position behind the newest record, finished or not. */
 uint64_t ring__head(const struct ring *ring);
 
+/* Bytes that wait to be taken. */
+uint64_t ring__waiting(const struct ring *ring);
+
 /* Hands on the finished records in front of `until`; returns their number, or what take returned.
  */
 long ring__take(struct ring *ring, uint64_t until, record_fn take, void *data);
