@@ -223,7 +223,7 @@ static __always_inline __u32 send_stack(struct unwind *walk, __u64 pid_tgid, __u
 static __always_inline void fill_walk(struct wire_walk *record, struct pt_regs *ctx, __u32 room,
 				      __u32 id)
 {
-	__u32 at;
+	__u32 at, step;
 
 	record->id = id;
 	record->regs[3] = ctx->bx;
@@ -234,10 +234,14 @@ static __always_inline void fill_walk(struct wire_walk *record, struct pt_regs *
 	record->regs[14] = ctx->r14;
 	record->regs[15] = ctx->r15;
 	record->regs[16] = ctx->ip;
-	/* A read that crosses the end of the stack's mapping fails whole. */
+	/* A read that crosses into a page that is not there fails whole: up to there in halves. */
 	for (at = 0; at < room; at += STACK_STEP)
 		if (bpf_probe_read_user(record->stack + at, STACK_STEP, (void *)(ctx->sp + at)))
 			break;
+	if (at < room)
+		for (step = STACK_STEP / 2; step >= sizeof(__u64); step /= 2)
+			if (!bpf_probe_read_user(record->stack + at, step, (void *)(ctx->sp + at)))
+				at += step;
 	record->stack_len = at;
 }
 

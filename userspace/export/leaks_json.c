@@ -70,6 +70,7 @@ static void write_entry(const struct leak *entry, struct json *json)
 	json__uint(json, "blocks", entry->blocks);
 	json__uint(json, "oldest_ns", entry->oldest_ns);
 	json__uint(json, "newest_ns", entry->newest_ns);
+	json__bool(json, "cut", entry->cut);
 	json__array(json, "frames");
 	for (uint32_t i = 0; i < entry->nr_frames; i++)
 		write_frame(&entry->frames[i], json);

@@ -86,7 +86,10 @@ static int load_kind(struct engine *engine, enum link_kind kind)
 	skeleton->rodata->cfg_wake_bytes = engine->config.ring_bytes / 8;
 	skeleton->rodata->cfg_stop_bytes =
 		engine->config.lossless ? engine->config.ring_bytes / 2 : 0;
-	skeleton->rodata->cfg_walk_bytes = engine->config.ring_bytes / 4;
+	/* Walks may be shipped as long as ordinary records have room: in lossless mode the target
+	 * stops before that ends. */
+	skeleton->rodata->cfg_walk_bytes =
+		engine->config.ring_bytes / 4 * (engine->config.lossless ? 3 : 1);
 	skeleton->rodata->cfg_plain_loop = engine->config.plain_loop;
 	skeleton->rodata->cfg_check_stacks = engine->config.check_stacks;
 	if (getrandom(&seed, sizeof(seed), 0) == sizeof(seed))

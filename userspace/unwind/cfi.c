@@ -7,7 +7,24 @@
 
 #include <errno.h>
 
+#include "base/util.h"
 #include "unwind/cfi_internal.h"
+
+#define ENTRY_BYTES 64
+
+/* Where the kernel starts a program or its loader nobody has called: the loader's has no unwind
+ * information to say so (glibc sysdeps/x86_64/dl-machine.h), and all constructors run under it. */
+static void add_entry(const struct cfi_elf *file, struct rows_builder *builder)
+{
+	static const struct unwind_rule end = { .cfa = UNWIND_CFA_END };
+	uint64_t entry = cfi_elf__entry(file), next;
+
+	if (!entry)
+		return;
+	next = rows_builder__next(builder, entry - 1);
+	if (next > entry)
+		rows_builder__add(builder, entry, min(entry + ENTRY_BYTES, next), &end);
+}
 
 /* fd: -1 for an image. */
 static struct unwind_table *compile(struct cfi_elf *file, int fd, const char **problem)
@@ -31,6 +48,8 @@ static struct unwind_table *compile(struct cfi_elf *file, int fd, const char **p
 	}
 	if (any && fd >= 0)
 		cfi_v8__add(fd, file->code, file->nr_code, builder);
+	if (any && fd >= 0)
+		add_entry(file, builder);
 	if (any)
 		table = rows_builder__finish(builder);
 	rows_builder__free(builder);

@@ -191,3 +191,10 @@ int cfi_elf__debug_frame(struct cfi_elf *file, struct cfi_section *section)
 	*section = (struct cfi_section){ .is_debug_frame = true };
 	return find_section(file, ".debug_frame", section);
 }
+
+uint64_t cfi_elf__entry(const struct cfi_elf *file)
+{
+	GElf_Ehdr header;
+
+	return gelf_getehdr(file->elf, &header) ? header.e_entry : 0;
+}

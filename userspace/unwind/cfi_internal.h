@@ -55,6 +55,8 @@ void cfi_elf__close(struct cfi_elf *file);
 /* The section lives as long as file. 0, -ENODATA (it has none) or -EINVAL (it cannot be read). */
 int cfi_elf__eh_frame(struct cfi_elf *file, struct cfi_section *section);
 int cfi_elf__debug_frame(struct cfi_elf *file, struct cfi_section *section);
+/* Link-time address where the kernel starts the file; 0: nowhere. */
+uint64_t cfi_elf__entry(const struct cfi_elf *file);
 
 /* A canonical frame address, as one rule has it. */
 struct cfi_cfa {
