@@ -1,5 +1,5 @@
 # Benchmarks: figures to look at, not tests. Need root for the probes.
-BENCH := $(addprefix $(O)/bench/,floor recording pairs-fp pairs-nofp)
+BENCH := $(addprefix $(O)/bench/,floor parts tables recording modules pairs-fp pairs-nofp)
 
 $(O)/bench/%.bpf.o: tests/bench/%.bpf.c $(O)/flags
 	$(call msg,BPF,$<)
@@ -7,7 +7,8 @@ $(O)/bench/%.bpf.o: tests/bench/%.bpf.c $(O)/flags
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(O)/bench/floor: $(O)/bench/floor.skel.h
-$(O)/bench/floor $(O)/bench/recording: $(O)/bench/%: tests/bench/%.c $(LIBRARY) $(O)/flags
+$(O)/bench/parts: $(O)/bench/parts.skel.h
+$(addprefix $(O)/bench/,floor parts tables recording): $(O)/bench/%: tests/bench/%.c $(LIBRARY) $(O)/flags
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIBRARY) $(LIBS)
@@ -19,6 +20,11 @@ $(O)/bench/pairs-fp $(O)/bench/pairs-nofp: tests/bench/pairs.c
 	$(call msg,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g -Wall $(PAIRS_FLAGS) -o $@ $<
+
+$(O)/bench/modules: tests/bench/modules.c
+	$(call msg,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O2 -g -Wall -pthread -o $@ $< -ldl
 
 .PHONY: bench
 bench: $(O)/heaptap $(BENCH) ## as root: measure speed and memory against the targets

@@ -15,52 +15,25 @@ import sys
 import tempfile
 import time
 
+from common import Failed, Pairs, Program, print_head, print_row
+from unwinding import bench_attach, bench_parts, bench_tables
+
 EVENTS = 10_000_000
 PAIRS = {"native": 100_000, "floor": 10_000, "first": 2_000, "heaptap": 10_000}
 SLICES = 8
+# Heaptap / floor at most, by depth.
+TARGETS = {5: 1.4, 20: 1.6, 60: 2.5}
 
 
-class Failed(Exception):
-    """Something did not run; the text is a sentence."""
-
-
-class Pairs:
-    """The workload: pairs of malloc and free, as many as it is told."""
-
-    def __init__(self, build, variant, depth):
-        self.process = subprocess.Popen(
-            [f"{build}/bench/pairs-{variant}", str(depth)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.pid = self.process.pid
-        # One processor, so that its caches are warm: which one does not matter.
-        os.sched_setaffinity(self.pid, {max(os.sched_getaffinity(0))})
-
-    def run(self, pairs):
-        """CPU time of one pair, in ns."""
-        self.process.stdin.write(f"{pairs}\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise Failed(f"the workload died with status {self.process.wait()}")
-        return float(line)
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-
-class Floor:
+class Floor(Program):
     """Empty programs on the instructions heaptap chooses, or on the first ones."""
 
     def __init__(self, build, pid, where):
-        self.process = subprocess.Popen(
-            [f"{build}/bench/floor", str(pid), where],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        if not self.process.stdout.readline().startswith("ready"):
-            raise Failed(self.process.communicate()[1].strip())
+        super().__init__(build, "floor", pid, where)
+        self.read()
 
     def detach(self):
-        self.process.communicate()
+        self.end()
         return True
 
 
@@ -95,19 +68,6 @@ class Heaptap:
         if status:
             raise Failed(f"heaptap ended with status {status}: {self.said()}")
         return "lost" not in self.said()
-
-
-def print_head():
-    print(f"{'':58}{'measured':>12}{'target':>12}")
-
-
-def print_row(name, value, unit, target=None, at_most=True):
-    text = f"{value:.2f}" if value < 10 else f"{value:.0f}"
-    bound = verdict = ""
-    if target is not None:
-        bound = f"{'<=' if at_most else '>='} {target:g} {unit}".rstrip()
-        verdict = "ok" if (value <= target) == at_most or value == target else "not ok"
-    print(f"{name:58}{text + ' ' + unit:>12}{bound:>12}  {verdict}".rstrip(), flush=True)
 
 
 def attach(build, pairs, kind, native_ns):
@@ -154,11 +114,14 @@ def bench_pairs(build, variant, depth, rounds, with_first):
                   median(lambda ns: ns["first"]), "ns")
     print_row("  heaptap record", median(lambda ns: ns["heaptap"]), "ns")
     print_row("  heaptap / floor", median(lambda ns: ns["heaptap"] / ns["floor"]), "x",
-              1.4 if depth == 5 else None)
+              TARGETS[depth])
     if with_first:
         print_row("  time added: first instructions / heaptap", first_added_to("heaptap"), "x",
                   10, at_most=False)
         print_row("  time added: first instructions / floor", first_added_to("floor"), "x")
+    else:
+        bench_parts(build, depth, max(3, rounds // 3),
+                    median(lambda ns: ns["floor"] - ns["native"]))
 
 
 def make_recording(build, directory, kind):
@@ -212,7 +175,10 @@ def main():
     with tempfile.TemporaryDirectory(dir=build) as directory:
         for bench in (lambda: bench_pairs(build, "fp", 5, rounds, True),
                       lambda: bench_pairs(build, "nofp", 5, rounds, True),
-                      lambda: bench_pairs(build, "nofp", 30, rounds, False),
+                      lambda: bench_pairs(build, "nofp", 20, rounds, False),
+                      lambda: bench_pairs(build, "nofp", 60, rounds, False),
+                      lambda: bench_tables(build),
+                      lambda: bench_attach(build, directory, rounds),
                       lambda: bench_reading(build, directory),
                       lambda: bench_memory(build, directory)):
             try:

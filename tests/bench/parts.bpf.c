@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* heaptap's programs, and one that does their work only up to a chosen part of it. */
+#include "heaptap.bpf.c"
+
+/* The last part that is done: the order of parts.c. */
+enum { PART_NOTHING, PART_CALL, PART_WALK, PART_INTERN, PART_RECORDS };
+const volatile __u32 cfg_last_part = PART_RECORDS;
+
+/* Those of leave_alloc and intern_stack, for stacks that can be walked. */
+static __always_inline void leave_parts(struct pt_regs *ctx)
+{
+	struct thread *thread = this_thread(0);
+	struct walk_context context;
+	struct stack_key key;
+	__u32 id = 1;
+
+	if (!thread || thread->call.sp + 8 != ctx->sp)
+		return;
+	thread->call.sp = 0;
+	if (cfg_last_part < PART_WALK)
+		return;
+	context.walk = &thread->walk;
+	context.memo = &thread->memo;
+	unwind__begin(context.walk, ctx->ip, ctx->sp, ctx->bp, 1);
+	if (!walk_with_memo(&context))
+		hash_stack(context.walk, &key);
+	else
+		key = thread->memo.frames[thread->memo.first & (MEMO_FRAMES - 1)].hash;
+	if (cfg_last_part < PART_INTERN)
+		return;
+	if (!bpf_map_lookup_elem(&stacks, &key))
+		bpf_map_update_elem(&stacks, &key, &id, BPF_ANY);
+}
+
+SEC("uprobe")
+int parts(struct pt_regs *ctx)
+{
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+	bool allocates = PROBE_ROLE(cookie) == PROBE_ROLE_RETURNING;
+
+	if (cfg_last_part == PART_NOTHING)
+		return allocates ? WATCH_RETURN : SKIP_RETURN;
+	if (bpf_session_is_return()) {
+		if (cfg_last_part < PART_RECORDS)
+			leave_parts(ctx);
+		else
+			leave_alloc(ctx);
+		return 0;
+	}
+	if (!allocates && cfg_last_part < PART_RECORDS)
+		return SKIP_RETURN;
+	return enter_any(ctx);
+}
