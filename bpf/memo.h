@@ -28,9 +28,9 @@ struct memo_scratch {
 
 struct memo {
 	__u32 first; /* index of the innermost frame; MEMO_FRAMES: there is none */
-	__u32 tables; /* value of ranges_view when it was made */
-	__u32 epoch; /* of address_epoch */
+	__u32 tables; /* the walk's generation of them */
 	__u32 joined; /* index where the walk under way meets the last one */
+	__u32 next; /* where it may */
 	struct memo_frame frames[MEMO_FRAMES];
 	struct memo_scratch scratch[MEMO_FRAMES];
 };
@@ -60,18 +60,17 @@ static __always_inline void memo__forget(struct memo *memo)
 static __always_inline int memo__meets(struct memo *memo, const struct unwind *walk)
 {
 	const struct memo_frame *frame;
-	__u32 at = 0;
+	__u32 at = memo->next;
 
-	/* The last frame not above sp; those in front of the first count as below. No branches. */
-	for (__u32 step = MEMO_FRAMES / 2; step; step /= 2) {
-		__u32 index = (at + step) & (MEMO_FRAMES - 1);
-		__u64 below = ((__u64)index - memo->first) >> 63;
-
-		at += step * (__u32)(below | unwind__not_above(memo->frames[index].sp, walk->sp));
+	/* Both go outwards. Where their frames are of other sizes this falls back, and catches up. */
+	for (int i = 0; i < 2; i++) {
+		at += 1 - unwind__not_above(walk->sp, memo->frames[at & (MEMO_FRAMES - 1)].sp);
+		at -= at / MEMO_FRAMES; /* not past the last */
 	}
+	memo->next = at;
 	at &= MEMO_FRAMES - 1;
 	frame = &memo->frames[at];
-	if (at < memo->first || frame->sp != walk->sp || frame->pc != walk->pc ||
+	if (frame->sp != walk->sp || at < memo->first || frame->pc != walk->pc ||
 	    frame->bp != walk->bp)
 		return 0;
 	memo->joined = at;

@@ -29,8 +29,6 @@ const volatile __u64 cfg_walk_bytes = 0;
 const volatile bool cfg_check_stacks = false;
 
 __u32 last_stack_id;
-/* Changes when code addresses get a new meaning (exec): the stacks known so far are then unknown. */
-__u32 address_epoch;
 __u64 nr_stacks_not_kept; /* sent again each time, because the table was full */
 
 /* Makes a new kernel walk like an old one, for testing. */
@@ -143,8 +141,7 @@ static __always_inline void remember(struct walk_context *context)
 		memo->frames[memo->joined & (MEMO_FRAMES - 1)].bp_at = walk->bp_at;
 	bpf_loop(MEMO_FRAMES, remember_frame, context, 0);
 	memo->first = memo->joined - walk->nr_frames;
-	memo->tables = ranges_view;
-	memo->epoch = address_epoch;
+	memo->tables = walk->generation;
 }
 
 /*
@@ -156,8 +153,9 @@ static __always_inline int walk_with_memo(struct walk_context *context)
 	struct unwind *walk = context->walk;
 	struct memo *memo = context->memo;
 
-	if (memo->tables != ranges_view || memo->epoch != address_epoch)
+	if (memo->tables != walk->generation)
 		memo__forget(memo);
+	memo->next = memo->first < MEMO_FRAMES ? memo->first : MEMO_FRAMES - 1;
 	bpf_loop(WIRE_MAX_FRAMES + 1, walk_on, context, 0);
 	if (walk->status == UNWIND_JOINED) {
 		if (join_memo(context)) {
@@ -294,7 +292,7 @@ static __always_inline __u32 intern_stack(struct pt_regs *ctx, struct unwind *wa
 	__u32 *known, id;
 	int in_memo = 0;
 
-	unwind__begin(walk, ctx->ip, ctx->sp, ctx->bp, 1);
+	unwind__begin(walk, NULL, ctx->ip, ctx->sp, ctx->bp, 1);
 	if (!cfg_plain_loop && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop))
 		in_memo = walk_with_memo(&context);
 	else

@@ -3,6 +3,8 @@
  * The walker: from registers and unwind tables to return addresses. Pure but for what includes it
  * defines first, so that it also compiles natively and is tested on captured memory:
  *
+ *   uint32_t unwind__generation(void *env);
+ *       another number whenever an address may have got another rule; never 0
  *   const struct unwind_ranges *unwind__ranges(void *env);
  *   const struct unwind_module *unwind__module(void *env, uint32_t number);
  *   const struct unwind_block *unwind__block(void *env, uint32_t number);
@@ -22,7 +24,15 @@
 #include "wire.h"
 
 /* Stack memory is read in pieces of so many bytes: a read costs about the same whatever its size. */
-#define UNWIND_PIECE 512
+#define UNWIND_PIECE 1024
+
+/* Programs return to few places: with the rules found last at hand, most frames need no search. */
+#define UNWIND_CACHE_BITS 7
+struct unwind_cached {
+	uint64_t address;
+	struct unwind_rule rule;
+	uint32_t generation; /* in which the rule was found */
+};
 
 struct unwind {
 	uint64_t pc, sp, bp;
@@ -31,6 +41,7 @@ struct unwind {
 	uint32_t is_return;	/* pc is a return address: its call is in front of it */
 	uint32_t bp_lost;	/* bp is not known */
 	uint64_t bp_at;		/* where this frame's bp was read; 0: it was carried over */
+	uint32_t generation;	/* of the tables at the beginning */
 	uint32_t irregular;	/* a step was not by return address and saved rbp alone */
 	/* The mapping of the frame before: the next is often in it, too. */
 	uint64_t start, end, bias;
@@ -41,6 +52,8 @@ struct unwind {
 	/* The result, built in place as it goes over the wire; one frame is room for the verifier. */
 	struct wire_stack record;
 	uint64_t frames[WIRE_MAX_FRAMES + 1];
+	/* Stays from walk to walk; zeroed before the first. */
+	struct unwind_cached cache[1 << UNWIND_CACHE_BITS];
 };
 
 _Static_assert((WIRE_MAX_FRAMES & (WIRE_MAX_FRAMES + 1)) == 0, "used as a mask");
@@ -255,14 +268,55 @@ static __always_inline int unwind__leave_trampoline(struct unwind *walk, void *e
 	return unwind__find_range(walk, env, original - 1);
 }
 
+static __always_inline struct unwind_cached *unwind__cached(struct unwind *walk, uint64_t address)
+{
+	return &walk->cache[address * 0x9e3779b97f4a7c15ull >> (64 - UNWIND_CACHE_BITS)];
+}
+
+static __always_inline void unwind__append(struct unwind *walk)
+{
+	walk->frames[walk->nr_frames & WIRE_MAX_FRAMES] = walk->pc;
+	walk->nr_frames++;
+}
+
+/* Puts the rule of the frame's pc into the cache; anything but UNWIND_GOING: there is none. */
+static __always_inline uint32_t unwind__fetch_rule(struct unwind *walk, void *env)
+{
+	uint64_t lookup = walk->pc - walk->is_return;
+	const struct unwind_rule *rule;
+	struct unwind_cached *cached;
+
+	if (!unwind__find_range(walk, env, lookup)) {
+		if (!unwind__leave_trampoline(walk, env))
+			return UNWIND_UNKNOWN;
+		lookup = walk->pc - walk->is_return;
+	}
+	cached = unwind__cached(walk, lookup);
+	if (walk->module == UNWIND_MODULE_JIT) {
+		cached->rule = (struct unwind_rule){ .cfa = UNWIND_CFA_JIT };
+	} else {
+		rule = unwind__find_rule(walk, env, lookup);
+		if (!rule) {
+			unwind__append(walk);
+			return walk->module == UNWIND_MODULE_UNKNOWN ? UNWIND_UNKNOWN : UNWIND_GAP;
+		}
+		cached->rule = *rule;
+	}
+	cached->address = lookup;
+	cached->generation = walk->generation;
+	return UNWIND_GOING;
+}
+
 /*
  * From one frame to its caller: appends the pc, then moves to the caller's registers. Returns the
  * status; anything but UNWIND_GOING ends the walk.
  */
 static __always_inline uint32_t unwind__step(struct unwind *walk, void *env)
 {
-	const struct unwind_rule *rule;
 	uint64_t lookup = walk->pc - walk->is_return;
+	struct unwind_cached *cached = unwind__cached(walk, lookup);
+	const struct unwind_rule *rule;
+	uint32_t status;
 
 	if (!walk->pc) {
 		walk->irregular = 1;
@@ -270,30 +324,30 @@ static __always_inline uint32_t unwind__step(struct unwind *walk, void *env)
 	}
 	if (walk->nr_frames >= WIRE_MAX_FRAMES)
 		return UNWIND_CUT;
-	if (!unwind__find_range(walk, env, lookup)) {
-		if (!unwind__leave_trampoline(walk, env))
-			return UNWIND_UNKNOWN;
-		lookup = walk->pc - walk->is_return;
+	if (cached->address != lookup || cached->generation != walk->generation) {
+		status = unwind__fetch_rule(walk, env);
+		if (status != UNWIND_GOING)
+			return status;
+		/* A trampoline's pc has been replaced. */
+		cached = unwind__cached(walk, walk->pc - walk->is_return);
 	}
-	walk->frames[walk->nr_frames & WIRE_MAX_FRAMES] = walk->pc;
-	walk->nr_frames++;
-	if (walk->module == UNWIND_MODULE_JIT)
-		return unwind__step_frame_pointer(walk, env);
-	rule = unwind__find_rule(walk, env, lookup);
-	if (!rule)
-		return walk->module == UNWIND_MODULE_UNKNOWN ? UNWIND_UNKNOWN : UNWIND_GAP;
+	rule = &cached->rule;
+	unwind__append(walk);
 	if (rule->cfa == UNWIND_CFA_END)
 		return UNWIND_COMPLETE;
 	if (rule->cfa == UNWIND_CFA_SIGNAL)
 		return unwind__step_signal(walk, env);
+	if (rule->cfa == UNWIND_CFA_JIT)
+		return unwind__step_frame_pointer(walk, env);
 	if (rule->cfa == UNWIND_CFA_NONE)
 		return rule->rbp == UNWIND_RBP_LOST ? UNWIND_UNKNOWN : UNWIND_GAP;
 	return unwind__step_rule(walk, env, rule);
 }
 
-static __always_inline void unwind__begin(struct unwind *walk, uint64_t pc, uint64_t sp,
+static __always_inline void unwind__begin(struct unwind *walk, void *env, uint64_t pc, uint64_t sp,
 					  uint64_t bp, uint32_t is_return)
 {
+	walk->generation = unwind__generation(env);
 	walk->pc = pc;
 	walk->sp = sp;
 	walk->bp = bp;

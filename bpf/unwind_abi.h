@@ -24,6 +24,7 @@ enum {
 	UNWIND_CFA_PLT = 5,	  /* rsp + 8 + ((pc & 15) >= 11 ? 8 : 0), binutils' lazy PLT entries */
 	UNWIND_CFA_SIGNAL = 6,	  /* the caller's registers are in the signal frame at rsp */
 	UNWIND_CFA_END = 7,	  /* the outermost frame: nobody called it */
+	UNWIND_CFA_JIT = 8,	  /* by the frame pointer; the walker's own, of UNWIND_MODULE_JIT */
 };
 
 /* Where the caller's rbp is. The return address is always at CFA - 8 (x86-64 psABI). */

@@ -47,6 +47,13 @@ struct {
 
 /* Counts the loader's changes of the tables; its last bit tells which view of the ranges is whole. */
 __u32 ranges_view;
+/* Counts how often all addresses got a new meaning (exec): the stacks known so far are then unknown. */
+__u32 address_epoch;
+
+static __always_inline __u32 unwind__generation(void *env)
+{
+	return ranges_view + (address_epoch << 20);
+}
 
 static __always_inline const struct unwind_ranges *unwind__ranges(void *env)
 {

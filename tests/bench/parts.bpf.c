@@ -21,7 +21,7 @@ static __always_inline void leave_parts(struct pt_regs *ctx)
 		return;
 	context.walk = &thread->walk;
 	context.memo = &thread->memo;
-	unwind__begin(context.walk, ctx->ip, ctx->sp, ctx->bp, 1);
+	unwind__begin(context.walk, NULL, ctx->ip, ctx->sp, ctx->bp, 1);
 	if (!walk_with_memo(&context))
 		hash_stack(context.walk, &key);
 	else

@@ -29,6 +29,11 @@ static struct {
 	size_t stack_len;
 } process;
 
+static uint32_t unwind__generation(void *env)
+{
+	return 1;
+}
+
 static const struct unwind_ranges *unwind__ranges(void *env)
 {
 	return &process.ranges;
@@ -208,12 +213,11 @@ static void walk_all(struct unwind *walk)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct unwind *walk = xmalloc(sizeof(*walk));
+	struct unwind *walk = xcalloc(1, sizeof(*walk));
 	struct input input = { data, size };
-
 	uint64_t pc = word(&input), sp = word(&input), bp = word(&input);
 
-	unwind__begin(walk, pc, sp, bp, byte(&input) & 1);
+	unwind__begin(walk, NULL, pc, sp, bp, byte(&input) & 1);
 	process.trampoline_slot = word(&input);
 	process.original_return = word(&input);
 	read_ranges(&input);

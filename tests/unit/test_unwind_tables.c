@@ -38,7 +38,7 @@ static void map_table(const struct unwind_table *table)
 	unwind_tables__map(&fixture.tables, BIAS, BIAS + (8ull << 30), 0,
 			   unwind_tables__add(&fixture.tables, table));
 	unwind_tables__publish(&fixture.tables);
-	unwind__begin(&walk, 0, 0, 0, 0);
+	unwind__begin(&walk, &fixture, 0, 0, 0, 0);
 }
 
 static void expect_rule_of(const struct unwind_table *table, uint64_t vaddr)
@@ -121,7 +121,7 @@ static void no_room_for_rows(void **state)
 	assert_int_equal(unwind_tables__add(&fixture.tables, large), UNWIND_MODULE_UNKNOWN);
 	unwind_tables__map(&fixture.tables, BIAS, BIAS + (8ull << 30), 0, module);
 	unwind_tables__publish(&fixture.tables);
-	unwind__begin(&walk, 0, 0, 0, 0);
+	unwind__begin(&walk, &fixture, 0, 0, 0, 0);
 	expect_rules_of(small);
 	unwind_table__free(small);
 	unwind_table__free(large);
@@ -134,7 +134,7 @@ static struct unwind known;
 static void publish(void)
 {
 	unwind_tables__publish(&fixture.tables);
-	unwind__begin(&known, 0, 0, 0, 0);
+	unwind__begin(&known, &fixture, 0, 0, 0, 0);
 }
 
 /* The module at an address; -1: no mapping. From scratch, and with what was found last. */
@@ -142,7 +142,7 @@ static int64_t module_at(uint64_t address)
 {
 	int found = unwind__find_range(&known, &fixture, address);
 
-	unwind__begin(&walk, 0, 0, 0, 0);
+	unwind__begin(&walk, &fixture, 0, 0, 0, 0);
 	assert_int_equal(unwind__find_range(&walk, &fixture, address), found);
 	if (!found)
 		return -1;

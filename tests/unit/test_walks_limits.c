@@ -130,6 +130,27 @@ static void over_trampolines(void **state)
 	assert_int_equal(walk.nr_frames, 0);
 }
 
+/* Rules found once are used again, but not when the tables have changed meanwhile. */
+static void rules_at_hand(void **state)
+{
+	static struct unwind kept;
+
+	map_code();
+	memset(stack, 0, sizeof(stack));
+	stack[0] = in(LAST);
+	for (int i = 0; i < 3; i++) {
+		unwind__begin(&kept, &fixture, in(PLAIN), STACK, 0, 1);
+		while (kept.status == UNWIND_GOING)
+			kept.status = unwind__step(&kept, &fixture);
+		assert_int_equal(kept.status, i < 2 ? UNWIND_COMPLETE : UNWIND_UNKNOWN);
+		assert_int_equal(kept.nr_frames, 2);
+		unwind_tables__map(&fixture.tables, CODE + 0x100, CODE + 0x200, 0,
+				   UNWIND_MODULE_UNKNOWN);
+		if (i == 1)
+			unwind_tables__publish(&fixture.tables);
+	}
+}
+
 /* A call that is the last instruction of its function returns to the next one, or past the mapping.
  */
 static void return_addresses_at_borders(void **state)
@@ -169,6 +190,7 @@ int main(void)
 		TEST(near_the_end_of_memory),
 		TEST(at_odd_addresses),
 		TEST(over_trampolines),
+		TEST(rules_at_hand),
 		TEST(return_addresses_at_borders),
 	};
 

@@ -37,6 +37,11 @@ static struct fixture {
 	uint64_t hijacked_slot, original_return;
 } fixture;
 
+static uint32_t unwind__generation(void *env)
+{
+	return ((const struct fixture *)env)->current_view;
+}
+
 static const struct unwind_ranges *unwind__ranges(void *env)
 {
 	const struct fixture *of = env;
@@ -94,7 +99,7 @@ static inline void walk_from(uint64_t pc, uint64_t sp, uint64_t bp, bool is_retu
 {
 	memset(&walk, 0xee, sizeof(walk));
 	fixture.nr_reads = 0;
-	unwind__begin(&walk, pc, sp, bp, is_return);
+	unwind__begin(&walk, &fixture, pc, sp, bp, is_return);
 	for (int steps = 0; walk.status == UNWIND_GOING; steps++) {
 		/* As often as the kernel's loop. */
 		assert_true(steps <= WIRE_MAX_FRAMES);

@@ -13,6 +13,11 @@ struct walk_env {
 	const struct wire_walk *record;
 };
 
+static uint32_t unwind__generation(void *env)
+{
+	return *((struct walk_env *)env)->tables->current_view;
+}
+
 static const struct unwind_ranges *unwind__ranges(void *env)
 {
 	const struct unwind_tables *tables = ((struct walk_env *)env)->tables;
@@ -79,7 +84,7 @@ static void walk_by_tables(struct walks *walks, const struct wire_walk *record, 
 {
 	struct walk_env env = { .tables = walks->tables, .record = record };
 
-	unwind__begin(walk, record->regs[PC], record->regs[RSP], record->regs[RBP], 1);
+	unwind__begin(walk, &env, record->regs[PC], record->regs[RSP], record->regs[RBP], 1);
 	while (walk->status == UNWIND_GOING)
 		walk->status = unwind__step(walk, &env);
 	walks->counts.by_tables += walk->status == UNWIND_COMPLETE;
