@@ -58,13 +58,15 @@ struct unwind {
 
 _Static_assert((WIRE_MAX_FRAMES & (WIRE_MAX_FRAMES + 1)) == 0, "used as a mask");
 
-/* 1 when a <= b, without a branch (both below 2^63). */
+/* 1 when a <= b, without a branch (both below 2^63): hidden from the compiler, or it makes one. */
 static __always_inline uint64_t unwind__not_above(uint64_t a, uint64_t b)
 {
-	uint64_t difference = b - a;
+	uint64_t above = b - a;
 
-	__asm__ volatile("" : "+r"(difference)); /* or clang makes it a branch where it can */
-	return 1 - (difference >> 63);
+	__asm__ volatile("" : "+r"(above));
+	above >>= 63;
+	__asm__ volatile("" : "+r"(above));
+	return 1 - above;
 }
 
 /* Moves the walk's current mapping to the one that holds address. 0 when there is none. */
