@@ -101,6 +101,15 @@ def _():
         same(done.stdout.split("\n"), plain.split("\n"), f"the command's surroundings, {options}")
 
 
+@test("a command inherits limits and signals as heaptap found them")
+def _():
+    show = ("ulimit -n; grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status")
+    command = ["bash", "-c", f"trap '' HUP; ulimit -Sn 200; exec \"$@\"", "bash"]
+    alone = run([*command, "bash", "-c", show]).expect(0).stdout
+    watched = run([*command, HEAPTAP, "leaks", "-o", temp(), "--", "bash", "-c", show]).expect(0).stdout
+    same(watched, alone, "limits and signals")
+
+
 @test("started with SIGCHLD ignored")
 def _():
     ignore = ["python3", "-c", "import os, signal, sys; signal.signal(signal.SIGCHLD, "

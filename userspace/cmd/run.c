@@ -30,16 +30,20 @@ static void note_signal(int signal)
 		terminated = 1;
 }
 
-/* A second Ctrl-C, while names are looked up, ends the program as usual. */
+/*
+ * A second Ctrl-C, while names are looked up, ends the program as usual. What is ignored stays so (nohup,
+ * a job in the background): a launched command inherits that, but not a handler.
+ */
 static void catch_signals(bool launched)
 {
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 	struct sigaction action = { .sa_handler = note_signal,
 				    .sa_flags = launched ? 0 : (int)SA_RESETHAND };
+	struct sigaction before;
 
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		if (!sigaction(signals[i], NULL, &before) && before.sa_handler != SIG_IGN)
+			sigaction(signals[i], &action, NULL);
 }
 
 static int module_fd(void *data, uint32_t module)
@@ -72,6 +76,7 @@ int run__open(struct run *run, const struct options *options)
 	};
 
 	*run = (struct run){ .options = options, .count_heap = true };
+	catch_signals(launched);
 	if (options->file) {
 		run->source = file_source__open(options->file);
 	} else if (launched) {
@@ -81,8 +86,8 @@ int run__open(struct run *run, const struct options *options)
 	}
 	if (!run->source)
 		return -EIO;
-	/* Not before the launch: a command must not inherit an ignored SIGPIPE. */
-	catch_signals(launched);
+	/* Not before the launch: a command must not inherit it. */
+	signal(SIGPIPE, SIG_IGN);
 	run->model = model__new(&sym_options);
 	run->model->module_fd = module_fd;
 	run->model->perf_map_fd = perf_map_fd;

@@ -339,7 +339,6 @@ static struct bpf_source *new_source(const struct bpf_source_config *config)
 	jitmap__init(&self->jitmap);
 	self->child_status = -1;
 	self->epoll = epoll_create1(EPOLL_CLOEXEC);
-	raise_file_limit();
 	if (engine__open(&self->engine, config)) {
 		close_source(&self->source);
 		return NULL;
@@ -388,6 +387,7 @@ struct source *bpf_source__attach(const struct bpf_source_config *config, pid_t 
 		return NULL;
 	}
 	self->target = target;
+	raise_file_limit();
 	mappings__init(&self->mappings, &self->engine, &self->queue, &self->walks, pid);
 	jitmap__note(&self->jitmap, &self->target);
 	send_target(self);
@@ -443,6 +443,7 @@ struct source *bpf_source__launch(const struct bpf_source_config *config, char *
 		return NULL;
 	}
 	self->child = launch.pid;
+	raise_file_limit(); /* not before: the command would inherit it */
 	err = target__open(launch.pid, &self->target);
 	if (!err) {
 		mappings__init(&self->mappings, &self->engine, &self->queue, &self->walks,
