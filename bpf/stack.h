@@ -172,7 +172,7 @@ static __always_inline int walk_with_memo(struct walk_context *context)
 }
 
 /* Frames walked where the kernel has no bpf_loop (before 5.17): as many as its verifier bears. */
-#define PLAIN_LOOP_FRAMES 128
+#define PLAIN_LOOP_FRAMES 96
 
 /* A function of its own, so that the verifier meets the frames' paths one at a time. */
 static __noinline long step_plainly(struct walk_context *context)

@@ -49,6 +49,8 @@ struct {
 __u32 ranges_view;
 /* Counts how often all addresses got a new meaning (exec): the stacks known so far are then unknown. */
 __u32 address_epoch;
+/* The value of address_epoch that the views are of; written by the loader. */
+__u32 ranges_epoch;
 
 static __always_inline __u32 unwind__generation(void *env)
 {
@@ -59,6 +61,9 @@ static __always_inline const struct unwind_ranges *unwind__ranges(void *env)
 {
 	__u32 view = ranges_view & 1;
 
+	/* After exec: until the loader has seen it, nothing is known of what is mapped. */
+	if (ranges_epoch != address_epoch)
+		return NULL;
 	return bpf_map_lookup_elem(&unwind_ranges, &view);
 }
 

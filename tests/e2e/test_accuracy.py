@@ -108,8 +108,12 @@ def judge(name, stderr, at_least):
     check(found["equal"] + found["agreeing"] >= RIGHT * checked, f"too many are cut: {found}")
     # Where the tables know nothing libdwfl knows nothing, and agrees. One such stack is common: the
     # C++ library's constructors are called by ld.so's _start, which tells nobody of its frame.
+    # V8 compiled much of some builds of node without unwind information, and without symbols.
     ended = figures(STATS, stderr)
-    check(ended["gap"] + ended["lost"] <= 1 + (1 - RIGHT) * checked, f"too many end early: {ended}")
+    note(f"{name}: {ended}")
+    check(name == "node" or
+          ended["gap"] + ended["lost"] <= 1 + (1 - RIGHT) * checked,
+          f"too many end early: {ended}")
 
 
 def command(*argv):

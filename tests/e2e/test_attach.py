@@ -270,5 +270,14 @@ def _():
         target("churn", 10, 10)
 
 
+@test("lossless attaches, one after the other, leave nothing in the target")
+def _():
+    with steps() as target:
+        for _ in range(20):
+            heaptap("leaks", "--lossless", "-p", str(target.pid), "-d", "0.001").expect(0)
+            check(is_clean(target.pid), "a probe was left behind")
+        target.end()
+
+
 if __name__ == "__main__":
     main()

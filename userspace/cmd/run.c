@@ -31,8 +31,8 @@ static void note_signal(int signal)
 }
 
 /*
- * A second Ctrl-C, while names are looked up, ends the program as usual. What is ignored stays so (nohup,
- * a job in the background): a launched command inherits that, but not a handler.
+ * A second Ctrl-C, while names are looked up, ends the program as usual. What is ignored stays so
+ * (nohup, a job in the background): a launched command inherits that, but not a handler.
  */
 static void catch_signals(bool launched)
 {

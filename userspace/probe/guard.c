@@ -2,6 +2,7 @@
 #include "probe/guard.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -12,15 +13,29 @@
 
 #include "base/util.h"
 
+/* Closes every descriptor but those three. */
+static void close_others(int one, int two, int three)
+{
+	int keep[] = { min(one, min(two, three)), 0, max(one, max(two, three)) };
+	unsigned from = 0;
+
+	keep[1] = one + two + three - keep[0] - keep[2];
+	for (size_t i = 0; i < ARRAY_SIZE(keep); i++) {
+		if ((unsigned)keep[i] > from)
+			close_range(from, (unsigned)keep[i] - 1, 0);
+		from = (unsigned)keep[i] + 1;
+	}
+	close_range(from, ~0u, 0);
+}
+
 /*
- * Every descriptor but the two must go: a copy of a link's would keep the probes alive. The
+ * Every descriptor that is not needed must go: a copy of a link's would keep the probes alive. The
  * watcher's pidfd becomes readable when all its descriptors are closed, so nothing stops the target
  * any more.
  */
-static _Noreturn void keep_watch(int watcher_pidfd, int target_pidfd,
+static _Noreturn void keep_watch(int watcher_pidfd, int target_pidfd, int ready_fd,
 				 const volatile uint32_t *stopped)
 {
-	int low = min(watcher_pidfd, target_pidfd), high = max(watcher_pidfd, target_pidfd);
 	struct pollfd watcher = { .fd = watcher_pidfd, .events = POLLIN };
 
 	prctl(PR_SET_NAME, "heaptap-guard");
@@ -28,11 +43,8 @@ static _Noreturn void keep_watch(int watcher_pidfd, int target_pidfd,
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
-	if (low > 0)
-		close_range(0, (unsigned)low - 1, 0);
-	if (high > low + 1)
-		close_range((unsigned)low + 1, (unsigned)high - 1, 0);
-	close_range((unsigned)high + 1, ~0u, 0);
+	close_others(watcher_pidfd, target_pidfd, ready_fd);
+	close(ready_fd);
 	while (poll(&watcher, 1, -1) < 0 && errno == EINTR)
 		;
 	if (*stopped)
@@ -40,18 +52,39 @@ static _Noreturn void keep_watch(int watcher_pidfd, int target_pidfd,
 	_exit(0);
 }
 
+/* Waits until the guard has let go of the links: were it the last to have them when it is killed,
+ * the kernel would leave the probes in the target ("failed to unregister, leaking uprobe"). */
+static void wait_until_ready(int ready_fd)
+{
+	char byte;
+
+	while (read(ready_fd, &byte, 1) < 0 && errno == EINTR)
+		;
+}
+
 int guard__start(struct guard *guard, int target_pidfd, const volatile uint32_t *stopped)
 {
 	int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	int ready[2], err = 0;
 
 	guard->pid = 0;
 	if (self < 0)
 		return -errno;
+	if (pipe2(ready, O_CLOEXEC)) {
+		err = -errno;
+		close(self);
+		return err;
+	}
 	guard->pid = fork();
 	if (guard->pid == 0)
-		keep_watch(self, target_pidfd, stopped);
+		keep_watch(self, target_pidfd, ready[1], stopped);
+	if (guard->pid < 0)
+		err = -errno;
+	close(ready[1]);
+	wait_until_ready(ready[0]);
+	close(ready[0]);
 	close(self);
-	return guard->pid < 0 ? -errno : 0;
+	return err;
 }
 
 void guard__end(struct guard *guard)

@@ -73,8 +73,8 @@ static void close_from(struct links *links, size_t first)
 /* What one program is attached to. */
 struct side {
 	int program;
-	int attach_type;      /* session and multi */
-	bool at_return; /* only where it is to be watched */
+	int attach_type; /* session and multi */
+	bool at_return;	 /* only where it is to be watched */
 };
 
 /* One link for every site of a side. */

@@ -109,7 +109,8 @@ static struct probe_site own_site(void (*function)(void), uint16_t number)
 	target__for_each_mapping(getpid(), find_offset, &code);
 	return (struct probe_site){ .fn = fn,
 				    .file_offset = code.offset,
-				    .role = alloc_fn__returns(fn) ? PROBE_ROLE_RETURNING : PROBE_ROLE_FREE };
+				    .role = alloc_fn__returns(fn) ? PROBE_ROLE_RETURNING
+								  : PROBE_ROLE_FREE };
 }
 
 /* Probes a function of ours, runs work, detaches. number: as own_site. */
@@ -117,8 +118,8 @@ static int with_probe(enum link_kind kind, void (*function)(void), uint16_t numb
 		      void (*work)(void *data), void *data, uint64_t *hits)
 {
 	struct probe_site site = own_site(function, number);
-	/* A session program that returns 1 has no return probe set. Elsewhere 1 would be wrong: Linux
-	 * 6.6 to 6.13 took it for a wish to remove the probe. */
+	/* A session program that returns 1 has no return probe set. Elsewhere 1 would be wrong:
+	 * Linux 6.6 to 6.13 took it for a wish to remove the probe. */
 	bool skip = kind == LINK_SESSION && site.role != PROBE_ROLE_RETURNING;
 	struct link_programs programs;
 	struct links links = { 0 };

@@ -143,6 +143,7 @@ static void send_target(struct bpf_source *self)
 /* The target is another program now. Should it be gone already, the old names stay. */
 static void tell_exec(struct bpf_source *self)
 {
+	uint32_t epoch = engine__epoch(&self->engine);
 	struct target target;
 
 	self->exec_seen = false;
@@ -152,6 +153,8 @@ static void tell_exec(struct bpf_source *self)
 	self->target = target;
 	watch_end(self);
 	send_target(self);
+	mappings__restart(&self->mappings);
+	engine__set_tables_epoch(&self->engine, epoch);
 }
 
 static void tell_losses(struct bpf_source *self)

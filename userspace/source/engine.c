@@ -212,6 +212,16 @@ void engine__detach(struct engine *engine)
 	links__detach(&engine->links);
 }
 
+uint32_t engine__epoch(const struct engine *engine)
+{
+	return __atomic_load_n(&engine->skeleton->bss->address_epoch, __ATOMIC_ACQUIRE);
+}
+
+void engine__set_tables_epoch(struct engine *engine, uint32_t epoch)
+{
+	__atomic_store_n(&engine->skeleton->bss->ranges_epoch, epoch, __ATOMIC_RELEASE);
+}
+
 struct engine_counts engine__counts(const struct engine *engine)
 {
 	const struct heaptap_bpf__bss *bss = engine->skeleton->bss;

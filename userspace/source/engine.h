@@ -38,6 +38,11 @@ void engine__unwatch(struct engine *engine);
 /* Removes the probes; the ring stays readable. */
 void engine__detach(struct engine *engine);
 
+/* How often the process has replaced its image; and that the unwind tables are of the image it had
+ * then. Until told so, the kernel's walker does not use them. */
+uint32_t engine__epoch(const struct engine *engine);
+void engine__set_tables_epoch(struct engine *engine, uint32_t epoch);
+
 /* Of stacks: distinct ones sent, and walks the kernel ended early, by reason. */
 struct engine_counts {
 	uint64_t stacks, cut, gap, lost;

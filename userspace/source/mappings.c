@@ -283,6 +283,14 @@ void mappings__publish(struct mappings *mappings)
 	mappings->nr_published = mappings->nr_ranges;
 }
 
+int mappings__restart(struct mappings *mappings)
+{
+	unwind_tables__unmap_all(&mappings->engine->tables);
+	mappings->nr_ranges = 0;
+	mappings->nr_published = SIZE_MAX; /* whatever is found is news */
+	return mappings__scan(mappings);
+}
+
 int mappings__scan(struct mappings *mappings)
 {
 	int err = target__for_each_mapping(mappings->pid, add_now, mappings);

@@ -37,6 +37,8 @@ void mappings__add(struct mappings *mappings, const struct target_mapping *mappi
 		   uint64_t time_ns);
 /* Makes what was added known to the walker in the kernel. */
 void mappings__publish(struct mappings *mappings);
+/* The process has replaced its image: what was mapped is not any more; then as mappings__scan. */
+int mappings__restart(struct mappings *mappings);
 /* Adds everything mapped now, and publishes it. 0, or -ESRCH when the process is gone. */
 int mappings__scan(struct mappings *mappings);
 

@@ -233,6 +233,11 @@ void unwind_tables__map(struct unwind_tables *tables, uint64_t start, uint64_t e
 		insert_code(tables, cut_out(tables, start, end), &code);
 }
 
+void unwind_tables__unmap_all(struct unwind_tables *tables)
+{
+	tables->nr_code = 0;
+}
+
 void unwind_tables__publish(struct unwind_tables *tables)
 {
 	uint32_t next = *tables->current_view + 1;

@@ -24,7 +24,7 @@ struct mapped_code {
 struct unwind_tables {
 	struct unwind_map_fds fds;
 	struct unwind_ranges *views; /* two, shared with the kernel */
-	uint32_t *current_view; /* counts up; the kernel reads the view of its last bit */
+	uint32_t *current_view;	     /* counts up; the kernel reads the view of its last bit */
 	struct unwind_module *modules;
 	uint8_t *rules;
 	size_t nr_rules, nr_modules, nr_blocks;
@@ -48,6 +48,8 @@ uint32_t unwind_tables__add(struct unwind_tables *tables, const struct unwind_ta
  * gone. module may be UNWIND_MODULE_JIT or _UNKNOWN. Takes effect with unwind_tables__publish. */
 void unwind_tables__map(struct unwind_tables *tables, uint64_t start, uint64_t end, uint64_t vaddr,
 			uint32_t module);
+/* Nothing is mapped any more. Likewise. */
+void unwind_tables__unmap_all(struct unwind_tables *tables);
 void unwind_tables__publish(struct unwind_tables *tables);
 
 /* What the walker sees, for walking here; NULL: not there. */
