@@ -290,6 +290,11 @@ static void print_stats(const struct source *source)
 		" completed by tables, %" PRIu64 " by libdwfl.\n",
 		counts.stacks, WIRE_MAX_FRAMES, counts.cut, counts.gap, counts.lost, walks->shipped,
 		walks->by_tables, walks->by_libdwfl);
+	if (counts.not_kept)
+		fprintf(stderr,
+			"The kernel's table of stacks was full: %" PRIu64
+			" stacks were sent more than once.\n",
+			counts.not_kept);
 	if (walks->checked)
 		fprintf(stderr,
 			"Checked against libdwfl: %" PRIu64

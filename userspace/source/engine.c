@@ -227,6 +227,7 @@ struct engine_counts engine__counts(const struct engine *engine)
 	const struct heaptap_bpf__bss *bss = engine->skeleton->bss;
 
 	return (struct engine_counts){ .stacks = bss->last_stack_id,
+				       .not_kept = bss->nr_stacks_not_kept,
 				       .cut = bss->nr_unfinished[UNWIND_CUT],
 				       .gap = bss->nr_unfinished[UNWIND_GAP],
 				       .lost = bss->nr_unfinished[UNWIND_LOST] };

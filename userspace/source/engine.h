@@ -46,6 +46,7 @@ void engine__set_tables_epoch(struct engine *engine, uint32_t epoch);
 /* Of stacks: distinct ones sent, and walks the kernel ended early, by reason. */
 struct engine_counts {
 	uint64_t stacks, cut, gap, lost;
+	uint64_t not_kept; /* sent again each time, because the kernel's table was full */
 };
 struct engine_counts engine__counts(const struct engine *engine);
 
