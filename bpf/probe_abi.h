@@ -8,7 +8,8 @@
  *   bits 26..30  register of the block given back (free, realloc)
  *   bits 31..35  register of the out pointer (posix_memalign)
  *   bits 36..43  8-byte words pushed since the function was entered
- *   bits 44..45  PROBE_ROLE_*
+ *   bits 44..46  PROBE_ROLE_*
+ *   bits 47..63  slot of the process (unwind_abi.h), set when the probe is attached
  *
  * Registers are numbered as the architecture encodes them (x86-64: rax 0, rcx 1, rdx 2, rbx 3,
  * rsp 4, rbp 5, rsi 6, rdi 7, r8 8 ... r15 15).
@@ -23,6 +24,7 @@
 #define PROBE_OUT_SHIFT 31
 #define PROBE_PUSHED_SHIFT 36
 #define PROBE_ROLE_SHIFT 44
+#define PROBE_SLOT_SHIFT 47
 
 #define PROBE_ROLE_FREE 1u /* frees; only the entry is watched */
 #define PROBE_ROLE_RETURNING 2u /* allocates, or frees and may call another free: to its return */
@@ -32,9 +34,14 @@
  */
 #define PROBE_ROLE_INTERNAL_FREE 3u
 
+/* The dynamic loader tells debuggers that what is loaded has changed. */
+#define PROBE_ROLE_LOADED 4u
+
 #define PROBE_FUNC(cookie) ((uint16_t)(cookie))
 #define PROBE_REG(cookie, shift) ((uint32_t)((cookie) >> (shift)) & 31u)
-#define PROBE_ROLE(cookie) ((uint32_t)((cookie) >> PROBE_ROLE_SHIFT) & 3u)
+#define PROBE_ROLE(cookie) ((uint32_t)((cookie) >> PROBE_ROLE_SHIFT) & 7u)
 #define PROBE_PUSHED(cookie) ((uint32_t)((cookie) >> PROBE_PUSHED_SHIFT) & 255u)
+
+#define PROBE_SLOT(cookie) ((uint32_t)((cookie) >> PROBE_SLOT_SHIFT))
 
 #endif /* PROBE_ABI_H */

@@ -44,6 +44,10 @@ enum {
 	WIRE_STRING = 23,
 	WIRE_END = 24,
 	WIRE_WALK = 25,
+	WIRE_FORK = 26,
+	WIRE_FUNCTION = 27,
+	WIRE_HELD = 28,
+	WIRE_MEMORY = 29,
 };
 
 struct wire_head {
@@ -66,7 +70,7 @@ struct wire_alloc {
 	uint64_t bytes; /* requested */
 	uint32_t tid;
 	uint32_t stack; /* a wire_stack.id sent earlier; 0: no stack */
-	uint16_t func;  /* ALLOC_* of alloc_api.h */
+	uint16_t func;  /* a number of alloc_api.h, or of a wire_function sent earlier */
 	uint16_t flags;
 	uint32_t pad;
 };
@@ -88,8 +92,9 @@ struct wire_free {
 #define WIRE_STACK_CUT 1u /* the walk stopped before the outermost frame */
 
 /*
- * A stack, sent once, before the first record that names it. Ids grow from 1 and are not reused.
- * Two ids may name equal frames (two CPUs met the stack at once, or the kernel's table was full).
+ * A stack of one process (head.pid), sent once, before its first record that names it. Ids grow from 1
+ * over all processes of a stream and are not reused. Two ids may name equal frames (two CPUs met the
+ * stack at once, the kernel's table was full, or it was met in two processes).
  */
 struct wire_stack {
 	struct wire_head head;
@@ -138,16 +143,20 @@ struct wire_target {
 #define WIRE_TARGET_LAUNCHED 1u /* watched from its first instruction */
 
 /* A file mapped executable. Followed by build_id_len bytes of build-id (0: none), path_len bytes
- * of path as the target sees it, zero padding to 8. Ids count from 0 without gaps. */
+ * of path as the target sees it, zero padding to 8. Ids count from 0 without gaps over all processes of
+ * a stream: head.pid is the first that mapped it, and others may map it, too. */
 struct wire_module {
 	struct wire_head head;
 	uint32_t id;
 	uint32_t path_len;
 	uint32_t build_id_len; /* at most 64 */
-	uint32_t pad;
+	uint32_t flags;	       /* WIRE_MODULE_* */
 };
+#define WIRE_MODULE_WATCHED 1u	 /* allocator functions of it are watched */
+#define WIRE_MODULE_MAPS 2u /* it asks the kernel for memory itself (mmap, brk): it may be an allocator */
 
-/* An executable mapping of a module appeared (it replaces whatever overlapped it before). */
+/* An executable mapping of a module appeared in a process (it replaces whatever overlapped it before
+ * there). */
 struct wire_mapping {
 	struct wire_head head;
 	uint64_t time_ns;
@@ -163,6 +172,53 @@ struct wire_lost {
 	struct wire_head head;
 	uint64_t time_ns;
 	uint64_t events;
+};
+
+/*
+ * The process (head.pid) has a new child process: from here on the child has a copy of its heap and
+ * mappings. A wire_target of the child follows, and its events after that. With WIRE_FORK_EMPTY the
+ * child shares its parent's memory until exec (vfork): it begins with nothing.
+ */
+struct wire_fork {
+	struct wire_head head;
+	uint64_t time_ns;
+	uint32_t child;
+	uint32_t flags;
+};
+#define WIRE_FORK_EMPTY 1u
+
+/*
+ * An allocator function that alloc_api.h does not know, named by the user: sent before the first event
+ * that has its number. Followed by family_len bytes of the family's name and symbol_len bytes of the
+ * function's, zero padding to 8. head.pid is 0. Numbers of the user's begin at WIRE_FUNCTION_USER.
+ */
+struct wire_function {
+	struct wire_head head;
+	uint16_t func;
+	uint16_t family_len;
+	uint16_t symbol_len;
+	uint16_t pad;
+};
+#define WIRE_FUNCTION_USER 1024
+
+/*
+ * A process stands still until the source has seen to it: it was forked, or has loaded libraries. Never
+ * in a recording.
+ */
+struct wire_held {
+	struct wire_head head;
+	uint64_t time_ns;
+};
+
+/* Memory the process has of the kernel at a moment, whoever manages it: for the question whether an
+ * allocator is missing. All in bytes. */
+struct wire_memory {
+	struct wire_head head;
+	uint64_t time_ns;
+	uint64_t anonymous_bytes; /* resident, private, without a file */
+	uint64_t brk_bytes;	  /* of it, resident between start_brk and brk */
+	uint64_t stack_bytes;	  /* of it, resident in stacks */
+	uint64_t pad;
 };
 
 /* The process has replaced its image: its old heap and mappings are gone. */
@@ -197,7 +253,7 @@ struct wire_symbol {
 	struct wire_symbol_frame frames[];
 };
 
-/* The recording is complete. */
+/* Watching the process has ended. head.pid 0: the recording is complete. */
 struct wire_end {
 	struct wire_head head;
 	uint64_t time_ns;
@@ -218,6 +274,9 @@ _Static_assert(sizeof(struct wire_target) == 40, "wire layout");
 _Static_assert(sizeof(struct wire_module) == 24, "wire layout");
 _Static_assert(sizeof(struct wire_mapping) == 48, "wire layout");
 _Static_assert(sizeof(struct wire_lost) == 24, "wire layout");
+_Static_assert(sizeof(struct wire_fork) == 24, "wire layout");
+_Static_assert(sizeof(struct wire_function) == 16, "wire layout");
+_Static_assert(sizeof(struct wire_memory) == 48, "wire layout");
 _Static_assert(sizeof(struct wire_exec) == 16, "wire layout");
 _Static_assert(sizeof(struct wire_string) == 16, "wire layout");
 _Static_assert(sizeof(struct wire_symbol) == 24, "wire layout");
