@@ -6,6 +6,15 @@
 #ifndef EMIT_H
 #define EMIT_H
 
+#include "follow_abi.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4 * UNWIND_MAX_SLOTS);
+	__type(key, __u32);
+	__type(value, struct followed);
+} followed SEC(".maps");
+
 /* The loader sets the size. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -22,9 +31,37 @@ __u32 watching;	/* 0: probes do nothing. Flipping it is one moment for all probe
 
 /* Written here, read by the loader. */
 __u64 nr_lost;	/* records that could not be delivered */
-__u32 stopped;	/* the target was sent SIGSTOP; the loader clears this and continues it */
+__u32 stopped;	/* some process's own mark is set */
 
 #define SIGSTOP 19
+
+static __always_inline struct followed *this_followed(void)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	return bpf_map_lookup_elem(&followed, &tgid);
+}
+
+static __always_inline struct unwind_process *process_of_slot(__u32 slot)
+{
+	return slot ? bpf_map_lookup_elem(&processes, &slot) : NULL;
+}
+
+/* Stops the calling thread, and with it its process, because the ring fills. */
+static __always_inline void stop_this_thread(void)
+{
+	struct followed *entry = this_followed();
+	struct unwind_process *process;
+
+	if (!entry || !(entry->flags & FOLLOW_MAY_STOP))
+		return;
+	process = process_of_slot(entry->slot);
+	if (!process)
+		return;
+	bpf_send_signal_thread(SIGSTOP);
+	process->stopped = 1;
+	stopped = 1;
+}
 
 /*
  * Wakes the reader, and stops the target, when the ring fills. The reader also looks on its own every
@@ -39,8 +76,7 @@ static __always_inline __u64 wakeup_flags(void)
 	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
 
 	if (cfg_stop_bytes && waiting > cfg_stop_bytes) {
-		bpf_send_signal_thread(SIGSTOP);
-		stopped = 1;
+		stop_this_thread();
 		return BPF_RB_FORCE_WAKEUP;
 	}
 	return waiting - cfg_wake_bytes < 4096 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;

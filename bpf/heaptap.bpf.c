@@ -15,11 +15,12 @@
 
 #include "wire.h"
 #include "probe_abi.h"
-#include "emit.h"
 #include "unwind_maps.h"
+#include "emit.h"
 #include "unwind.h"
 #include "stack.h"
 #include "thread.h"
+#include "follow.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -27,14 +28,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 enum { WATCH_RETURN = 0, SKIP_RETURN = 1 };
 
 extern bool bpf_session_is_return(void) __ksym __weak;
-
-/* The processes whose exec is reported, by thread group id. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
-	__type(key, __u32);
-	__type(value, __u32);
-} targets SEC(".maps");
 
 /* One load at a constant offset each: the verifier allows no computed offset into the context, which
  * is what clang makes of a plain switch. */
@@ -124,6 +117,7 @@ static __always_inline int enter_alloc(struct pt_regs *ctx, __u64 cookie)
 
 	call->sp = sp;
 	call->func = PROBE_FUNC(cookie);
+	call->slot = PROBE_SLOT(cookie);
 	call->bytes = requested_bytes(ctx, cookie);
 	call->out = read_register(ctx, PROBE_REG(cookie, PROBE_OUT_SHIFT));
 	call->flags = 0;
@@ -155,6 +149,7 @@ static __always_inline void leave_alloc(struct pt_regs *ctx)
 {
 	__u64 pid_tgid = bpf_get_current_pid_tgid(), time_ns;
 	struct thread *thread = this_thread(0);
+	struct walk_context context;
 	struct wire_alloc *record;
 	struct call *call;
 	__u32 stack;
@@ -166,8 +161,13 @@ static __always_inline void leave_alloc(struct pt_regs *ctx)
 	call->sp = 0;
 	if (!watching || call->only_frees)
 		return;
+	context.walk = &thread->walk;
+	context.memo = &thread->memo;
+	context.process = process_of_slot(call->slot);
+	if (!context.process)
+		return;
 	time_ns = bpf_ktime_get_ns();
-	stack = intern_stack(ctx, &thread->walk, &thread->memo, pid_tgid, time_ns);
+	stack = intern_stack(ctx, &context, pid_tgid, time_ns);
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 	if (!record) {
 		count_lost();
@@ -226,6 +226,9 @@ static __always_inline int enter_any(struct pt_regs *ctx)
 	case PROBE_ROLE_INTERNAL_FREE:
 		enter_internal_free(ctx);
 		break;
+	case PROBE_ROLE_LOADED:
+		tell_loaded(PROBE_SLOT(cookie));
+		break;
 	}
 	return SKIP_RETURN;
 }
@@ -258,20 +261,13 @@ int leave(struct pt_regs *ctx)
 SEC("raw_tp/sched_process_exec")
 int exec_done(void *ctx)
 {
-	__u64 pid_tgid = bpf_get_current_pid_tgid();
-	__u32 tgid = pid_tgid >> 32;
-	struct wire_exec *record;
+	tell_exec();
+	return 0;
+}
 
-	if (!bpf_map_lookup_elem(&targets, &tgid))
-		return 0;
-	__sync_fetch_and_add(&address_epoch, 1);
-	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
-	if (!record) {
-		count_lost();
-		return 0;
-	}
-	fill_head(&record->head, WIRE_EXEC, sizeof(*record), pid_tgid);
-	record->time_ns = bpf_ktime_get_ns();
-	submit(record);
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(fork_done, struct task_struct *parent, struct task_struct *child)
+{
+	tell_fork(parent, child);
 	return 0;
 }

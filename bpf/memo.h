@@ -35,11 +35,13 @@ struct memo {
 	struct memo_scratch scratch[MEMO_FRAMES];
 };
 
-/* The end of every stack, from which hashes start. */
-static __always_inline void memo__begin_hash(struct stack_key *key)
+/* The end of every stack, from which hashes start: another one for each process and image, because
+ * the same addresses mean something else there. */
+static __always_inline void memo__begin_hash(const struct unwind_process *process,
+					     struct stack_key *key)
 {
-	key->first = cfg_hash_seed;
-	key->second = ~cfg_hash_seed ^ address_epoch;
+	key->first = cfg_hash_seed ^ process->serial;
+	key->second = ~cfg_hash_seed ^ process->address_epoch;
 }
 
 static __always_inline void memo__hash(struct stack_key *key, __u64 frame)
@@ -78,15 +80,16 @@ static __always_inline int memo__meets(struct memo *memo, const struct unwind *w
 }
 
 /* Is what led from frame `at` to its caller still in memory? */
-static __always_inline int memo__holds(struct memo *memo, struct unwind *walk, __u32 at)
+static __always_inline int memo__holds(struct memo *memo, struct unwind *walk,
+					 struct unwind_process *process, __u32 at)
 {
 	const struct memo_frame *caller = &memo->frames[(at + 1) & (MEMO_FRAMES - 1)];
 	__u64 word;
 
 	if (caller->bp_at &&
-	    (!unwind__word(walk, NULL, caller->bp_at, &word) || word != caller->bp))
+	    (!unwind__word(walk, process, caller->bp_at, &word) || word != caller->bp))
 		return 0;
-	return unwind__word(walk, NULL, caller->sp - 8, &word) && word == caller->pc;
+	return unwind__word(walk, process, caller->sp - 8, &word) && word == caller->pc;
 }
 
 #endif /* MEMO_H */

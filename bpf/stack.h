@@ -44,6 +44,7 @@ __u64 nr_unfinished[8];
 struct walk_context {
 	struct unwind *walk;
 	struct memo *memo;
+	struct unwind_process *process;
 };
 
 /* One frame more, unless the last walk can be joined here. */
@@ -51,6 +52,7 @@ static long walk_on(__u32 index, void *data)
 {
 	struct unwind *walk = ((struct walk_context *)data)->walk;
 	struct memo *memo = ((struct walk_context *)data)->memo;
+	struct unwind_process *process = ((struct walk_context *)data)->process;
 	struct memo_scratch *scratch;
 
 	if (!walk->irregular && walk->is_return && memo__meets(memo, walk)) {
@@ -61,7 +63,7 @@ static long walk_on(__u32 index, void *data)
 	scratch->sp = walk->sp;
 	scratch->bp = walk->bp;
 	scratch->bp_at = walk->bp_at;
-	walk->status = unwind__step(walk, NULL);
+	walk->status = unwind__step(walk, process);
 	return walk->status != UNWIND_GOING;
 }
 
@@ -69,11 +71,12 @@ static long check_memo(__u32 index, void *data)
 {
 	struct unwind *walk = ((struct walk_context *)data)->walk;
 	struct memo *memo = ((struct walk_context *)data)->memo;
+	struct unwind_process *process = ((struct walk_context *)data)->process;
 	__u32 at = memo->joined + index;
 
 	if (at + 1 >= MEMO_FRAMES)
 		return 1;
-	if (memo__holds(memo, walk, at))
+	if (memo__holds(memo, walk, process, at))
 		return 0;
 	memo__forget(memo);
 	return 1;
@@ -94,7 +97,7 @@ static long remember_frame(__u32 index, void *data)
 	if (to + 1 < MEMO_FRAMES)
 		key = memo->frames[(to + 1) & (MEMO_FRAMES - 1)].hash;
 	else
-		memo__begin_hash(&key);
+		memo__begin_hash(((struct walk_context *)data)->process, &key);
 	frame->pc = walk->frames[from & WIRE_MAX_FRAMES];
 	frame->sp = scratch->sp;
 	frame->bp = scratch->bp;
@@ -179,7 +182,7 @@ static __noinline long step_plainly(struct walk_context *context)
 {
 	struct unwind *walk = context->walk;
 
-	walk->status = unwind__step(walk, NULL);
+	walk->status = unwind__step(walk, context->process);
 	return walk->status != UNWIND_GOING;
 }
 
@@ -191,9 +194,11 @@ static __always_inline void walk_plainly(struct walk_context *context)
 	context->walk->status = UNWIND_CUT;
 }
 
-static __always_inline void hash_stack(const struct unwind *walk, struct stack_key *key)
+static __always_inline void hash_stack(const struct walk_context *context, struct stack_key *key)
 {
-	memo__begin_hash(key);
+	const struct unwind *walk = context->walk;
+
+	memo__begin_hash(context->process, key);
 	for (__u32 i = 0; i < WIRE_MAX_FRAMES && i < walk->nr_frames; i++)
 		memo__hash(key, walk->frames[i]);
 	key->second ^= 1; /* not the hash of a stack in a memo, which goes from the outer end */
@@ -284,19 +289,20 @@ static __always_inline void send_check(struct pt_regs *ctx, __u32 id, __u64 pid_
  * The wire id of the caller's stack, sent first if it was unknown; 0 when it could not be sent. The walk
  * starts from the return of the probed function: the caller's registers are those of ctx.
  */
-static __always_inline __u32 intern_stack(struct pt_regs *ctx, struct unwind *walk,
-					  struct memo *memo, __u64 pid_tgid, __u64 time_ns)
+static __always_inline __u32 intern_stack(struct pt_regs *ctx, struct walk_context *context,
+					  __u64 pid_tgid, __u64 time_ns)
 {
-	struct walk_context context = { .walk = walk, .memo = memo };
+	struct unwind *walk = context->walk;
+	struct memo *memo = context->memo;
 	struct stack_key key;
 	__u32 *known, id;
 	int in_memo = 0;
 
-	unwind__begin(walk, NULL, ctx->ip, ctx->sp, ctx->bp, 1);
+	unwind__begin(walk, context->process, ctx->ip, ctx->sp, ctx->bp, 1);
 	if (!cfg_plain_loop && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop))
-		in_memo = walk_with_memo(&context);
+		in_memo = walk_with_memo(context);
 	else
-		walk_plainly(&context);
+		walk_plainly(context);
 	if (in_memo) {
 		key = memo->frames[memo->first & (MEMO_FRAMES - 1)].hash;
 	} else {
@@ -305,13 +311,13 @@ static __always_inline __u32 intern_stack(struct pt_regs *ctx, struct unwind *wa
 		id = walk->status == UNWIND_UNKNOWN ? send_walk(ctx, pid_tgid, time_ns) : 0;
 		if (id)
 			return id;
-		hash_stack(walk, &key);
+		hash_stack(context, &key);
 	}
 	known = bpf_map_lookup_elem(&stacks, &key);
 	if (known)
 		return *known;
 	if (in_memo) {
-		bpf_loop(MEMO_FRAMES, copy_frame, &context, 0);
+		bpf_loop(MEMO_FRAMES, copy_frame, context, 0);
 		walk->status = UNWIND_COMPLETE;
 	}
 	id = send_stack(walk, pid_tgid, time_ns);

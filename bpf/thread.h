@@ -13,6 +13,7 @@ struct call {
 	__u64 out; /* where the block's address will be stored; 0: it is returned */
 	__u16 func;
 	__u16 flags; /* WIRE_ALLOC_* */
+	__u32 slot; /* of its process */
 	__u32 only_frees; /* a free that may call another: nothing to send at its return */
 };
 

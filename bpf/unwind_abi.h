@@ -87,6 +87,28 @@ struct unwind_ranges {
 	struct unwind_range range[UNWIND_MAX_RANGES];
 };
 
+/* Processes watched at a time. Slot 0 is nobody's. */
+#define UNWIND_MAX_SLOTS 4096
+
+/* What the programs know of a watched process, by slot. Written by the loader, but for the epoch. */
+struct unwind_process {
+	uint32_t slot;
+	uint32_t serial; /* another number for each process that has had the slot */
+	/* Counts the loader's changes of the ranges, from 1; its last bit tells which view is whole. */
+	uint32_t ranges_view;
+	/* Counts how often all addresses got a new meaning (exec): stacks known so far are then
+	 * unknown. */
+	uint32_t address_epoch;
+	/* The value of address_epoch that the views are of. */
+	uint32_t ranges_epoch;
+	uint32_t pad;
+	/* Set by the programs after they sent the process SIGSTOP, cleared by the loader before it
+	 * sends SIGCONT: because the ring fills, or because something must be seen to first. */
+	uint32_t stopped;
+	uint32_t held;
+};
+_Static_assert(sizeof(struct unwind_process) == 32, "unwind layout");
+
 /* Signal frame of Linux x86-64: offsets from rsp at the return into the trampoline (struct rt_sigframe
  * without its return address, arch/x86/include/asm/sigframe.h; struct sigcontext_64). */
 #define UNWIND_SIGNAL_RBP 120

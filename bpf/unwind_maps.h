@@ -5,14 +5,30 @@
 
 #include "unwind_abi.h"
 
-/* Two views of the executable mappings: one is read while the loader writes the other. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 2);
+	__uint(max_entries, UNWIND_MAX_SLOTS);
 	__type(key, __u32);
-	__type(value, struct unwind_ranges);
-} unwind_ranges SEC(".maps");
+	__type(value, struct unwind_process);
+} processes SEC(".maps");
+
+/* Two views of a process's executable mappings: one is read while the loader writes the other. */
+struct unwind_space {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2);
+	__uint(key_size, sizeof(__u32)); /* by size: clang keeps no full type behind __array */
+	__uint(value_size, sizeof(struct unwind_ranges));
+};
+
+/* By slot. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, UNWIND_MAX_SLOTS);
+	__type(key, __u32);
+	__array(values, struct unwind_space);
+} unwind_spaces SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -34,7 +50,7 @@ struct unwind_chunk {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, UNWIND_CHUNK_BLOCKS);
-	__uint(key_size, sizeof(__u32)); /* by size: clang keeps no full type behind __array */
+	__uint(key_size, sizeof(__u32));
 	__uint(value_size, sizeof(struct unwind_block));
 };
 
@@ -45,26 +61,26 @@ struct {
 	__array(values, struct unwind_chunk);
 } unwind_chunks SEC(".maps");
 
-/* Counts the loader's changes of the tables; its last bit tells which view of the ranges is whole. */
-__u32 ranges_view;
-/* Counts how often all addresses got a new meaning (exec): the stacks known so far are then unknown. */
-__u32 address_epoch;
-/* The value of address_epoch that the views are of; written by the loader. */
-__u32 ranges_epoch;
-
+/* The walker's env is the process. A thread is of one process only, so that its caches need no more
+ * than this to tell tables apart. */
 static __always_inline __u32 unwind__generation(void *env)
 {
-	return ranges_view + (address_epoch << 20);
+	const struct unwind_process *process = env;
+
+	return process->ranges_view + (process->address_epoch << 20);
 }
 
 static __always_inline const struct unwind_ranges *unwind__ranges(void *env)
 {
-	__u32 view = ranges_view & 1;
+	const struct unwind_process *process = env;
+	__u32 view = process->ranges_view & 1, slot = process->slot;
+	void *space;
 
 	/* After exec: until the loader has seen it, nothing is known of what is mapped. */
-	if (ranges_epoch != address_epoch)
+	if (process->ranges_epoch != process->address_epoch)
 		return NULL;
-	return bpf_map_lookup_elem(&unwind_ranges, &view);
+	space = bpf_map_lookup_elem(&unwind_spaces, &slot);
+	return space ? bpf_map_lookup_elem(space, &view) : NULL;
 }
 
 static __always_inline const struct unwind_module *unwind__module(void *env, __u32 number)

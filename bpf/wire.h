@@ -201,10 +201,8 @@ struct wire_function {
 };
 #define WIRE_FUNCTION_USER 1024
 
-/*
- * A process stands still until the source has seen to it: it was forked, or has loaded libraries. Never
- * in a recording.
- */
+/* A process has loaded or unloaded libraries; it may stand still until the source has seen to that.
+ * Never in a recording. */
 struct wire_held {
 	struct wire_head head;
 	uint64_t time_ns;

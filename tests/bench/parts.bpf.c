@@ -21,9 +21,12 @@ static __always_inline void leave_parts(struct pt_regs *ctx)
 		return;
 	context.walk = &thread->walk;
 	context.memo = &thread->memo;
-	unwind__begin(context.walk, NULL, ctx->ip, ctx->sp, ctx->bp, 1);
+	context.process = process_of_slot(thread->call.slot);
+	if (!context.process)
+		return;
+	unwind__begin(context.walk, context.process, ctx->ip, ctx->sp, ctx->bp, 1);
 	if (!walk_with_memo(&context))
-		hash_stack(context.walk, &key);
+		hash_stack(&context, &key);
 	else
 		key = thread->memo.frames[thread->memo.first & (MEMO_FRAMES - 1)].hash;
 	if (cfg_last_part < PART_INTERN)

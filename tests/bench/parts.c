@@ -22,6 +22,7 @@
 #include "probe/link.h"
 #include "probe/target.h"
 #include "source/ring.h"
+#include "source/unwind_space.h"
 #include "source/unwind_tables.h"
 #include "symbol/elf.h"
 #include "unwind/cache.h"
@@ -34,6 +35,8 @@ struct parts {
 	pid_t pid;
 	struct parts_bpf *bpf;
 	struct unwind_tables tables;
+	struct unwind_slots slots;
+	struct unwind_space space;
 	struct ring ring;
 	struct links links;
 	size_t nr_probed;
@@ -46,8 +49,8 @@ static int probe(struct parts *parts, struct elf_file *elf, const char *path)
 	int nr = allocators__find(elf, &sites), err = 0;
 
 	if (nr > 0) {
-		err = links__attach(&parts->links, LINK_SESSION, &programs, path, parts->pid, sites,
-				    (size_t)nr);
+		err = links__attach(&parts->links, LINK_SESSION, &programs, path, parts->pid,
+				    parts->space.process->slot, sites, (size_t)nr);
 		parts->nr_probed += (size_t)nr;
 	}
 	free(sites);
@@ -71,7 +74,7 @@ static int add_mapping(const struct target_mapping *mapping, void *data)
 	elf = elf__open(fd);
 	if (elf && !elf__offset_to_vaddr(elf, mapping->offset, &vaddr)) {
 		table = cache__table(fd, NULL, NULL);
-		unwind_tables__map(&parts->tables, mapping->start, mapping->end, vaddr,
+		unwind_space__map(&parts->space, mapping->start, mapping->end, vaddr,
 				   unwind_tables__add(&parts->tables, table));
 		err = probe(parts, elf, path);
 	}
@@ -101,12 +104,17 @@ static int load(struct parts *parts, uint32_t last_part)
 static int attach(struct parts *parts)
 {
 	struct unwind_map_fds fds = {
-		.ranges = bpf_map__fd(parts->bpf->maps.unwind_ranges),
 		.modules = bpf_map__fd(parts->bpf->maps.unwind_modules),
 		.rules = bpf_map__fd(parts->bpf->maps.unwind_rules),
 		.chunks = bpf_map__fd(parts->bpf->maps.unwind_chunks),
 	};
-	int err = unwind_tables__open(&parts->tables, &fds, &parts->bpf->bss->ranges_view);
+	int err = unwind_tables__open(&parts->tables, &fds);
+
+	if (!err)
+		err = unwind_slots__open(&parts->slots, bpf_map__fd(parts->bpf->maps.processes),
+					 bpf_map__fd(parts->bpf->maps.unwind_spaces));
+	if (!err)
+		err = unwind_space__open(&parts->space, &parts->slots);
 
 	if (!err)
 		err = ring__open(&parts->ring, bpf_map__fd(parts->bpf->maps.ring), RING_BYTES);
@@ -114,7 +122,7 @@ static int attach(struct parts *parts)
 		err = target__for_each_mapping(parts->pid, add_mapping, parts);
 	if (err)
 		return err;
-	unwind_tables__publish(&parts->tables);
+	unwind_space__publish(&parts->space);
 	parts->bpf->bss->watching = 1;
 	return parts->nr_probed ? 0 : -ENOENT;
 }

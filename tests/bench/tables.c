@@ -49,14 +49,12 @@ static size_t kernel_bytes(const struct unwind_table *table)
 {
 	static struct unwind_tables tables;
 	struct unwind_map_fds fds = {
-		.ranges = array_of(2 * sizeof(struct unwind_ranges)),
 		.modules = array_of(UNWIND_MAX_MODULES * sizeof(struct unwind_module)),
 		.rules = array_of(UNWIND_MAX_RULES * 16),
 		.chunks = -1,
 	};
-	uint32_t view = 0;
 
-	if (unwind_tables__open(&tables, &fds, &view))
+	if (unwind_tables__open(&tables, &fds))
 		return 0;
 	for (size_t i = 0; i < NR_CHUNKS; i++)
 		tables.chunks[i] = mmap(NULL, UNWIND_CHUNK_BLOCKS * sizeof(struct unwind_block),

@@ -73,9 +73,11 @@ static void test_defaults(void **state)
 	struct outcome outcome;
 
 	options = *parse_well("leaks -p 12", &outcome);
-	assert_int_equal(options.pid, 12);
+	assert_int_equal(options.nr_pids, 1);
+	assert_int_equal(options.pids[0], 12);
 	assert_int_equal(options.ring_bytes, 16 << 20);
-	options.pid = 0;
+	options.nr_pids = 0;
+	options.pids[0] = 0;
 	options.ring_bytes = 0;
 	assert_memory_equal(&options, &none, sizeof(options));
 }
@@ -88,7 +90,7 @@ static void test_every_option_of_leaks(void **state)
 		"--top 5 --depth 6 --error-exitcode 255 --lossless --ring-size 64K",
 		&outcome);
 
-	assert_int_equal(options->pid, 4194304);
+	assert_int_equal(options->pids[0], 4194304);
 	assert_int_equal(options->duration_ns, 1500000000);
 	assert_string_equal(options->output, "out");
 	assert_true(options->json);
@@ -130,7 +132,7 @@ static void test_command_keeps_its_own_options(void **state)
 	assert_string_equal(options->command[5], "--help");
 	assert_null(options->command[6]);
 	assert_false(options->json);
-	assert_int_equal(options->pid, 0);
+	assert_int_equal(options->nr_pids, 0);
 }
 
 static void test_file_before_and_behind_options(void **state)
@@ -172,8 +174,13 @@ static const struct {
 	{ "leaks -p 0", "--pid (-p) takes a process id from 1 to 4194304, not '0'.\n" },
 	{ "leaks -p -1", "--pid (-p) takes a process id from 1 to 4194304, not '-1'.\n" },
 	{ "leaks -p 4194305", "--pid (-p) takes a process id from 1 to 4194304, not '4194305'.\n" },
-	{ "leaks -p 1 -p 2",
-	  "--pid (-p) was given twice, 1 and 2; heaptap looks at one process.\n" },
+	{ "leaks -p 1,,2", "--pid (-p) takes a process id from 1 to 4194304, not ''.\n" },
+	{ "leaks -p 1,x", "--pid (-p) takes a process id from 1 to 4194304, not 'x'.\n" },
+	{ "leaks --children -- x",
+	  "--children says whose: with --pid (-p), --comm or --cgroup.\n" },
+	{ "leaks --comm x y.htap",
+	  "--comm and 'y.htap' do not go together: look at a running process, or read a "
+	  "recording.\n" },
 	{ "leaks -p", "--pid (-p) takes an argument, PID, and there is none.\n" },
 	{ "leaks -p 1 --top", "--top takes an argument, N, and there is none.\n" },
 	{ "leaks -p 1 --top -5", "--top takes a whole number, not '-5'.\n" },
@@ -197,9 +204,9 @@ static const struct {
 	  "--error-exitcode takes an exit status from 1 to 255, not '0'.\n" },
 	{ "leaks -p 1 --error-exitcode 256",
 	  "--error-exitcode takes an exit status from 1 to 255, not '256'.\n" },
-	{ "leaks -p 1 --output=", "--output (-o) takes the name of a file, not an empty word.\n" },
+	{ "leaks -p 1 --output=", "--output (-o) takes a FILE, not an empty word.\n" },
 	{ "leaks -p 1 --sysroot=",
-	  "--sysroot takes the name of a directory, not an empty word.\n" },
+	  "--sysroot takes a DIR, not an empty word.\n" },
 	{ "leaks --json=yes", "--json takes no argument, and was given one: --json=yes\n" },
 	{ "leaks --jsno", "heaptap leaks does not know the option --jsno. Did you mean --json?\n"
 			  "heaptap: Its options are listed by: heaptap help leaks\n" },
@@ -386,7 +393,7 @@ static void test_bash_completes(void **state)
 	} rows[] = {
 		{ "heaptap le", "leaks" },
 		{ "heaptap leaks --js", "--json" },
-		{ "heaptap record --no-", "--no-lossless --no-symbols" },
+		{ "heaptap record --no-", "--no-lossless --no-follow --no-symbols" },
 		{ "heaptap record --top", "" },
 		{ "heaptap help doc", "doctor" },
 		{ "heaptap leaks --sysroot /us", "/usr" },

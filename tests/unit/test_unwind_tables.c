@@ -35,9 +35,9 @@ static struct unwind_table *new_table(size_t nr)
 
 static void map_table(const struct unwind_table *table)
 {
-	unwind_tables__map(&fixture.tables, BIAS, BIAS + (8ull << 30), 0,
+	unwind_space__map(&fixture.space, BIAS, BIAS + (8ull << 30), 0,
 			   unwind_tables__add(&fixture.tables, table));
-	unwind_tables__publish(&fixture.tables);
+	unwind_space__publish(&fixture.space);
 	unwind__begin(&walk, &fixture, 0, 0, 0, 0);
 }
 
@@ -119,8 +119,8 @@ static void no_room_for_rows(void **state)
 	assert_true(module < UNWIND_MAX_MODULES);
 	assert_true(unwind_tables__add(&fixture.tables, large) < UNWIND_MAX_MODULES);
 	assert_int_equal(unwind_tables__add(&fixture.tables, large), UNWIND_MODULE_UNKNOWN);
-	unwind_tables__map(&fixture.tables, BIAS, BIAS + (8ull << 30), 0, module);
-	unwind_tables__publish(&fixture.tables);
+	unwind_space__map(&fixture.space, BIAS, BIAS + (8ull << 30), 0, module);
+	unwind_space__publish(&fixture.space);
 	unwind__begin(&walk, &fixture, 0, 0, 0, 0);
 	expect_rules_of(small);
 	unwind_table__free(small);
@@ -133,7 +133,7 @@ static struct unwind known;
 
 static void publish(void)
 {
-	unwind_tables__publish(&fixture.tables);
+	unwind_space__publish(&fixture.space);
 	unwind__begin(&known, &fixture, 0, 0, 0, 0);
 }
 
@@ -162,7 +162,7 @@ static void as_many_mappings_as_there_is_room(void **state)
 
 		set_up(state);
 		for (size_t at = counts[i]; at-- > 0;)
-			unwind_tables__map(&fixture.tables, first + at * 4096,
+			unwind_space__map(&fixture.space, first + at * 4096,
 					   first + at * 4096 + 4000, 0, (uint32_t)at);
 		publish();
 		assert_int_equal(module_at(0), -1);
@@ -185,11 +185,11 @@ static void as_many_mappings_as_there_is_room(void **state)
 
 static void upper_half_of_addresses(void **state)
 {
-	unwind_tables__map(&fixture.tables, 0, 4096, 0, 1);
-	unwind_tables__map(&fixture.tables, INT64_MAX - 4096, INT64_MAX, 0, 2);
-	unwind_tables__map(&fixture.tables, (1ull << 63) - 4096, 1ull << 63, 0, 3);
-	unwind_tables__map(&fixture.tables, 0xffffffffff600000, 0xffffffffff601000, 0, 4);
-	unwind_tables__map(&fixture.tables, 4096, 4096, 0, 5);
+	unwind_space__map(&fixture.space, 0, 4096, 0, 1);
+	unwind_space__map(&fixture.space, INT64_MAX - 4096, INT64_MAX, 0, 2);
+	unwind_space__map(&fixture.space, (1ull << 63) - 4096, 1ull << 63, 0, 3);
+	unwind_space__map(&fixture.space, 0xffffffffff600000, 0xffffffffff601000, 0, 4);
+	unwind_space__map(&fixture.space, 4096, 4096, 0, 5);
 	publish();
 	assert_int_equal(module_at(0), 1);
 	assert_int_equal(module_at(4095), 1);
@@ -214,7 +214,7 @@ static void later_mappings_replace(void **state)
 		unsigned end = start + rand_r(&seed) % (i % 10 ? 8 : PAGES - start + 1);
 
 		end = min(end, (unsigned)PAGES);
-		unwind_tables__map(&fixture.tables, start, end, 100000, (uint32_t)i % 1000);
+		unwind_space__map(&fixture.space, start, end, 100000, (uint32_t)i % 1000);
 		for (unsigned page = start; page < end; page++)
 			painted[page] = (int16_t)(i % 1000);
 		/* Nothing of it shows before it is published. */
@@ -234,17 +234,17 @@ static void later_mappings_replace(void **state)
 /* What is written for the next view leaves the one that is read alone. */
 static void views_take_turns(void **state)
 {
-	uint32_t view = fixture.current_view;
+	uint32_t view = fixture.process.ranges_view;
 
-	unwind_tables__map(&fixture.tables, 4096, 8192, 0, 1);
+	unwind_space__map(&fixture.space, 4096, 8192, 0, 1);
 	publish();
-	assert_int_not_equal(fixture.current_view, view);
-	unwind_tables__map(&fixture.tables, 4096, 8192, 0, 2);
+	assert_int_not_equal(fixture.process.ranges_view, view);
+	unwind_space__map(&fixture.space, 4096, 8192, 0, 2);
 	assert_int_equal(module_at(5000), 1);
-	view = fixture.current_view;
+	view = fixture.process.ranges_view;
 	publish();
-	assert_int_equal(fixture.tables.views[view & 1].range[0].module, 1);
-	assert_int_equal(fixture.tables.views[!(view & 1)].range[0].module, 2);
+	assert_int_equal(fixture.space.views[view & 1].range[0].module, 1);
+	assert_int_equal(fixture.space.views[!(view & 1)].range[0].module, 2);
 }
 
 int main(void)

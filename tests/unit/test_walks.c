@@ -31,9 +31,9 @@ static void map_functions(struct unwind_rule *rules, size_t nr)
 	for (size_t i = 0; i < nr; i++)
 		rows[i] =
 			(struct unwind_row){ .pc = (uint32_t)(i * FUNCTION), .rule = (uint16_t)i };
-	unwind_tables__map(&fixture.tables, CODE, CODE + nr * FUNCTION, 0x1000,
+	unwind_space__map(&fixture.space, CODE, CODE + nr * FUNCTION, 0x1000,
 			   unwind_tables__add(&fixture.tables, &table));
-	unwind_tables__publish(&fixture.tables);
+	unwind_space__publish(&fixture.space);
 	memset(stack, 0xee, sizeof(stack));
 	fixture.memory[0] = (struct fixture_memory){ STACK, stack, sizeof(stack) };
 }
@@ -195,9 +195,9 @@ static void modules_without_rows(void **state)
 	const uint64_t bare = 0x10000000, later = 0x20000000;
 
 	MAP(RSP(8), END);
-	unwind_tables__map(&fixture.tables, bare, bare + 4096, 0, 0);
-	unwind_tables__map(&fixture.tables, later, later + 4096, 0, UNWIND_MODULE_UNKNOWN);
-	unwind_tables__publish(&fixture.tables);
+	unwind_space__map(&fixture.space, bare, bare + 4096, 0, 0);
+	unwind_space__map(&fixture.space, later, later + 4096, 0, UNWIND_MODULE_UNKNOWN);
+	unwind_space__publish(&fixture.space);
 	stack[0] = bare + 1;
 	walk_from(in(0), slot(0), 0, true);
 	EXPECT(UNWIND_GAP, in(0), bare + 1);
@@ -238,8 +238,8 @@ static void through_generated_code(void **state)
 	const uint64_t jit = 0x7e0000000000;
 
 	MAP(RSP(8), RBP(16), END);
-	unwind_tables__map(&fixture.tables, jit, jit + 4096, 0, UNWIND_MODULE_JIT);
-	unwind_tables__publish(&fixture.tables);
+	unwind_space__map(&fixture.space, jit, jit + 4096, 0, UNWIND_MODULE_JIT);
+	unwind_space__publish(&fixture.space);
 	stack[0] = jit + 8;
 	stack[4] = slot(10);
 	stack[5] = jit + 16;

@@ -25,9 +25,9 @@ static void map_code(void)
 	struct unwind_row rows[] = { { 0, PLAIN, 0 }, { 0x100, LAST, 0 } };
 	struct unwind_table table = { 0, rows, NR_FUNCTIONS, rules, NR_FUNCTIONS };
 
-	unwind_tables__map(&fixture.tables, CODE, CODE + 0x200, 0,
+	unwind_space__map(&fixture.space, CODE, CODE + 0x200, 0,
 			   unwind_tables__add(&fixture.tables, &table));
-	unwind_tables__publish(&fixture.tables);
+	unwind_space__publish(&fixture.space);
 	fixture.memory[0] = (struct fixture_memory){ STACK, stack, sizeof(stack) };
 }
 
@@ -144,10 +144,10 @@ static void rules_at_hand(void **state)
 			kept.status = unwind__step(&kept, &fixture);
 		assert_int_equal(kept.status, i < 2 ? UNWIND_COMPLETE : UNWIND_UNKNOWN);
 		assert_int_equal(kept.nr_frames, 2);
-		unwind_tables__map(&fixture.tables, CODE + 0x100, CODE + 0x200, 0,
+		unwind_space__map(&fixture.space, CODE + 0x100, CODE + 0x200, 0,
 				   UNWIND_MODULE_UNKNOWN);
 		if (i == 1)
-			unwind_tables__publish(&fixture.tables);
+			unwind_space__publish(&fixture.space);
 	}
 }
 

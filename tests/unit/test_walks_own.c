@@ -28,7 +28,7 @@ static void map_file(const char *path, uint64_t start, uint64_t end, uint64_t of
 	assert_non_null(elf);
 	assert_non_null(table);
 	assert_int_equal(elf__offset_to_vaddr(elf, offset, &vaddr), 0);
-	unwind_tables__map(&fixture.tables, start, end, vaddr,
+	unwind_space__map(&fixture.space, start, end, vaddr,
 			   unwind_tables__add(&fixture.tables, table));
 	unwind_table__free(table);
 	elf__close(elf);
@@ -50,7 +50,7 @@ static int set_up_own(void **state)
 		    execute == 'x' && path[0] == '/')
 			map_file(path, start, end, offset);
 	fclose(maps);
-	unwind_tables__publish(&fixture.tables);
+	unwind_space__publish(&fixture.space);
 	return 0;
 }
 

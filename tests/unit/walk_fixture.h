@@ -12,11 +12,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/util.h"
+#include "source/unwind_space.h"
 #include "source/unwind_tables.h"
 
 /* Enough for 300 000 rows and the levels above them. */
@@ -30,7 +32,8 @@ struct fixture_memory {
 
 static struct fixture {
 	struct unwind_tables tables;
-	uint32_t current_view;
+	struct unwind_process process;
+	struct unwind_space space;
 	struct fixture_memory memory[2];
 	size_t nr_reads;
 	/* A return probe of the kernel's is pending: at this slot stood that address. */
@@ -39,14 +42,14 @@ static struct fixture {
 
 static uint32_t unwind__generation(void *env)
 {
-	return ((const struct fixture *)env)->current_view;
+	return ((const struct fixture *)env)->process.ranges_view;
 }
 
 static const struct unwind_ranges *unwind__ranges(void *env)
 {
 	const struct fixture *of = env;
 
-	return &of->tables.views[of->current_view & 1];
+	return &of->space.views[of->process.ranges_view & 1];
 }
 
 static const struct unwind_module *unwind__module(void *env, uint32_t number)
@@ -121,7 +124,6 @@ static int array_of(size_t bytes)
 static int set_up(void **state)
 {
 	struct unwind_map_fds fds = {
-		.ranges = array_of(2 * sizeof(struct unwind_ranges)),
 		.modules = array_of(UNWIND_MAX_MODULES * sizeof(struct unwind_module)),
 		.rules = array_of(UNWIND_MAX_RULES * 16),
 		.chunks = -1,
@@ -129,19 +131,23 @@ static int set_up(void **state)
 	const size_t chunk_bytes = UNWIND_CHUNK_BLOCKS * sizeof(struct unwind_block);
 
 	fixture = (struct fixture){ 0 };
-	assert_int_equal(unwind_tables__open(&fixture.tables, &fds, &fixture.current_view), 0);
-	close(fds.ranges);
+	assert_int_equal(unwind_tables__open(&fixture.tables, &fds), 0);
 	close(fds.modules);
 	close(fds.rules);
 	for (size_t i = 0; i < FIXTURE_CHUNKS; i++)
 		fixture.tables.chunks[i] = mmap(NULL, chunk_bytes, PROT_READ | PROT_WRITE,
 						MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	fixture.space.process = &fixture.process;
+	fixture.space.views = xcalloc(2, sizeof(*fixture.space.views));
+	unwind_space__publish(&fixture.space);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	unwind_tables__close(&fixture.tables);
+	free(fixture.space.views);
+	free(fixture.space.code);
 	return 0;
 }
 

@@ -260,8 +260,8 @@ static int run_doctor(const struct options *options)
 
 	if (measured)
 		print_cost(&cost);
-	if (options->pid && examine_process((pid_t)options->pid, measured ? &cost : NULL))
-		nr_missing++;
+	for (size_t i = 0; i < options->nr_pids; i++)
+		nr_missing += examine_process((pid_t)options->pids[i], measured ? &cost : NULL) != 0;
 	printf("\n%s\n",
 	       nr_missing ? "heaptap cannot do its work here; see above." : "All is well.");
 	return nr_missing ? EXIT_CANNOT : EXIT_DONE;

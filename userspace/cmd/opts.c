@@ -11,9 +11,17 @@
 #define PID_MAX_LIMIT 4194304 /* the kernel's own limit on 64-bit machines */
 
 const struct opt opts[] = {
-	{ "pid", 'p', "PID", OPT_PID, MEMBER(pid), 1, PID_MAX_LIMIT, WATCH | CMD_DOCTOR,
-	  "Look at the running process PID. Ending heaptap, by Ctrl-C or otherwise, leaves the "
-	  "process running." },
+	{ "pid", 'p', "PID", OPT_PID, MEMBER(pids), 1, PID_MAX_LIMIT, WATCH | CMD_DOCTOR,
+	  "Look at the running process PID; at several with -p 12,34 or -p 12 -p 34. Ending "
+	  "heaptap, by Ctrl-C or otherwise, leaves them running." },
+	{ "comm", 0, "NAME", OPT_STRING, MEMBER(comm), 0, 0, WATCH,
+	  "Look at every running process of that name, as ps shows it (its first 15 letters)." },
+	{ "cgroup", 0, "PATH", OPT_STRING, MEMBER(cgroup), 0, 0, WATCH,
+	  "Look at every running process of a control group and of the groups in it: a directory, "
+	  "or a name such as system.slice/redis-server.service." },
+	{ "children", 0, NULL, OPT_FLAG, MEMBER(children), 0, 0, WATCH,
+	  "Look at the children of these processes, too, and at theirs, as far as they run "
+	  "already. Those to come are --follow's." },
 	{ "duration", 'd', "SECONDS", OPT_DURATION, MEMBER(duration_ns), 1, NO_BOUND, WATCH,
 	  "Stop watching after SECONDS; without it Ctrl-C or the end of the process does. Decimals "
 	  "and the suffixes ms, s, m and h are understood: 0.5, 90, 10m." },
@@ -43,6 +51,12 @@ const struct opt opts[] = {
 	{ "no-lossless", 0, NULL, OPT_OFF, MEMBER(lossless), 0, 0, WATCH,
 	  "Never stop the process; lose events when the ring is full, and say how many. The "
 	  "default with --pid." },
+	{ "follow", 'f', NULL, OPT_ON, MEMBER(follow), 0, 0, WATCH,
+	  "Watch the processes it starts, too, each from its first instruction: they are held for "
+	  "a moment while they are probed. A launched COMMAND is always watched so, until it ends; "
+	  "with this option, until the last of its processes ends." },
+	{ "no-follow", 0, NULL, OPT_OFF, MEMBER(follow), 0, 0, WATCH,
+	  "Leave the processes it starts alone. The default with --pid." },
 	{ "ring-size", 0, "BYTES", OPT_BYTES, MEMBER(ring_bytes), 64 << 10, 2ull << 30, WATCH,
 	  "Size of the ring between kernel and heaptap: 64K to 2G, rounded up to a power of two; "
 	  "16M by default. A larger one absorbs longer bursts." },

@@ -12,11 +12,18 @@
 
 enum opt_cmd { CMD_LEAKS = 1, CMD_RECORD = 2, CMD_DOCTOR = 4, CMD_HELP = 8, CMD_STACKS = 16 };
 
+/* Processes that can be named one by one. */
+#define OPT_MAX_PIDS 256
+
 enum opt_tristate { OPT_AUTO, OPT_YES, OPT_NO };
 
 /* What the command line said; the defaults are set by opts__parse. */
 struct options {
-	uint32_t pid;	      /* -p; 0: none */
+	uint32_t pids[OPT_MAX_PIDS]; /* -p */
+	size_t nr_pids;
+	const char *comm;   /* --comm; NULL: none */
+	const char *cgroup; /* --cgroup; likewise */
+	bool children;	    /* of those, too */
 	char **command;	      /* after "--", NULL-terminated; NULL: none */
 	const char *file;     /* the operand (help: the word); NULL: none */
 	uint64_t duration_ns; /* -d; 0: until Ctrl-C or the end */
@@ -29,6 +36,7 @@ struct options {
 	uint64_t depth;		    /* 0: all frames */
 	int error_exitcode;	    /* 0: off */
 	enum opt_tristate lossless; /* auto: when launching */
+	enum opt_tristate follow;   /* likewise */
 	uint64_t ring_bytes;
 	const char *link; /* name of a kind; NULL: the best */
 	bool stats, check_stacks, plain_loop;
@@ -50,7 +58,7 @@ enum opt_type {
 	OPT_NUMBER,
 	OPT_BYTES,
 	OPT_DURATION,
-	OPT_PID,
+	OPT_PID, /* several, by repetition or with commas; member: pids */
 	OPT_EXITCODE,
 	OPT_ON,
 	OPT_OFF /* of a tristate */

@@ -84,22 +84,32 @@ static int read_number(const struct opt *opt, const char *text, uint64_t *value)
 	return -EINVAL;
 }
 
-static int set_pid(uint32_t *pid, uint64_t value)
+/* One number, or several with commas between. */
+static int add_pids(const struct opt *opt, const char *text, struct options *options)
 {
-	if (*pid && *pid != value) {
-		log_err("--pid (-p) was given twice, %u and %u; heaptap looks at one process.",
-			*pid, (uint32_t)value);
-		return -EINVAL;
+	char *words = xstrdup(text), *rest = words, *word;
+	uint64_t value;
+	int err = 0;
+
+	while (!err && (word = strsep(&rest, ","))) {
+		err = read_number(opt, word, &value);
+		if (!err && options->nr_pids == OPT_MAX_PIDS) {
+			log_err("--pid (-p) names more than %d processes; --comm, --cgroup and "
+				"--children have no such limit.",
+				OPT_MAX_PIDS);
+			err = -EINVAL;
+		}
+		if (!err)
+			options->pids[options->nr_pids++] = (uint32_t)value;
 	}
-	*pid = (uint32_t)value;
-	return 0;
+	free(words);
+	return err;
 }
 
 static int set_string(const struct opt *opt, const char **member, const char *text)
 {
 	if (!*text) {
-		log_err("%s takes the name of a %s, not an empty word.", shown_name(opt),
-			strcmp(opt->arg, "DIR") ? "file" : "directory");
+		log_err("%s takes a %s, not an empty word.", shown_name(opt), opt->arg);
 		return -EINVAL;
 	}
 	*member = text;
@@ -127,7 +137,7 @@ static int apply(const struct opt *opt, const char *text, struct options *option
 	void *member = (char *)options + opt->member;
 	uint64_t value = 0;
 
-	if (opt->arg && opt->type != OPT_STRING && opt->type != OPT_WORD &&
+	if (opt->arg && opt->type != OPT_STRING && opt->type != OPT_WORD && opt->type != OPT_PID &&
 	    read_number(opt, text, &value))
 		return -EINVAL;
 	switch (opt->type) {
@@ -147,7 +157,7 @@ static int apply(const struct opt *opt, const char *text, struct options *option
 		*(uint64_t *)member = value;
 		break;
 	case OPT_PID:
-		return set_pid(member, value);
+		return add_pids(opt, text, options);
 	case OPT_EXITCODE:
 		*(int *)member = (int)value;
 		break;
@@ -359,22 +369,28 @@ static int check_command(const struct parse *parse)
 static int check_target(const struct parse *parse)
 {
 	const struct options *options = parse->options;
+	const char *running = options->nr_pids	? "--pid (-p)"
+			      : options->comm	? "--comm"
+			      : options->cgroup ? "--cgroup"
+						: NULL;
 	const char *or_file =
 		parse->cmd->operands == CMD_OPERANDS_TARGET_OR_FILE ? ", or a recording: FILE" : "";
 
 	if (!takes_command(parse->cmd))
 		return 0;
-	if (options->pid && options->command)
-		log_err("--pid (-p) and -- do not go together: look at a running process, or start "
-			"one.");
-	else if (options->pid && options->file)
-		log_err("--pid (-p) and '%s' do not go together: look at a running process, or "
-			"read a recording.",
-			options->file);
+	if (running && options->command)
+		log_err("%s and -- do not go together: look at a running process, or start one.",
+			running);
+	else if (running && options->file)
+		log_err("%s and '%s' do not go together: look at a running process, or read a "
+			"recording.",
+			running, options->file);
 	else if (options->file && options->command)
 		log_err("'%s' and -- do not go together: read a recording, or start a command.",
 			options->file);
-	else if (!options->pid && !options->file && !options->command)
+	else if (options->children && !running)
+		log_err("--children says whose: with --pid (-p), --comm or --cgroup.");
+	else if (!running && !options->file && !options->command)
 		log_err("heaptap %s wants to know what to look at: -p PID, or -- COMMAND "
 			"[ARG...]%s. See: heaptap help %s",
 			parse->cmd->name, or_file, parse->cmd->name);

@@ -9,6 +9,7 @@
 #include "base/util.h"
 #include "cmd/cmd.h"
 #include "cmd/run.h"
+#include "cmd/targets.h"
 #include "report/bake.h"
 #include "trace/writer.h"
 
@@ -18,18 +19,27 @@ struct recording {
 	struct run *run;
 };
 
-/* NAME.PID.htap in the current folder, NAME being the command's, or the process's executable. */
+/* NAME.PID.htap in the current folder, NAME being the command's, or the (first) process's executable.
+ * NULL after saying that there is no such process. */
 static char *default_path(const struct options *options)
 {
+	struct pid_set targets = { 0 };
 	char link[64], exe[4096];
 	ssize_t len;
+	pid_t pid;
 
 	if (options->command)
 		return xasprintf("%s.%d.htap", path__base(options->command[0]), getpid());
-	snprintf(link, sizeof(link), "/proc/%" PRIu32 "/exe", options->pid);
+	if (targets__find(options, &targets)) {
+		pid_set__clear(&targets);
+		return NULL;
+	}
+	pid = targets.pids[0];
+	pid_set__clear(&targets);
+	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
 	len = readlink(link, exe, sizeof(exe) - 1);
 	exe[max(len, (ssize_t)0)] = '\0';
-	return xasprintf("%s.%" PRIu32 ".htap", len > 0 ? path__base(exe) : "heap", options->pid);
+	return xasprintf("%s.%d.htap", len > 0 ? path__base(exe) : "heap", pid);
 }
 
 static int append(const struct wire_head *record, void *data)
@@ -87,6 +97,8 @@ static int run_record(const struct options *options)
 	recording.path = to_stdout	   ? xstrdup("standard output")
 			 : options->output ? xstrdup(options->output)
 					   : default_path(options);
+	if (!recording.path)
+		return EXIT_CANNOT;
 	recording.fd = to_stdout ? STDOUT_FILENO : run__create(recording.path);
 	if (recording.fd >= 0 && !run__open(&run, options)) {
 		err = fill(&recording);

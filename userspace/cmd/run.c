@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "cmd/cmd.h"
+#include "cmd/targets.h"
 #include "trace/writer.h"
 #include "wire.h"
 
@@ -66,12 +67,15 @@ int run__open(struct run *run, const struct options *options)
 					   .debug_dir = options->debug_dir,
 					   .debuginfod = options->debuginfod };
 	bool launched = options->command != NULL;
+	struct pid_set targets = { 0 };
 	struct bpf_source_config config = {
 		.lossless =
 			options->lossless == OPT_YES || (options->lossless == OPT_AUTO && launched),
 		.link_kind = options->link,
 		.check_stacks = options->check_stacks,
 		.plain_loop = options->plain_loop,
+		.to_the_last = options->follow == OPT_YES,
+		.follow = options->follow == OPT_YES || (options->follow == OPT_AUTO && launched),
 		.ring_bytes = options->ring_bytes,
 	};
 
@@ -82,7 +86,9 @@ int run__open(struct run *run, const struct options *options)
 	} else if (launched) {
 		run->source = bpf_source__launch(&config, options->command);
 	} else {
-		run->source = bpf_source__attach(&config, (pid_t)options->pid);
+		if (!targets__find(options, &targets))
+			run->source = bpf_source__attach(&config, targets.pids, targets.nr);
+		pid_set__clear(&targets);
 	}
 	if (!run->source)
 		return -EIO;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "probe/guard.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -12,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "follow_abi.h"
 
 /* Closes every descriptor but those three. */
 static void close_others(int one, int two, int three)
@@ -28,13 +31,35 @@ static void close_others(int one, int two, int three)
 	close_range(from, ~0u, 0);
 }
 
+static bool is_stopped(const struct followed *entry, const volatile struct unwind_process *slots)
+{
+	const volatile struct unwind_process *slot = &slots[entry->slot];
+
+	if (!(entry->flags & FOLLOW_MAY_STOP))
+		return false;
+	return !entry->slot || slot->stopped || slot->held;
+}
+
+static void continue_all(int followed_fd, const volatile struct unwind_process *slots)
+{
+	uint32_t pid, *before = NULL;
+	struct followed entry;
+
+	while (!bpf_map_get_next_key(followed_fd, before, &pid)) {
+		if (!bpf_map_lookup_elem(followed_fd, &pid, &entry) &&
+		    entry.slot < UNWIND_MAX_SLOTS && is_stopped(&entry, slots))
+			kill((pid_t)pid, SIGCONT);
+		before = &pid;
+	}
+}
+
 /*
  * Every descriptor that is not needed must go: a copy of a link's would keep the probes alive. The
- * watcher's pidfd becomes readable when all its descriptors are closed, so nothing stops the target
+ * watcher's pidfd becomes readable when all its descriptors are closed, so nothing stops a process
  * any more.
  */
-static _Noreturn void keep_watch(int watcher_pidfd, int target_pidfd, int ready_fd,
-				 const volatile uint32_t *stopped)
+static _Noreturn void keep_watch(int watcher_pidfd, int followed_fd, int ready_fd,
+				 const volatile struct unwind_process *slots)
 {
 	struct pollfd watcher = { .fd = watcher_pidfd, .events = POLLIN };
 
@@ -43,12 +68,11 @@ static _Noreturn void keep_watch(int watcher_pidfd, int target_pidfd, int ready_
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
-	close_others(watcher_pidfd, target_pidfd, ready_fd);
+	close_others(watcher_pidfd, followed_fd, ready_fd);
 	close(ready_fd);
 	while (poll(&watcher, 1, -1) < 0 && errno == EINTR)
 		;
-	if (*stopped)
-		syscall(SYS_pidfd_send_signal, target_pidfd, SIGCONT, NULL, 0);
+	continue_all(followed_fd, slots);
 	_exit(0);
 }
 
@@ -62,7 +86,7 @@ static void wait_until_ready(int ready_fd)
 		;
 }
 
-int guard__start(struct guard *guard, int target_pidfd, const volatile uint32_t *stopped)
+int guard__start(struct guard *guard, int followed_fd, const volatile struct unwind_process *slots)
 {
 	int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	int ready[2], err = 0;
@@ -77,7 +101,7 @@ int guard__start(struct guard *guard, int target_pidfd, const volatile uint32_t 
 	}
 	guard->pid = fork();
 	if (guard->pid == 0)
-		keep_watch(self, target_pidfd, ready[1], stopped);
+		keep_watch(self, followed_fd, ready[1], slots);
 	if (guard->pid < 0)
 		err = -errno;
 	close(ready[1]);

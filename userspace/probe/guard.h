@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * In lossless mode the target is stopped now and then. Should heaptap be killed at such a moment, a
- * small process of its own continues the target.
+ * Watched processes are stopped now and then, for a moment. Should heaptap be killed at such a moment, a
+ * small process of its own continues them.
  */
 #ifndef GUARD_H
 #define GUARD_H
@@ -9,15 +9,19 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "unwind_abi.h"
+
 struct guard {
 	pid_t pid;
 };
 
 /*
- * Starts the guard of the process behind target_pidfd. *stopped, in memory shared with the BPF
- * programs, tells whether it is stopped by us. 0 or -errno.
+ * Starts the guard of the processes in the BPF map followed_fd (bpf/follow_abi.h). What is in the slots
+ * they name, memory shared with the BPF programs, tells which are stopped by us; one that has no slot
+ * yet may be. 0 or -errno.
  */
-int guard__start(struct guard *guard, int target_pidfd, const volatile uint32_t *stopped);
+int guard__start(struct guard *guard, int followed_fd,
+		 const volatile struct unwind_process *slots);
 void guard__end(struct guard *guard);
 
 #endif /* GUARD_H */

@@ -246,8 +246,8 @@ int launch__next(struct launch *launch)
 				return release(launch, 0);
 		} else if (status >> 16 == PTRACE_EVENT_STOP) {
 			request = PTRACE_LISTEN; /* stopped by somebody: stays so until SIGCONT */
-		} else {
+		} else if (WSTOPSIG(status) != SIGSTOP) {
 			signal = WSTOPSIG(status);
-		}
+		} /* else our own programs hold it, as they do a child: it is held already */
 	}
 }

@@ -58,7 +58,7 @@ static int create_link(const struct link_create_attr *attr)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-static void keep(struct links *links, int fd)
+void links__keep(struct links *links, int fd)
 {
 	links->fds = array__grow(links->fds, links->nr, &links->capacity, sizeof(*links->fds));
 	links->fds[links->nr++] = fd;
@@ -70,6 +70,15 @@ static void close_from(struct links *links, size_t first)
 		close(links->fds[--links->nr]);
 }
 
+/* Where programs are attached. */
+struct spot {
+	const char *path;
+	pid_t pid;
+	uint64_t slot; /* in its place in the cookie */
+	const struct probe_site *sites;
+	size_t nr_sites;
+};
+
 /* What one program is attached to. */
 struct side {
 	int program;
@@ -78,33 +87,33 @@ struct side {
 };
 
 /* One link for every site of a side. */
-static int attach_multi(struct links *links, const struct side *side, const char *path, pid_t pid,
-			const struct probe_site *sites, size_t nr_sites)
+static int attach_multi(struct links *links, const struct side *side, const struct spot *spot)
 {
-	uint64_t *offsets = xcalloc(nr_sites, sizeof(*offsets));
-	uint64_t *cookies = xcalloc(nr_sites, sizeof(*cookies));
+	uint64_t *offsets = xcalloc(spot->nr_sites, sizeof(*offsets));
+	uint64_t *cookies = xcalloc(spot->nr_sites, sizeof(*cookies));
+	const struct probe_site *sites = spot->sites;
 	struct link_create_attr attr = { 0 };
 	uint32_t nr = 0;
 	int fd = 0;
 
-	for (size_t i = 0; i < nr_sites; i++) {
+	for (size_t i = 0; i < spot->nr_sites; i++) {
 		if (side->at_return && sites[i].role != PROBE_ROLE_RETURNING)
 			continue;
 		offsets[nr] = sites[i].file_offset;
-		cookies[nr++] = sites[i].cookie;
+		cookies[nr++] = sites[i].cookie | spot->slot;
 	}
 	attr.prog_fd = (uint32_t)side->program;
 	attr.attach_type = (uint32_t)side->attach_type;
-	attr.uprobe_multi.path = (uintptr_t)path;
+	attr.uprobe_multi.path = (uintptr_t)spot->path;
 	attr.uprobe_multi.offsets = (uintptr_t)offsets;
 	attr.uprobe_multi.cookies = (uintptr_t)cookies;
 	attr.uprobe_multi.cnt = nr;
 	attr.uprobe_multi.flags = side->at_return ? UPROBE_MULTI_RETURN : 0;
-	attr.uprobe_multi.pid = (uint32_t)pid;
+	attr.uprobe_multi.pid = (uint32_t)spot->pid;
 	if (nr)
 		fd = create_link(&attr);
 	if (nr && fd >= 0)
-		keep(links, fd);
+		links__keep(links, fd);
 	free(offsets);
 	free(cookies);
 	return fd < 0 ? fd : 0;
@@ -145,27 +154,29 @@ static int open_uprobe_event(const char *path, pid_t pid, uint64_t offset, bool 
 }
 
 /* A perf event for each site of a side, and a link that runs the program on it. */
-static int attach_perf(struct links *links, const struct side *side, const char *path, pid_t pid,
-		       const struct probe_site *sites, size_t nr_sites)
+static int attach_perf(struct links *links, const struct side *side, const struct spot *spot)
 {
-	for (size_t i = 0; i < nr_sites; i++) {
+	const struct probe_site *sites = spot->sites;
+
+	for (size_t i = 0; i < spot->nr_sites; i++) {
 		struct link_create_attr attr = { 0 };
 		int event, link;
 
 		if (side->at_return && sites[i].role != PROBE_ROLE_RETURNING)
 			continue;
-		event = open_uprobe_event(path, pid, sites[i].file_offset, side->at_return);
+		event = open_uprobe_event(spot->path, spot->pid, sites[i].file_offset,
+					  side->at_return);
 		if (event < 0)
 			return event;
-		keep(links, event);
+		links__keep(links, event);
 		attr.prog_fd = (uint32_t)side->program;
 		attr.target_fd = (uint32_t)event;
 		attr.attach_type = ATTACH_PERF_EVENT;
-		attr.perf_event.cookie = sites[i].cookie;
+		attr.perf_event.cookie = sites[i].cookie | spot->slot;
 		link = create_link(&attr);
 		if (link < 0)
 			return link;
-		keep(links, link);
+		links__keep(links, link);
 		if (ioctl(event, PERF_EVENT_IOC_ENABLE, 0))
 			return -errno;
 	}
@@ -173,8 +184,10 @@ static int attach_perf(struct links *links, const struct side *side, const char 
 }
 
 int links__attach(struct links *links, enum link_kind kind, const struct link_programs *programs,
-		  const char *path, pid_t pid, const struct probe_site *sites, size_t nr_sites)
+		  const char *path, pid_t pid, uint32_t slot, const struct probe_site *sites,
+		  size_t nr_sites)
 {
+	const struct spot spot = { path, pid, (uint64_t)slot << PROBE_SLOT_SHIFT, sites, nr_sites };
 	const struct side session[] = {
 		{ programs->session, ATTACH_UPROBE_SESSION, false },
 	};
@@ -188,8 +201,7 @@ int links__attach(struct links *links, enum link_kind kind, const struct link_pr
 	int err = 0;
 
 	for (size_t i = 0; !err && i < nr_sides; i++)
-		err = (kind == LINK_PERF ? attach_perf : attach_multi)(links, &sides[i], path, pid,
-								       sites, nr_sites);
+		err = (kind == LINK_PERF ? attach_perf : attach_multi)(links, &sides[i], &spot);
 	if (err)
 		close_from(links, before);
 	return err;

@@ -159,6 +159,24 @@ int target__open(pid_t pid, struct target *target)
 	return 0;
 }
 
+bool target__has_shell(const struct target *target)
+{
+	char *text = read_proc(target->pid, "stat", NULL), *at;
+	int parent = 0, session = 0, terminal = 0;
+
+	/* proc(5): state, ppid, pgrp, session, tty_nr. */
+	at = text ? strrchr(text, ')') : NULL;
+	if (at && sscanf(at + 1, " %*c %d", &parent) == 1 && parent != getpid()) {
+		free(text);
+		text = read_proc(parent, "stat", NULL);
+		at = text ? strrchr(text, ')') : NULL;
+		if (!at || sscanf(at + 1, " %*c %*d %*d %d %d", &session, &terminal) != 2)
+			session = 0;
+	}
+	free(text);
+	return session && session == parent && terminal;
+}
+
 void target__close(struct target *target)
 {
 	if (target->pidfd >= 0)

@@ -130,7 +130,7 @@ static int with_probe(enum link_kind kind, void (*function)(void), uint16_t numb
 	if (err)
 		return err;
 	programs = (struct link_programs){ counter.program, counter.program, counter.program };
-	err = links__attach(&links, kind, &programs, "/proc/self/exe", getpid(), &site, 1);
+	err = links__attach(&links, kind, &programs, "/proc/self/exe", getpid(), 0, &site, 1);
 	if (!err)
 		work(data);
 	links__detach(&links);

@@ -1,53 +1,57 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The source behind `-p PID` and `-- COMMAND`: probes, ring, mapping events and the target's own
- * end, brought together into one stream. Reading order matters: the ring's head is noted first,
+ * The source behind `-p PID` and `-- COMMAND`: probes, ring, mapping events and the ends of
+ * processes, brought together into one stream. Reading order matters: the ring's head is noted first,
  * then the mapping events are read, then the ring up to that head, so a stack never comes before
  * its mappings.
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/util.h"
+#include "follow_abi.h"
 #include "probe/guard.h"
 #include "probe/launch.h"
 #include "probe/target.h"
 #include "source/engine.h"
-#include "source/jitmap.h"
 #include "source/mapevents.h"
-#include "source/mappings.h"
+#include "source/processes.h"
 #include "source/queue.h"
 #include "source/source.h"
 #include "source/walks.h"
 
+/* Ends taken from the epoll at a time. */
+#define MAX_EVENTS 64
+
 struct bpf_source {
 	struct source source;
-	struct target target;
 	struct engine engine;
+	struct processes processes;
 	struct mapevents events;
-	struct mappings mappings;
-	struct jitmap jitmap;
-	size_t nr_generated_seen; /* of mappings.nr_generated */
 	struct queue queue;
 	struct walks walks;
 	struct guard guard;
-	pid_t child; /* launched; 0: none, or collected */
-	int child_status;
+	pid_t command;	     /* launched; 0: none */
+	bool command_exists; /* it was not collected yet */
+	int command_status;
 	int epoll;
-	uint32_t target_flags; /* WIRE_TARGET_* */
-	bool exec_seen, stopping, ended;
+	bool stopping, ended;
 	uint64_t nr_lost_told;
+	/* What the ring told of processes, to be seen to when its records were handed on. */
+	struct news {
+		uint32_t type;
+		struct wire_fork fork; /* of the other types, the head only */
+	} *news;
+	size_t nr_news, news_capacity;
 	/* Where records go while the source is pumped. */
 	record_fn take;
 	void *take_data;
@@ -58,7 +62,7 @@ static struct bpf_source *self_of(const struct source *source)
 	return (struct bpf_source *)source;
 }
 
-/* Each file the target maps stays open here. */
+/* Each file that is mapped stays open here. */
 static void raise_file_limit(void)
 {
 	struct rlimit limit;
@@ -69,39 +73,34 @@ static void raise_file_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static void add_mapping(const struct target_mapping *mapping, uint64_t time_ns, void *data)
+static void add_mapping(pid_t pid, const struct target_mapping *mapping, uint64_t time_ns,
+			void *data)
 {
-	mappings__add(data, mapping, time_ns);
+	struct watched *watched = processes__find(data, pid);
+
+	if (watched && watched->is_probed)
+		mappings__add(&watched->mappings, mapping, time_ns);
 }
 
 static void read_mapevents(struct bpf_source *self)
 {
-	mapevents__drain(&self->events, self->target.pid, add_mapping, &self->mappings);
-	if (self->events.lost) {
-		self->events.lost = false;
-		mappings__scan(&self->mappings);
+	mapevents__drain(&self->events, add_mapping, &self->processes);
+	for (size_t i = 0; i < self->processes.nr; i++) {
+		struct watched *watched = self->processes.list[i];
+
+		if (!watched->is_probed)
+			continue;
+		if (self->events.lost)
+			mappings__scan(&watched->mappings);
+		mappings__publish(&watched->mappings);
+		/* Whoever generates code has opened its map by now, most likely; later it may be
+		 * gone. */
+		if (watched->nr_generated_seen != watched->mappings.nr_generated) {
+			watched->nr_generated_seen = watched->mappings.nr_generated;
+			jitmap__look(&watched->jitmap, &watched->target);
+		}
 	}
-	mappings__publish(&self->mappings);
-	/* Whoever generates code has opened its map by now, most likely; later it may be gone. */
-	if (self->nr_generated_seen != self->mappings.nr_generated) {
-		self->nr_generated_seen = self->mappings.nr_generated;
-		jitmap__look(&self->jitmap, &self->target);
-	}
-}
-
-static bool target_has_ended(const struct bpf_source *self)
-{
-	struct pollfd pidfd = { .fd = self->target.pidfd, .events = POLLIN };
-
-	return poll(&pidfd, 1, 0) > 0;
-}
-
-/* Wakes the pump when the target ends. */
-static void watch_end(struct bpf_source *self)
-{
-	struct epoll_event event = { .events = EPOLLIN };
-
-	epoll_ctl(self->epoll, EPOLL_CTL_ADD, self->target.pidfd, &event);
+	self->events.lost = false;
 }
 
 /* Wakes the pump when the programs say so, not whenever there is a record: hence edge-triggered. */
@@ -112,49 +111,68 @@ static void watch_ring(struct bpf_source *self)
 	epoll_ctl(self->epoll, EPOLL_CTL_ADD, self->engine.ring.fd, &event);
 }
 
+static void note_news(struct bpf_source *self, const struct wire_head *record)
+{
+	struct news *news;
+
+	self->news = array__grow(self->news, self->nr_news, &self->news_capacity,
+				 sizeof(*self->news));
+	news = &self->news[self->nr_news++];
+	*news = (struct news){ .type = record->type };
+	if (record->type == WIRE_FORK)
+		news->fork = *(const struct wire_fork *)record;
+	else
+		news->fork.head = *record;
+}
+
+/* The stack of a walk that the kernel could not finish. NULL: none is to be handed on. */
+static const struct wire_head *finish_walk(struct bpf_source *self, const struct wire_head *record)
+{
+	const struct watched *watched = processes__find(&self->processes, (pid_t)record->pid);
+	struct walked_process process;
+
+	if (!watched || !watched->is_probed)
+		return NULL;
+	process = (struct walked_process){ &watched->mappings.space, watched->mappings.finish };
+	return walks__finish(&self->walks, &process, (const struct wire_walk *)record);
+}
+
 static int take_from_ring(const struct wire_head *record, void *data)
 {
 	struct bpf_source *self = data;
 
-	if (record->type == WIRE_EXEC)
-		self->exec_seen = true;
-	if (record->type == WIRE_STACK)
+	switch (record->type) {
+	case WIRE_FORK:
+	case WIRE_EXEC:
+		note_news(self, record);
+		break;
+	case WIRE_HELD:
+		note_news(self, record);
+		return 0;
+	case WIRE_STACK:
 		walks__note(&self->walks, (const struct wire_stack *)record);
-	if (record->type == WIRE_WALK)
-		record = walks__finish(&self->walks, (const struct wire_walk *)record);
+		break;
+	case WIRE_WALK:
+		record = finish_walk(self, record);
+		break;
+	}
 	return record ? self->take(record, self->take_data) : 0;
 }
 
-static void send_target(struct bpf_source *self)
+static void see_to_news(struct bpf_source *self)
 {
-	const struct target *target = &self->target;
-	struct wire_target record = {
-		.started_ns = target->started_ns,
-		.attached_ns = clock__monotonic_ns(),
-		.exe_len = (uint32_t)min(strlen(target->exe), (size_t)WIRE_MAX_STRING),
-		.cmdline_len = (uint32_t)min(target->cmdline_len, (size_t)WIRE_MAX_STRING),
-		.flags = self->target_flags,
-	};
+	for (size_t i = 0; i < self->nr_news; i++) {
+		const struct wire_fork *fork = &self->news[i].fork;
+		pid_t pid = (pid_t)fork->head.pid;
 
-	queue__add(&self->queue, WIRE_TARGET, target->pid, &record, sizeof(record), target->exe,
-		   record.exe_len, target->cmdline, record.cmdline_len);
-}
-
-/* The target is another program now. Should it be gone already, the old names stay. */
-static void tell_exec(struct bpf_source *self)
-{
-	uint32_t epoch = engine__epoch(&self->engine);
-	struct target target;
-
-	self->exec_seen = false;
-	if (target_has_ended(self) || target__open(self->target.pid, &target))
-		return;
-	target__close(&self->target);
-	self->target = target;
-	watch_end(self);
-	send_target(self);
-	mappings__restart(&self->mappings);
-	engine__set_tables_epoch(&self->engine, epoch);
+		if (self->news[i].type == WIRE_FORK)
+			processes__forked(&self->processes, fork);
+		else if (self->news[i].type == WIRE_EXEC)
+			processes__execed(&self->processes, pid);
+		else
+			processes__loaded(&self->processes, pid);
+	}
+	self->nr_news = 0;
 }
 
 static void tell_losses(struct bpf_source *self)
@@ -166,19 +184,18 @@ static void tell_losses(struct bpf_source *self)
 	if (!record.events)
 		return;
 	self->nr_lost_told = nr_lost;
-	queue__add(&self->queue, WIRE_LOST, self->target.pid, &record, sizeof(record), NULL, 0,
-		   NULL, 0);
+	queue__add(&self->queue, WIRE_LOST, 0, &record, sizeof(record), NULL, 0, NULL, 0);
 }
 
-/* Once the ring has room again the target may go on. */
-static void continue_target(struct bpf_source *self)
+/* Once the ring has room again who was stopped for it may go on. */
+static void continue_stopped(struct bpf_source *self)
 {
 	volatile uint32_t *stopped = engine__stopped(&self->engine);
 
 	if (!*stopped || ring__waiting(&self->engine.ring) > self->engine.ring.size / 8)
 		return;
 	*stopped = 0;
-	syscall(SYS_pidfd_send_signal, self->target.pidfd, SIGCONT, NULL, 0);
+	processes__continue(&self->processes);
 }
 
 /* Hands on everything there is now. The number of records from the ring, or -errno. */
@@ -194,62 +211,102 @@ static long drain(struct bpf_source *self)
 	if (err)
 		return err;
 	nr = ring__take(&self->engine.ring, head, take_from_ring, self);
-	continue_target(self);
-	if (self->exec_seen)
-		tell_exec(self);
+	continue_stopped(self);
+	see_to_news(self);
 	return nr;
 }
 
-static void collect_child(struct bpf_source *self, int options)
+static void collect_command(struct bpf_source *self, int options)
 {
 	int status;
 
-	if (self->child > 0 && waitpid(self->child, &status, options) == self->child) {
-		self->child = 0;
-		self->child_status = status;
+	if (self->command_exists && waitpid(self->command, &status, options) == self->command) {
+		self->command_exists = false;
+		self->command_status = status;
+	}
+}
+
+static void end_process(struct bpf_source *self, struct watched *watched, uint32_t reason)
+{
+	uint32_t status = 0;
+
+	if (watched->target.pid == self->command && reason == WIRE_END_EXITED) {
+		collect_command(self, WNOHANG);
+		status = self->command_status < 0 ? 0 : (uint32_t)self->command_status;
+	}
+	processes__end(&self->processes, watched, reason, status);
+}
+
+/* Those that had ended before the ring was emptied: it holds nothing more of them. */
+static void end_processes(struct bpf_source *self)
+{
+	size_t i = 0;
+
+	while (i < self->processes.nr) {
+		if (self->processes.list[i]->has_ended)
+			end_process(self, self->processes.list[i], WIRE_END_EXITED);
+		else
+			i++;
 	}
 }
 
 static int finish(struct bpf_source *self)
 {
-	struct wire_end record = { .time_ns = clock__monotonic_ns(),
-				   .reason = self->stopping ? WIRE_END_STOPPED : WIRE_END_EXITED };
+	struct wire_end record = { .reason = self->stopping ? WIRE_END_STOPPED : WIRE_END_EXITED };
 	long nr;
 
 	engine__unwatch(&self->engine);
-	engine__detach(&self->engine);
 	do {
 		nr = drain(self);
 	} while (nr > 0);
 	if (nr < 0)
 		return (int)nr;
-	collect_child(self, WNOHANG);
-	if (record.reason == WIRE_END_EXITED && self->child_status >= 0)
-		record.status = (uint32_t)self->child_status;
-	queue__add(&self->queue, WIRE_END, self->target.pid, &record, sizeof(record), NULL, 0, NULL,
-		   0);
+	while (self->processes.nr)
+		end_process(self, self->processes.list[0], WIRE_END_STOPPED);
+	record.time_ns = clock__monotonic_ns();
+	queue__add(&self->queue, WIRE_END, 0, &record, sizeof(record), NULL, 0, NULL, 0);
 	self->ended = true;
 	return queue__take(&self->queue, self->take, self->take_data);
+}
+
+/* Waits for news; what has ended is marked. */
+static void wait_for_events(struct bpf_source *self, int timeout_ms)
+{
+	struct epoll_event events[MAX_EVENTS];
+	int nr = epoll_wait(self->epoll, events, MAX_EVENTS, timeout_ms);
+
+	for (int i = 0; i < nr; i++) {
+		struct watched *watched = events[i].data.ptr;
+
+		if (watched)
+			watched->has_ended = true;
+	}
+}
+
+/* Has all that was asked for ended? */
+static bool is_done(const struct bpf_source *self)
+{
+	if (self->command && !self->engine.config.to_the_last)
+		return !processes__find(&self->processes, self->command);
+	return !self->processes.nr;
 }
 
 static int pump(struct source *source, int timeout_ms, record_fn take, void *data)
 {
 	struct bpf_source *self = self_of(source);
-	struct epoll_event event;
-	bool ended;
 	long nr;
 
 	if (self->ended)
 		return 0;
 	self->take = take;
 	self->take_data = data;
-	ended = self->stopping || target_has_ended(self);
 	nr = drain(self);
 	if (nr < 0)
 		return (int)nr;
-	if (ended)
+	end_processes(self);
+	if (self->stopping || is_done(self))
 		return finish(self);
-	epoll_wait(self->epoll, &event, 1, timeout_ms);
+	wait_for_events(self, timeout_ms);
 	return 1;
 }
 
@@ -258,22 +315,17 @@ static void stop(struct source *source)
 	struct bpf_source *self = self_of(source);
 
 	engine__unwatch(&self->engine);
-	engine__detach(&self->engine);
 	self->stopping = true;
 }
 
 static int module_fd(const struct source *source, uint32_t module)
 {
-	return mappings__module_fd(&self_of(source)->mappings, module);
+	return files__fd(&self_of(source)->processes.files, module);
 }
 
 static int perf_map_fd(struct source *source)
 {
-	struct bpf_source *self = self_of(source);
-
-	if (self->mappings.nr_generated)
-		jitmap__look(&self->jitmap, &self->target);
-	return self->jitmap.fd;
+	return processes__perf_map(&self_of(source)->processes);
 }
 
 static void print_stats(const struct source *source)
@@ -309,25 +361,24 @@ static int wait_command(struct source *source)
 {
 	struct bpf_source *self = self_of(source);
 
-	collect_child(self, 0);
-	return self->child_status;
+	collect_command(self, 0);
+	return self->command_status;
 }
 
 static void close_source(struct source *source)
 {
 	struct bpf_source *self = self_of(source);
 
-	if (self->engine.skeleton)
+	if (self->engine.skeleton) {
+		processes__clear(&self->processes);
 		engine__close(&self->engine);
+	}
 	if (self->epoll >= 0)
 		close(self->epoll);
 	guard__end(&self->guard);
-	walks__clear(&self->walks);
 	mapevents__close(&self->events);
-	mappings__clear(&self->mappings);
-	jitmap__close(&self->jitmap);
 	queue__clear(&self->queue);
-	target__close(&self->target);
+	free(self->news);
 	free(self);
 }
 
@@ -343,102 +394,136 @@ static struct bpf_source *new_source(const struct bpf_source_config *config)
 					.wait_command = wait_command,
 					.print_stats = print_stats,
 					.close = close_source };
-	self->target.pidfd = -1;
-	jitmap__init(&self->jitmap);
-	self->child_status = -1;
+	self->command_status = -1;
 	self->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (engine__open(&self->engine, config)) {
 		close_source(&self->source);
 		return NULL;
 	}
 	walks__init(&self->walks, &self->engine.tables);
+	processes__init(&self->processes, &self->engine, &self->queue, self->epoll);
 	err = mapevents__open(&self->events);
 	if (err) {
 		log_err("The kernel's mapping events cannot be had: %s.", strerror(-err));
 		close_source(&self->source);
 		return NULL;
 	}
+	watch_ring(self);
+	mapevents__watch(&self->events, self->epoll);
 	return self;
 }
 
-/* The programs stay the ones they are: what hangs on them can be set up. */
-static void settle(struct bpf_source *self)
+/* Where processes are stopped now and then, somebody must be there to continue them. */
+static void start_guard(struct bpf_source *self)
 {
+	const struct bpf_source_config *config = &self->engine.config;
 	int err;
 
-	watch_ring(self);
-	watch_end(self);
-	mapevents__watch(&self->events, self->epoll);
-	if (!self->engine.config.lossless)
+	if (!config->lossless && !config->follow)
 		return;
-	err = guard__start(&self->guard, self->target.pidfd, engine__stopped(&self->engine));
+	err = guard__start(&self->guard, engine__followed_fd(&self->engine),
+			   self->engine.slots.processes);
 	if (err)
 		log_warn("No guard process could be started (%s): should heaptap be killed, "
-			 "continue process %d by `kill -CONT %d`.",
-			 strerror(-err), self->target.pid, self->target.pid);
+			 "continue what it watches by `kill -CONT PID`.",
+			 strerror(-err));
 }
 
-struct source *bpf_source__attach(const struct bpf_source_config *config, pid_t pid)
+/* Watches one of the processes asked for. 0; or -errno after saying why not. */
+static int attach_one(struct bpf_source *self, pid_t pid)
 {
-	struct bpf_source *self;
+	const struct bpf_source_config *config = &self->engine.config;
+	uint32_t flags = config->follow ? FOLLOW_CHILDREN : 0;
+	const struct mappings *mappings;
 	struct target target;
+	int err;
 
-	if (target__open(pid, &target))
-		return NULL;
-	if (target__check_privileges()) {
-		target__close(&target);
-		return NULL;
-	}
-	self = new_source(config);
-	if (!self) {
-		target__close(&target);
-		return NULL;
-	}
-	self->target = target;
-	raise_file_limit();
-	mappings__init(&self->mappings, &self->engine, &self->queue, &self->walks, pid);
-	jitmap__note(&self->jitmap, &self->target);
-	send_target(self);
-	mappings__scan(&self->mappings);
-	if (target_has_ended(self)) {
-		log_err("Process %d ended while heaptap attached to it.", pid);
-	} else if (self->mappings.probe_error) {
+	if (processes__find(&self->processes, pid))
+		return 0;
+	err = target__open(pid, &target);
+	if (err)
+		return err;
+	if (config->lossless || !target__has_shell(&target))
+		flags |= FOLLOW_MAY_STOP;
+	err = processes__add(&self->processes, &target, 0, flags);
+	if (err)
+		return err;
+	mappings = &processes__find(&self->processes, pid)->mappings;
+	if (mappings->probe_error)
 		log_err("The allocator functions of process %d could not be probed: %s. Run "
 			"`heaptap doctor -p %d` to see why.",
-			pid, strerror(-self->mappings.probe_error), pid);
-	} else if (!self->mappings.nr_probed) {
+			pid, strerror(-mappings->probe_error), pid);
+	else if (!mappings->nr_probed)
 		log_err("No allocator that heaptap knows was found in process %d (%s). Run "
 			"`heaptap doctor -p %d` to see where it looked.",
-			pid, target.exe, pid);
-	} else {
-		settle(self);
-		engine__watch(&self->engine, pid);
-		return &self->source;
+			pid, processes__find(&self->processes, pid)->target.exe, pid);
+	return mappings->probe_error || !mappings->nr_probed ? -ENOENT : 0;
+}
+
+struct source *bpf_source__attach(const struct bpf_source_config *config, const pid_t *pids,
+				  size_t nr_pids)
+{
+	struct bpf_source *self = NULL;
+	int err = target__check_privileges();
+	size_t nr_attached = 0;
+
+	/* What is wrong with the only process is said before anything is loaded. */
+	if (!err && nr_pids == 1) {
+		struct target target;
+
+		err = target__open(pids[0], &target);
+		if (!err)
+			target__close(&target);
 	}
-	close_source(&self->source);
-	return NULL;
+	if (!err)
+		self = new_source(config);
+	if (!self)
+		return NULL;
+	raise_file_limit();
+	for (size_t i = 0; i < nr_pids; i++)
+		nr_attached += !attach_one(self, pids[i]);
+	if (!nr_attached) {
+		close_source(&self->source);
+		return NULL;
+	}
+	start_guard(self);
+	engine__watch(&self->engine);
+	return &self->source;
 }
 
 /* Runs the command through its loader, probing what it maps before any of it runs. */
 static int load_command(struct bpf_source *self, struct launch *launch)
 {
+	struct watched *watched = processes__find(&self->processes, launch->pid);
 	int event;
 
 	do {
-		mappings__scan(&self->mappings);
+		mappings__scan(&watched->mappings);
 		event = launch__next(launch);
 	} while (event == LAUNCH_MAPPED);
 	if (event == LAUNCH_ENDED) {
-		self->child = 0;
-		self->child_status = launch->status;
+		self->command_exists = false;
+		self->command_status = launch->status;
 	}
 	return event < 0 ? event : 0;
+}
+
+static void say_what_was_found(const struct mappings *mappings, const char *command)
+{
+	if (mappings->probe_error)
+		log_err("The allocator functions of %s could not be probed: %s. Run `heaptap "
+			"doctor` to see why.",
+			command, strerror(-mappings->probe_error));
+	else if (!mappings->nr_probed)
+		log_warn("No allocator that heaptap knows was found in %s: its heap stays unseen.",
+			 command);
 }
 
 struct source *bpf_source__launch(const struct bpf_source_config *config, char **command)
 {
 	struct bpf_source *self;
 	struct launch launch;
+	struct target target;
 	int err;
 
 	if (target__check_privileges())
@@ -450,16 +535,17 @@ struct source *bpf_source__launch(const struct bpf_source_config *config, char *
 		close_source(&self->source);
 		return NULL;
 	}
-	self->child = launch.pid;
+	self->command = launch.pid;
+	self->command_exists = true;
 	raise_file_limit(); /* not before: the command would inherit it */
-	err = target__open(launch.pid, &self->target);
+	err = target__open(launch.pid, &target);
 	if (!err) {
-		mappings__init(&self->mappings, &self->engine, &self->queue, &self->walks,
-			       launch.pid);
-		jitmap__note(&self->jitmap, &self->target);
-		self->target_flags = WIRE_TARGET_LAUNCHED;
-		send_target(self);
-		engine__watch(&self->engine, launch.pid);
+		engine__watch(&self->engine);
+		err = processes__add(&self->processes, &target, WIRE_TARGET_LAUNCHED,
+				     FOLLOW_MAY_STOP | (config->follow ? FOLLOW_CHILDREN : 0));
+	}
+	if (!err) {
+		start_guard(self);
 		err = load_command(self, &launch);
 	}
 	if (err) {
@@ -469,13 +555,6 @@ struct source *bpf_source__launch(const struct bpf_source_config *config, char *
 		close_source(&self->source);
 		return NULL;
 	}
-	settle(self);
-	if (self->mappings.probe_error)
-		log_err("The allocator functions of %s could not be probed: %s. Run `heaptap "
-			"doctor` to see why.",
-			command[0], strerror(-self->mappings.probe_error));
-	else if (!self->mappings.nr_probed)
-		log_warn("No allocator that heaptap knows was found in %s: its heap stays unseen.",
-			 command[0]);
+	say_what_was_found(&processes__find(&self->processes, launch.pid)->mappings, command[0]);
 	return &self->source;
 }

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "follow_abi.h"
 #include "heaptap.skel.h"
 #include "probe/trial.h"
 
@@ -52,8 +53,11 @@ static void unload(struct engine *engine)
 	ring__close(&engine->ring);
 	if (engine->exec_link >= 0)
 		close(engine->exec_link);
-	engine->exec_link = -1;
+	if (engine->fork_link >= 0)
+		close(engine->fork_link);
+	engine->exec_link = engine->fork_link = -1;
 	unwind_tables__close(&engine->tables);
+	unwind_slots__close(&engine->slots);
 	heaptap_bpf__destroy(engine->skeleton);
 	engine->skeleton = NULL;
 }
@@ -62,13 +66,16 @@ static int open_tables(struct engine *engine)
 {
 	struct heaptap_bpf *skeleton = engine->skeleton;
 	struct unwind_map_fds fds = {
-		.ranges = bpf_map__fd(skeleton->maps.unwind_ranges),
 		.modules = bpf_map__fd(skeleton->maps.unwind_modules),
 		.rules = bpf_map__fd(skeleton->maps.unwind_rules),
 		.chunks = bpf_map__fd(skeleton->maps.unwind_chunks),
 	};
 
-	return unwind_tables__open(&engine->tables, &fds, &skeleton->bss->ranges_view);
+	int err = unwind_tables__open(&engine->tables, &fds);
+
+	return err ? err
+		   : unwind_slots__open(&engine->slots, bpf_map__fd(skeleton->maps.processes),
+					bpf_map__fd(skeleton->maps.unwind_spaces));
 }
 
 static int load_kind(struct engine *engine, enum link_kind kind)
@@ -90,6 +97,7 @@ static int load_kind(struct engine *engine, enum link_kind kind)
 	 * stops before that ends. */
 	skeleton->rodata->cfg_walk_bytes =
 		engine->config.ring_bytes / 4 * (engine->config.lossless ? 3 : 1);
+	skeleton->rodata->cfg_own_tgid = (uint32_t)getpid();
 	skeleton->rodata->cfg_plain_loop = engine->config.plain_loop;
 	skeleton->rodata->cfg_check_stacks = engine->config.check_stacks;
 	if (getrandom(&seed, sizeof(seed), 0) == sizeof(seed))
@@ -111,6 +119,8 @@ static int load_kind(struct engine *engine, enum link_kind kind)
 	};
 	engine->exec_link = bpf_raw_tracepoint_open("sched_process_exec",
 						    bpf_program__fd(skeleton->progs.exec_done));
+	engine->fork_link =
+		bpf_raw_tracepoint_open(NULL, bpf_program__fd(skeleton->progs.fork_done));
 	log_debug("BPF programs for %s links are loaded.", link_kind__name(kind));
 	return 0;
 }
@@ -133,8 +143,8 @@ static int try_kind(struct engine *engine, enum link_kind kind)
 	err = load_kind(engine, kind);
 	if (err)
 		return err;
-	err = links__attach(&engine->links, kind, &engine->programs, "/proc/self/exe", getpid(),
-			    &site, 1);
+	err = links__attach(&engine->own_links, kind, &engine->programs, "/proc/self/exe", getpid(),
+			    0, &site, 1);
 	if (err)
 		unload(engine);
 	return err;
@@ -164,7 +174,7 @@ int engine__open(struct engine *engine, const struct bpf_source_config *config)
 
 	while (size < config->ring_bytes && size < 1u << 31)
 		size *= 2;
-	*engine = (struct engine){ .config = *config, .exec_link = -1 };
+	*engine = (struct engine){ .config = *config, .exec_link = -1, .fork_link = -1 };
 	engine->config.ring_bytes = size;
 	libbpf_set_print(print_libbpf);
 	err = try_kinds(engine);
@@ -183,22 +193,19 @@ int engine__open(struct engine *engine, const struct bpf_source_config *config)
 
 void engine__close(struct engine *engine)
 {
-	engine__detach(engine);
+	links__detach(&engine->own_links);
 	unload(engine);
 }
 
-int engine__attach(struct engine *engine, const char *path, pid_t pid,
-		   const struct probe_site *sites, size_t nr_sites)
+int engine__attach(struct engine *engine, struct links *links, const char *path, pid_t pid,
+		   uint32_t slot, const struct probe_site *sites, size_t nr_sites)
 {
-	return links__attach(&engine->links, engine->kind, &engine->programs, path, pid, sites,
+	return links__attach(links, engine->kind, &engine->programs, path, pid, slot, sites,
 			     nr_sites);
 }
 
-void engine__watch(struct engine *engine, pid_t pid)
+void engine__watch(struct engine *engine)
 {
-	uint32_t key = (uint32_t)pid, value = 1;
-
-	bpf_map_update_elem(bpf_map__fd(engine->skeleton->maps.targets), &key, &value, BPF_ANY);
 	__atomic_store_n(&engine->skeleton->bss->watching, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -207,19 +214,33 @@ void engine__unwatch(struct engine *engine)
 	__atomic_store_n(&engine->skeleton->bss->watching, 0, __ATOMIC_SEQ_CST);
 }
 
-void engine__detach(struct engine *engine)
+int engine__followed_fd(const struct engine *engine)
 {
-	links__detach(&engine->links);
+	return bpf_map__fd(engine->skeleton->maps.followed);
 }
 
-uint32_t engine__epoch(const struct engine *engine)
+int engine__follow(struct engine *engine, pid_t pid, uint32_t slot, uint32_t flags)
 {
-	return __atomic_load_n(&engine->skeleton->bss->address_epoch, __ATOMIC_ACQUIRE);
+	struct followed value = { .slot = slot, .flags = flags };
+	uint32_t key = (uint32_t)pid;
+
+	return bpf_map_update_elem(engine__followed_fd(engine), &key, &value, BPF_ANY) ? -errno : 0;
 }
 
-void engine__set_tables_epoch(struct engine *engine, uint32_t epoch)
+uint32_t engine__follow_flags(const struct engine *engine, pid_t pid)
 {
-	__atomic_store_n(&engine->skeleton->bss->ranges_epoch, epoch, __ATOMIC_RELEASE);
+	struct followed value = { 0 };
+	uint32_t key = (uint32_t)pid;
+
+	bpf_map_lookup_elem(engine__followed_fd(engine), &key, &value);
+	return value.flags;
+}
+
+void engine__forget(struct engine *engine, pid_t pid)
+{
+	uint32_t key = (uint32_t)pid;
+
+	bpf_map_delete_elem(engine__followed_fd(engine), &key);
 }
 
 struct engine_counts engine__counts(const struct engine *engine)

@@ -9,6 +9,8 @@
 
 #include "probe/link.h"
 #include "source/ring.h"
+#include "source/source.h"
+#include "source/unwind_space.h"
 #include "source/unwind_tables.h"
 
 struct heaptap_bpf;
@@ -17,11 +19,12 @@ struct engine {
 	struct heaptap_bpf *skeleton;
 	enum link_kind kind;
 	struct link_programs programs;
-	struct links links;
+	struct links own_links; /* of the trial */
 	struct ring ring;
 	struct bpf_source_config config;
-	int exec_link;
+	int exec_link, fork_link;
 	struct unwind_tables tables;
+	struct unwind_slots slots;
 };
 
 /* Loads the programs. Says why not and returns -errno. */
@@ -29,19 +32,21 @@ int engine__open(struct engine *engine, const struct bpf_source_config *config);
 /* Detaches everything. */
 void engine__close(struct engine *engine);
 
-/* Probes the sites of the file at path in process pid. 0 or -errno (not logged). */
-int engine__attach(struct engine *engine, const char *path, pid_t pid,
-		   const struct probe_site *sites, size_t nr_sites);
-/* From this moment on, for all probes at once, the calls of process pid are recorded. */
-void engine__watch(struct engine *engine, pid_t pid);
+/* Probes the sites of the file at path in process pid, which has that slot; the links are added to
+ * *links. 0 or -errno (not logged). */
+int engine__attach(struct engine *engine, struct links *links, const char *path, pid_t pid,
+		   uint32_t slot, const struct probe_site *sites, size_t nr_sites);
+/* From this moment on, for all probes at once, calls are recorded; and not any more. */
+void engine__watch(struct engine *engine);
 void engine__unwatch(struct engine *engine);
-/* Removes the probes; the ring stays readable. */
-void engine__detach(struct engine *engine);
 
-/* How often the process has replaced its image; and that the unwind tables are of the image it had
- * then. Until told so, the kernel's walker does not use them. */
-uint32_t engine__epoch(const struct engine *engine);
-void engine__set_tables_epoch(struct engine *engine, uint32_t epoch);
+/* Process pid has slot; flags: FOLLOW_* of bpf/follow_abi.h. 0 or -errno. */
+int engine__follow(struct engine *engine, pid_t pid, uint32_t slot, uint32_t flags);
+/* The flags the programs have given a child; 0: it is not followed. */
+uint32_t engine__follow_flags(const struct engine *engine, pid_t pid);
+void engine__forget(struct engine *engine, pid_t pid);
+/* The BPF map of the followed processes, and the slots, as the guard needs them. */
+int engine__followed_fd(const struct engine *engine);
 
 /* Of stacks: distinct ones sent, and walks the kernel ended early, by reason. */
 struct engine_counts {
@@ -51,7 +56,7 @@ struct engine_counts {
 struct engine_counts engine__counts(const struct engine *engine);
 
 uint64_t engine__nr_lost(const struct engine *engine);
-/* Not NULL once loaded: the target is stopped because the ring is nearly full. */
+/* Not NULL once loaded: some process is stopped because the ring is nearly full. */
 volatile uint32_t *engine__stopped(struct engine *engine);
 
 #endif /* ENGINE_H */

@@ -122,8 +122,8 @@ static void copy_out(const struct mapevents_cpu *cpu, uint64_t at, void *to, siz
 	memcpy((uint8_t *)to + first, data, len - first);
 }
 
-void mapevents__drain(struct mapevents *events, pid_t pid,
-		      void (*visit)(const struct target_mapping *mapping, uint64_t time_ns,
+void mapevents__drain(struct mapevents *events,
+		      void (*visit)(pid_t pid, const struct target_mapping *mapping, uint64_t time_ns,
 				    void *data),
 		      void *data)
 {
@@ -147,12 +147,12 @@ void mapevents__drain(struct mapevents *events, pid_t pid,
 			if (header.type == PERF_RECORD_LOST)
 				events->lost = true;
 			if (header.type != PERF_RECORD_MMAP2 ||
-			    header.size <= sizeof(struct mmap2_record) + sizeof(id) ||
-			    record.mmap2.pid != (uint32_t)pid)
+			    header.size <= sizeof(struct mmap2_record) + sizeof(id))
 				continue;
 			memcpy(&id, record.bytes + header.size - sizeof(id), sizeof(id));
 			record.bytes[header.size - sizeof(id)] = '\0';
 			visit(
+				(pid_t)record.mmap2.pid,
 				&(struct target_mapping){
 					.start = record.mmap2.addr,
 					.end = record.mmap2.addr + record.mmap2.len,

@@ -2,7 +2,7 @@
 /*
  * Executable mappings as they are made, told by the kernel's perf events (PERF_RECORD_MMAP2): with
  * the path, so nothing is missed when the process has already ended. One event a CPU sees every
- * process; others than the wanted one are skipped here.
+ * process.
  */
 #ifndef MAPEVENTS_H
 #define MAPEVENTS_H
@@ -27,9 +27,9 @@ void mapevents__close(struct mapevents *events);
 /* Adds what becomes readable with each new event to an epoll. */
 void mapevents__watch(const struct mapevents *events, int epoll);
 
-/* Calls visit for every new executable mapping of pid, made at time_ns (CLOCK_MONOTONIC). */
-void mapevents__drain(struct mapevents *events, pid_t pid,
-		      void (*visit)(const struct target_mapping *mapping, uint64_t time_ns,
+/* Calls visit for every new executable mapping of any process, made at time_ns (CLOCK_MONOTONIC). */
+void mapevents__drain(struct mapevents *events,
+		      void (*visit)(pid_t pid, const struct target_mapping *mapping, uint64_t time_ns,
 				    void *data),
 		      void *data);
 

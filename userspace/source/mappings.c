@@ -1,79 +1,52 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "source/mappings.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/util.h"
-#include "probe/allocators.h"
 #include "probe/trial.h"
-#include "symbol/elf.h"
-#include "symbol/modmap.h"
-#include "unwind/cache.h"
-#include "unwind/cache.h"
-#include "unwind/cfi.h"
+#include "probe_abi.h"
 
-#define MAX_VDSO 65536
-
-struct mapped_file {
-	dev_t device; /* both 0: no file */
-	ino_t inode;
-	char *path;
-	int fd;		      /* -1: none */
-	struct elf_file *elf; /* NULL: none */
-	uint32_t unwind;      /* number of its unwind table */
-};
+/* Files probed ahead of their being mapped, at most. */
+#define MAX_PROBED_AHEAD 16
 
 struct mapped_range {
 	uint64_t start, end, offset;
 	uint32_t module;
 };
 
-void mappings__init(struct mappings *mappings, struct engine *engine, struct queue *queue,
-		    struct walks *walks, pid_t pid)
+int mappings__open(struct mappings *mappings, struct engine *engine, struct files *files, pid_t pid)
 {
-	*mappings =
-		(struct mappings){ .engine = engine, .queue = queue, .walks = walks, .pid = pid };
+	struct unwind_space space;
+	int err = unwind_space__open(&space, &engine->slots);
+
+	*mappings = (struct mappings){ 0 };
+	if (err)
+		return err;
+	*mappings = (struct mappings){ .engine = engine,
+				       .files = files,
+				       .pid = pid,
+				       .space = space,
+				       .finish = finish__new() };
+	return 0;
 }
 
-void mappings__clear(struct mappings *mappings)
+void mappings__close(struct mappings *mappings, struct links *links)
 {
-	for (size_t i = 0; i < mappings->nr_files; i++) {
-		struct mapped_file *file = &mappings->files[i];
-
-		elf__close(file->elf);
-		if (file->fd >= 0)
-			close(file->fd);
-		free(file->path);
-	}
-	free(mappings->files);
+	*links = mappings->links;
+	if (mappings->engine)
+		unwind_space__close(&mappings->space, &mappings->engine->slots);
+	finish__free(mappings->finish);
+	free(mappings->probed);
 	free(mappings->ranges);
 	*mappings = (struct mappings){ 0 };
 }
 
-static void send_module(struct mappings *mappings, uint32_t id, const struct mapped_file *file)
-{
-	uint8_t build_id[MODULE_MAX_BUILD_ID];
-	size_t len = file->elf ? elf__build_id(file->elf, build_id, sizeof(build_id)) : 0;
-	struct wire_module record = {
-		.id = id,
-		.path_len = (uint32_t)min(strlen(file->path), (size_t)WIRE_MAX_STRING),
-		.build_id_len = (uint32_t)min(len, sizeof(build_id)),
-	};
-
-	queue__add(mappings->queue, WIRE_MODULE, mappings->pid, &record, sizeof(record), build_id,
-		   record.build_id_len, file->path, record.path_len);
-}
-
 /* Names the chosen instructions and what they will cost, for --verbose. */
-static void describe_sites(const char *path, const struct engine *engine,
-			   const struct probe_site *sites, int nr_sites)
+static void describe_sites(const struct mapped_file *file, const struct engine *engine, pid_t pid)
 {
 	struct trial_cost cost;
 	char predicted[32] = "";
@@ -82,141 +55,70 @@ static void describe_sites(const char *path, const struct engine *engine,
 		return;
 	if (trial__cost(&cost))
 		cost = (struct trial_cost){ 0 };
-	for (int i = 0; i < nr_sites; i++) {
+	for (size_t i = 0; i < file->nr_sites; i++) {
+		const struct probe_site *site = &file->sites[i];
+
+		if (site->role == PROBE_ROLE_LOADED)
+			continue;
 		if (cost.emulated_ns > 0)
 			snprintf(predicted, sizeof(predicted), ", %.2f us a call",
-				 trial_cost__call_ns(&cost, &sites[i]) / 1e3);
-		log_info("%s: %s is probed at +%u, on `%s` (%s%s), by %s link.", path__base(path),
-			 sites[i].fn->symbol, sites[i].place.offset, sites[i].place.text,
-			 sites[i].place.emulated ? "emulated" : "single-stepped", predicted,
-			 link_kind__name(engine->kind));
+				 trial_cost__call_ns(&cost, site) / 1e3);
+		log_info("%s: %s is probed at +%u, on `%s` (%s%s), by %s link, in process %d.",
+			 path__base(file->path), site->fn->symbol, site->place.offset,
+			 site->place.text, site->place.emulated ? "emulated" : "single-stepped",
+			 predicted, link_kind__name(engine->kind), pid);
 	}
 }
 
-/* Probes the allocator functions of a file seen for the first time. */
-static void probe_file(struct mappings *mappings, const struct mapped_file *file, const char *path)
+static void mark_probed(struct mappings *mappings, uint32_t module)
 {
-	struct probe_site *sites = NULL;
-	int nr_sites = allocators__find(file->elf, &sites), err;
+	size_t before = mappings->probed_capacity;
 
-	if (nr_sites > 0) {
-		err = engine__attach(mappings->engine, path, mappings->pid, sites,
-				     (size_t)nr_sites);
-		if (err) {
-			mappings->probe_error = err;
-			log_debug("Probing %s failed: %s.", file->path, strerror(-err));
-		} else {
-			mappings->nr_probed += (size_t)nr_sites;
-			describe_sites(file->path, mappings->engine, sites, nr_sites);
-		}
+	if (module >= before) {
+		mappings->probed_capacity = max(module + 1, 2 * before);
+		mappings->probed = xrealloc(mappings->probed, mappings->probed_capacity);
+		memset(mappings->probed + before, 0, mappings->probed_capacity - before);
 	}
-	free(sites);
+	mappings->probed[module] = 1;
 }
 
-/* Loads a file's unwind table. What is damaged in it costs stacks, so it is said. */
-static void load_unwind_table(struct mappings *mappings, struct mapped_file *file)
+static bool is_probed(const struct mappings *mappings, uint32_t module)
 {
-	struct unwind_tables *tables = &mappings->engine->tables;
-	struct unwind_table *table = NULL;
-	const char *problem = NULL;
+	return module < mappings->probed_capacity && mappings->probed[module];
+}
 
-	/* JIT compilers map memory twice, writable and executable: it has a name then. */
-	if (!file->elf &&
-	    (!strncmp(file->path, "/memfd:", 7) || !strncmp(file->path, "/dev/zero", 9))) {
-		file->unwind = UNWIND_MODULE_JIT;
+/* Probes what there is to probe in a file, once a process. */
+static void probe_module(struct mappings *mappings, uint32_t module)
+{
+	const struct mapped_file *file = &mappings->files->files[module];
+	char path[64];
+	int err;
+
+	if (!file->nr_sites || is_probed(mappings, module))
+		return;
+	mark_probed(mappings, module);
+	/* The very file, whatever has become of its name. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
+	err = engine__attach(mappings->engine, &mappings->links, path, mappings->pid,
+			     mappings->space.process->slot, file->sites, file->nr_sites);
+	if (err) {
+		mappings->probe_error = err;
+		log_debug("Probing %s in process %d failed: %s.", file->path, mappings->pid,
+			  strerror(-err));
 		return;
 	}
-	if (file->elf)
-		table = cache__table(file->fd, &problem, NULL);
-	if (problem)
-		log_warn("%s %s: stacks through it may be cut.", file->path, problem);
-	file->unwind = unwind_tables__add(tables, table);
-	unwind_table__free(table);
+	mappings->nr_probed += file->nr_functions;
+	describe_sites(file, mappings->engine, mappings->pid);
 }
 
-/* The vdso is no file, but has unwind information in the memory of the process. */
-static void load_vdso_table(struct mappings *mappings, struct mapped_file *file,
-			    const struct target_mapping *mapping)
+void mappings__probe_known(struct mappings *mappings)
 {
-	struct unwind_table *table;
-	char image[MAX_VDSO];
-	size_t len = (size_t)min(mapping->end - mapping->start, (uint64_t)sizeof(image));
-	struct iovec local = { image, len };
-	struct iovec remote = { (void *)(uintptr_t)mapping->start, len };
+	size_t nr = 0;
 
-	if (process_vm_readv(mappings->pid, &local, 1, &remote, 1, 0) != (ssize_t)len)
-		return;
-	table = cfi__compile_image(image, len, NULL);
-	file->unwind = unwind_tables__add(&mappings->engine->tables, table);
-	unwind_table__free(table);
-}
-
-static uint32_t add_file(struct mappings *mappings, const struct mapped_file *file)
-{
-	mappings->files = array__grow(mappings->files, mappings->nr_files,
-				      &mappings->files_capacity, sizeof(*mappings->files));
-	mappings->files[mappings->nr_files] = *file;
-	send_module(mappings, (uint32_t)mappings->nr_files, file);
-	return (uint32_t)mappings->nr_files++;
-}
-
-/* What cannot be opened (the vdso, generated code) is known by its name alone. */
-static uint32_t find_nameless(struct mappings *mappings, const struct target_mapping *mapping,
-			      const char *name)
-{
-	struct mapped_file file = { .path = xstrdup(name), .fd = -1 };
-	size_t i;
-
-	for (i = 0; i < mappings->nr_files; i++)
-		if (mappings->files[i].fd < 0 && !strcmp(mappings->files[i].path, name))
-			break;
-	if (i < mappings->nr_files) {
-		free(file.path);
-		return (uint32_t)i;
+	for (size_t i = 0; i < mappings->files->nr && nr < MAX_PROBED_AHEAD; i++) {
+		nr += mappings->files->files[i].nr_sites > 0;
+		probe_module(mappings, (uint32_t)i);
 	}
-	if (!strcmp(name, "[vdso]"))
-		load_vdso_table(mappings, &file, mapping);
-	else if (name[0] == '[' && strcmp(name, "[vsyscall]"))
-		file.unwind = UNWIND_MODULE_JIT;
-	return add_file(mappings, &file);
-}
-
-/* The module a mapping shows: known, or opened, sent and probed. */
-static uint32_t find_module(struct mappings *mappings, const struct target_mapping *mapping)
-{
-	char openable[PATH_MAX + 64];
-	struct mapped_file file;
-	struct stat st;
-	uint32_t id;
-	int fd;
-
-	if (mapping->path[0] != '/' || !strncmp(mapping->path, "//anon", 6))
-		return find_nameless(mappings, mapping,
-				     mapping->path[0] == '[' ? mapping->path : "[anon]");
-	fd = target__open_mapped(mappings->pid, mapping->start, mapping->end, mapping->path,
-				 openable, sizeof(openable));
-	if (fd < 0 || fstat(fd, &st)) {
-		if (fd >= 0)
-			close(fd);
-		return find_nameless(mappings, mapping, mapping->path);
-	}
-	for (size_t i = 0; i < mappings->nr_files; i++) {
-		if (mappings->files[i].inode == st.st_ino &&
-		    mappings->files[i].device == st.st_dev) {
-			close(fd);
-			return (uint32_t)i;
-		}
-	}
-	file = (struct mapped_file){ .device = st.st_dev,
-				     .inode = st.st_ino,
-				     .path = xstrdup(mapping->path),
-				     .fd = fd,
-				     .elf = elf__open(fd) };
-	load_unwind_table(mappings, &file);
-	id = add_file(mappings, &file);
-	if (file.elf)
-		probe_file(mappings, &file, openable);
-	return id;
 }
 
 /* Is that what was last sent of these addresses? */
@@ -233,6 +135,25 @@ static bool is_known(const struct mappings *mappings, const struct target_mappin
 	return false;
 }
 
+static void keep_range(struct mappings *mappings, const struct mapped_range *range)
+{
+	mappings->ranges = array__grow(mappings->ranges, mappings->nr_ranges,
+				       &mappings->ranges_capacity, sizeof(*mappings->ranges));
+	mappings->ranges[mappings->nr_ranges++] = *range;
+}
+
+/* Tells both walkers. Stacks through addresses that now mean something else are not known any more. */
+static void map_code(struct mappings *mappings, const struct mapped_file *file,
+		     const struct wire_mapping *mapping)
+{
+	if (unwind_space__map(&mappings->space, mapping->start, mapping->end, mapping->vaddr,
+			      file->unwind))
+		unwind_space__begin_epoch(&mappings->space);
+	if (file->elf)
+		finish__map(mappings->finish, mapping->start, mapping->end, mapping->vaddr,
+			    file->fd, file->path);
+}
+
 void mappings__add(struct mappings *mappings, const struct target_mapping *mapping,
 		   uint64_t time_ns)
 {
@@ -245,28 +166,18 @@ void mappings__add(struct mappings *mappings, const struct target_mapping *mappi
 
 	if (!strcmp(mapping->path, trampolines))
 		return;
-	record.module = find_module(mappings, mapping);
+	record.module = files__find(mappings->files, mappings->pid, mapping);
 	if (is_known(mappings, mapping, record.module))
 		return;
-	file = &mappings->files[record.module];
+	file = &mappings->files->files[record.module];
 	mappings->nr_generated += file->unwind == UNWIND_MODULE_JIT;
-	if (!file->elf)
-		/* The vdso's addresses count from its start; others without ELF keep theirs. */
-		record.vaddr = !strcmp(file->path, "[vdso]") ? 0 : mapping->start;
-	else if (elf__offset_to_vaddr(file->elf, mapping->offset, &record.vaddr))
-		record.vaddr = mapping->offset;
-	unwind_tables__map(&mappings->engine->tables, record.start, record.end, record.vaddr,
-			   file->unwind);
-	if (file->elf)
-		walks__map(mappings->walks, record.start, record.end, record.vaddr, file->fd,
-			   file->path);
-	queue__add(mappings->queue, WIRE_MAPPING, mappings->pid, &record, sizeof(record), NULL, 0,
-		   NULL, 0);
-	mappings->ranges = array__grow(mappings->ranges, mappings->nr_ranges,
-				       &mappings->ranges_capacity, sizeof(*mappings->ranges));
-	mappings->ranges[mappings->nr_ranges++] =
-		(struct mapped_range){ mapping->start, mapping->end, mapping->offset,
-				       record.module };
+	record.vaddr = files__vaddr(file, mapping);
+	map_code(mappings, file, &record);
+	queue__add(mappings->files->queue, WIRE_MAPPING, mappings->pid, &record, sizeof(record),
+		   NULL, 0, NULL, 0);
+	keep_range(mappings, &(struct mapped_range){ mapping->start, mapping->end,
+						     mapping->offset, record.module });
+	probe_module(mappings, record.module);
 }
 
 static int add_now(const struct target_mapping *mapping, void *data)
@@ -279,13 +190,33 @@ void mappings__publish(struct mappings *mappings)
 {
 	if (mappings->nr_published == mappings->nr_ranges)
 		return;
-	unwind_tables__publish(&mappings->engine->tables);
+	unwind_space__publish(&mappings->space);
 	mappings->nr_published = mappings->nr_ranges;
+}
+
+void mappings__inherit(struct mappings *mappings, const struct mappings *parent)
+{
+	unwind_space__copy(&mappings->space, &parent->space);
+	for (size_t i = 0; i < parent->nr_ranges; i++) {
+		const struct mapped_range *range = &parent->ranges[i];
+		const struct mapped_file *file = &mappings->files->files[range->module];
+		struct target_mapping mapping = { .start = range->start, .offset = range->offset };
+
+		keep_range(mappings, range);
+		if (file->elf)
+			finish__map(mappings->finish, range->start, range->end,
+				    files__vaddr(file, &mapping), file->fd, file->path);
+	}
+	mappings->nr_generated = parent->nr_generated;
+	for (size_t i = 0; i < parent->probed_capacity; i++)
+		if (parent->probed[i])
+			probe_module(mappings, (uint32_t)i);
+	mappings__publish(mappings);
 }
 
 int mappings__restart(struct mappings *mappings)
 {
-	unwind_tables__unmap_all(&mappings->engine->tables);
+	unwind_space__unmap_all(&mappings->space);
 	mappings->nr_ranges = 0;
 	mappings->nr_published = SIZE_MAX; /* whatever is found is news */
 	return mappings__scan(mappings);
@@ -297,9 +228,4 @@ int mappings__scan(struct mappings *mappings)
 
 	mappings__publish(mappings);
 	return err;
-}
-
-int mappings__module_fd(const struct mappings *mappings, uint32_t module)
-{
-	return module < mappings->nr_files ? mappings->files[module].fd : -1;
 }

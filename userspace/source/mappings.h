@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The files a target runs code from: each mapping becomes records, each file with allocator
- * functions is probed, and is kept open, so that its names can be read when the target is gone.
+ * What one process has mapped executable: each mapping becomes a record and is told to both walkers,
+ * each file with something to probe is probed in that process.
  */
 #ifndef MAPPINGS_H
 #define MAPPINGS_H
@@ -11,16 +11,19 @@
 
 #include "probe/target.h"
 #include "source/engine.h"
-#include "source/queue.h"
-#include "source/walks.h"
+#include "source/files.h"
+#include "source/unwind_space.h"
+#include "unwind/finish.h"
 
 struct mappings {
 	struct engine *engine;
-	struct queue *queue;
-	struct walks *walks;
+	struct files *files;
 	pid_t pid;
-	struct mapped_file *files; /* by module id */
-	size_t nr_files, files_capacity;
+	struct unwind_space space;
+	struct finish *finish;
+	struct links links;
+	uint8_t *probed; /* by module id: is it, in this process? */
+	size_t probed_capacity;
 	struct mapped_range *ranges; /* sent already */
 	size_t nr_ranges, ranges_capacity, nr_published;
 	size_t nr_probed;    /* functions */
@@ -28,21 +31,25 @@ struct mappings {
 	int probe_error;     /* the first -errno of attaching */
 };
 
-void mappings__init(struct mappings *mappings, struct engine *engine, struct queue *queue,
-		    struct walks *walks, pid_t pid);
-void mappings__clear(struct mappings *mappings);
+/* engine and files stay the caller's. 0; -ENOSPC when too many processes are watched; or -errno. */
+int mappings__open(struct mappings *mappings, struct engine *engine, struct files *files,
+		   pid_t pid);
+/* The links go to *links, for the caller to detach. */
+void mappings__close(struct mappings *mappings, struct links *links);
 
 /* A mapping was made at time_ns. Known ones are ignored. */
 void mappings__add(struct mappings *mappings, const struct target_mapping *mapping,
 		   uint64_t time_ns);
 /* Makes what was added known to the walker in the kernel. */
 void mappings__publish(struct mappings *mappings);
+/* The process is a copy of parent's: so is what it has mapped, and it is probed likewise. No records. */
+void mappings__inherit(struct mappings *mappings, const struct mappings *parent);
 /* The process has replaced its image: what was mapped is not any more; then as mappings__scan. */
 int mappings__restart(struct mappings *mappings);
 /* Adds everything mapped now, and publishes it. 0, or -ESRCH when the process is gone. */
 int mappings__scan(struct mappings *mappings);
-
-/* The descriptor of a module's file; -1: none. */
-int mappings__module_fd(const struct mappings *mappings, uint32_t module);
+/* Probes the files of other processes that have allocators, whatever this one has mapped: so they are
+ * probed from the moment it maps them. */
+void mappings__probe_known(struct mappings *mappings);
 
 #endif /* MAPPINGS_H */

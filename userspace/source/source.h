@@ -7,6 +7,7 @@
 #define SOURCE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -41,11 +42,14 @@ struct bpf_source_config {
 	const char *link_kind; /* only this one (probe/link.h); NULL: the best that works */
 	bool check_stacks;     /* compare each new stack with libdwfl's */
 	bool plain_loop;       /* walk as on kernels without bpf_loop */
+	bool follow;	       /* children, too */
+	bool to_the_last;      /* go on when the launched command has ended, but not its children */
 	uint64_t ring_bytes;   /* rounded up to a power of two */
 };
 
-/* Watches a running process. NULL after saying in a sentence why not. */
-struct source *bpf_source__attach(const struct bpf_source_config *config, pid_t pid);
+/* Watches running processes. NULL after saying in a sentence why not. */
+struct source *bpf_source__attach(const struct bpf_source_config *config, const pid_t *pids,
+				  size_t nr_pids);
 /* Launches a command and watches it from its first instruction. Likewise. */
 struct source *bpf_source__launch(const struct bpf_source_config *config, char **command);
 

@@ -8,7 +8,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/util.h"
 
 #define CHUNK_BYTES (UNWIND_CHUNK_BLOCKS * sizeof(struct unwind_block))
@@ -27,33 +26,28 @@ static void unmap(void *memory, size_t bytes)
 		munmap(memory, bytes);
 }
 
-int unwind_tables__open(struct unwind_tables *tables, const struct unwind_map_fds *fds,
-			uint32_t *current_view)
+int unwind_tables__open(struct unwind_tables *tables, const struct unwind_map_fds *fds)
 {
-	*tables = (struct unwind_tables){ .fds = *fds, .current_view = current_view };
-	tables->views = map_array(fds->ranges, 2 * sizeof(*tables->views));
+	*tables = (struct unwind_tables){ .fds = *fds };
 	tables->modules = map_array(fds->modules, UNWIND_MAX_MODULES * sizeof(*tables->modules));
 	tables->rules = map_array(fds->rules, UNWIND_MAX_RULES * RULE_STRIDE);
-	if (!tables->views || !tables->modules || !tables->rules) {
+	if (!tables->modules || !tables->rules) {
 		int err = -errno;
 
 		unwind_tables__close(tables);
 		return err;
 	}
 	unwind_tables__add(tables, NULL); /* number 0: no unwind information */
-	unwind_tables__publish(tables);
 	return 0;
 }
 
 void unwind_tables__close(struct unwind_tables *tables)
 {
-	unmap(tables->views, 2 * sizeof(*tables->views));
 	unmap(tables->modules, UNWIND_MAX_MODULES * sizeof(*tables->modules));
 	unmap(tables->rules, UNWIND_MAX_RULES * RULE_STRIDE);
 	for (size_t i = 0; i < UNWIND_MAX_CHUNKS; i++)
 		unmap(tables->chunks[i], CHUNK_BYTES);
 	hmap__clear(&tables->rule_numbers);
-	free(tables->code);
 	*tables = (struct unwind_tables){ 0 };
 }
 
@@ -185,82 +179,6 @@ uint32_t unwind_tables__add(struct unwind_tables *tables, const struct unwind_ta
 		return UNWIND_MODULE_UNKNOWN;
 	tables->modules[tables->nr_modules] = module;
 	return (uint32_t)tables->nr_modules++;
-}
-
-static void insert_code(struct unwind_tables *tables, size_t at, const struct mapped_code *code)
-{
-	if (code->start >= code->end)
-		return;
-	tables->code = array__grow(tables->code, tables->nr_code, &tables->code_capacity,
-				   sizeof(*tables->code));
-	memmove(&tables->code[at + 1], &tables->code[at],
-		(tables->nr_code - at) * sizeof(*tables->code));
-	tables->code[at] = *code;
-	tables->nr_code++;
-}
-
-/* Takes [start, end) out of what is mapped. Returns where a range from there belongs. */
-static size_t cut_out(struct unwind_tables *tables, uint64_t start, uint64_t end)
-{
-	size_t at = 0;
-
-	while (at < tables->nr_code && tables->code[at].end <= start)
-		at++;
-	while (at < tables->nr_code && tables->code[at].start < end) {
-		struct mapped_code old = tables->code[at], rest = old;
-
-		memmove(&tables->code[at], &tables->code[at + 1],
-			(--tables->nr_code - at) * sizeof(*tables->code));
-		rest.start = end;
-		insert_code(tables, at, &rest);
-		old.end = start;
-		if (old.start < old.end)
-			insert_code(tables, at++, &old);
-		if (rest.start < rest.end)
-			break;
-	}
-	return at;
-}
-
-void unwind_tables__map(struct unwind_tables *tables, uint64_t start, uint64_t end, uint64_t vaddr,
-			uint32_t module)
-{
-	struct mapped_code code = { start, end, start - vaddr, module };
-
-	/* The walker compares addresses as signed numbers; the kernel's half (vsyscall) has no use.
-	 */
-	if (end <= INT64_MAX)
-		insert_code(tables, cut_out(tables, start, end), &code);
-}
-
-void unwind_tables__unmap_all(struct unwind_tables *tables)
-{
-	tables->nr_code = 0;
-}
-
-void unwind_tables__publish(struct unwind_tables *tables)
-{
-	uint32_t next = *tables->current_view + 1;
-	struct unwind_ranges *view = &tables->views[next & 1];
-	size_t nr = min(tables->nr_code, (size_t)UNWIND_MAX_RANGES);
-
-	if (tables->nr_code > nr && !tables->too_many_told)
-		log_warn("The process has more than %d executable mappings: stacks through the "
-			 "highest are cut.",
-			 UNWIND_MAX_RANGES);
-	tables->too_many_told = tables->nr_code > nr;
-	for (size_t i = 0; i < nr; i++) {
-		const struct mapped_code *code = &tables->code[i];
-
-		view->start[i] = code->start;
-		view->range[i] = (struct unwind_range){ .end = code->end,
-							.bias = code->bias,
-							.module = code->module };
-	}
-	/* Unused starts are above every address the search compares: 2^63 - 1. */
-	for (size_t i = nr; i < UNWIND_MAX_RANGES; i++)
-		view->start[i] = INT64_MAX;
-	__atomic_store_n(tables->current_view, next, __ATOMIC_RELEASE);
 }
 
 const struct unwind_rule *unwind_tables__rule(const struct unwind_tables *tables, uint32_t number)

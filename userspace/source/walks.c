@@ -10,19 +10,20 @@
 /* What the walker works on here: the tables shared with the kernel and a copy of the stack. */
 struct walk_env {
 	const struct unwind_tables *tables;
+	const struct unwind_space *space;
 	const struct wire_walk *record;
 };
 
 static uint32_t unwind__generation(void *env)
 {
-	return *((struct walk_env *)env)->tables->current_view;
+	return ((struct walk_env *)env)->space->process->ranges_view;
 }
 
 static const struct unwind_ranges *unwind__ranges(void *env)
 {
-	const struct unwind_tables *tables = ((struct walk_env *)env)->tables;
+	const struct unwind_space *space = ((struct walk_env *)env)->space;
 
-	return &tables->views[*tables->current_view & 1];
+	return &space->views[space->process->ranges_view & 1];
 }
 
 static const struct unwind_module *unwind__module(void *env, uint32_t number)
@@ -65,24 +66,13 @@ enum { RBP = 6, RSP = 7, PC = 16 };
 
 void walks__init(struct walks *walks, const struct unwind_tables *tables)
 {
-	*walks = (struct walks){ .tables = tables, .finish = finish__new() };
+	*walks = (struct walks){ .tables = tables };
 }
 
-void walks__clear(struct walks *walks)
+static void walk_by_tables(struct walks *walks, const struct unwind_space *space,
+			   const struct wire_walk *record, struct unwind *walk)
 {
-	finish__free(walks->finish);
-	*walks = (struct walks){ 0 };
-}
-
-void walks__map(struct walks *walks, uint64_t start, uint64_t end, uint64_t vaddr, int fd,
-		const char *path)
-{
-	finish__map(walks->finish, start, end, vaddr, fd, path);
-}
-
-static void walk_by_tables(struct walks *walks, const struct wire_walk *record, struct unwind *walk)
-{
-	struct walk_env env = { .tables = walks->tables, .record = record };
+	struct walk_env env = { .tables = walks->tables, .space = space, .record = record };
 
 	unwind__begin(walk, &env, record->regs[PC], record->regs[RSP], record->regs[RBP], 1);
 	while (walk->status == UNWIND_GOING)
@@ -91,14 +81,14 @@ static void walk_by_tables(struct walks *walks, const struct wire_walk *record, 
 }
 
 /* Keeps the longer of the two walks. */
-static void walk_by_libdwfl(struct walks *walks, const struct wire_walk *record,
-			    struct unwind *walk)
+static void walk_by_libdwfl(struct walks *walks, struct finish *finish,
+			    const struct wire_walk *record, struct unwind *walk)
 {
 	uint64_t frames[WIRE_MAX_FRAMES];
 	bool complete = false;
 	size_t nr;
 
-	nr = finish__walk(walks->finish, record->regs, true, record->stack, record->regs[RSP],
+	nr = finish__walk(finish, record->regs, true, record->stack, record->regs[RSP],
 			  record->stack_len, frames, WIRE_MAX_FRAMES, &complete);
 	walks->counts.by_libdwfl += complete;
 	if (nr < walk->nr_frames && !complete)
@@ -128,7 +118,7 @@ static void report_difference(const struct walked *ours, const uint64_t *theirs,
 }
 
 /* Compares the newest stack with what libdwfl makes of the same registers and memory. */
-static void check(struct walks *walks, const struct wire_walk *record)
+static void check(struct walks *walks, struct finish *finish, const struct wire_walk *record)
 {
 	const struct walked *ours = &walks->last;
 	struct walk_counts *counts = &walks->counts;
@@ -139,7 +129,7 @@ static void check(struct walks *walks, const struct wire_walk *record)
 	if (ours->record.id != record->id)
 		return;
 	nr_theirs =
-		finish__walk(walks->finish, record->regs, true, record->stack, record->regs[RSP],
+		finish__walk(finish, record->regs, true, record->stack, record->regs[RSP],
 			     record->stack_len, theirs, WIRE_MAX_FRAMES, &complete);
 	nr_common = min(nr_ours, nr_theirs);
 	while (at < nr_common && ours->frames[at] == theirs[at])
@@ -160,18 +150,23 @@ static void check(struct walks *walks, const struct wire_walk *record)
 	}
 }
 
-const struct wire_head *walks__finish(struct walks *walks, const struct wire_walk *record)
+const struct wire_head *walks__finish(struct walks *walks, const struct walked_process *process,
+				      const struct wire_walk *record)
 {
-	static struct unwind walk;
+	static struct unwind walk; /* zeroed before the first */
+	static uint32_t serial;	   /* of the process whose rules its cache has */
 
 	if (record->flags & WIRE_WALK_CHECK) {
-		check(walks, record);
+		check(walks, process->finish, record);
 		return NULL;
 	}
 	walks->counts.shipped++;
-	walk_by_tables(walks, record, &walk);
+	if (serial != process->space->process->serial)
+		memset(walk.cache, 0, sizeof(walk.cache));
+	serial = process->space->process->serial;
+	walk_by_tables(walks, process->space, record, &walk);
 	if (walk.status == UNWIND_UNKNOWN || !walk.nr_frames)
-		walk_by_libdwfl(walks, record, &walk);
+		walk_by_libdwfl(walks, process->finish, record, &walk);
 	walk.record = (struct wire_stack){
 		.head = { .type = WIRE_STACK,
 			  .size = (uint16_t)(sizeof(walk.record) +

@@ -8,13 +8,13 @@
 
 #include <stdint.h>
 
+#include "source/unwind_space.h"
 #include "source/unwind_tables.h"
 #include "unwind/finish.h"
 #include "wire.h"
 
 struct walks {
 	const struct unwind_tables *tables;
-	struct finish *finish;
 	struct walk_counts {
 		uint64_t shipped, by_tables, by_libdwfl; /* and how they were completed */
 		/* Stacks of the kernel's walker beside libdwfl's of the same moment. */
@@ -30,16 +30,18 @@ struct walks {
 	} last; /* the newest stack of the kernel's */
 };
 
+/* The process a walk was in: what it has mapped, for either walker. */
+struct walked_process {
+	const struct unwind_space *space;
+	struct finish *finish;
+};
+
 /* tables stays the caller's. */
 void walks__init(struct walks *walks, const struct unwind_tables *tables);
-void walks__clear(struct walks *walks);
-
-/* A mapping, for libdwfl: see finish__map. */
-void walks__map(struct walks *walks, uint64_t start, uint64_t end, uint64_t vaddr, int fd,
-		const char *path);
 
 /* The finished stack of a shipped walk; lives until the next call. NULL: it was a check. */
-const struct wire_head *walks__finish(struct walks *walks, const struct wire_walk *record);
+const struct wire_head *walks__finish(struct walks *walks, const struct walked_process *process,
+				      const struct wire_walk *record);
 
 /* Remembers a stack that came finished, for the check that may follow. */
 void walks__note(struct walks *walks, const struct wire_stack *record);

@@ -34,9 +34,17 @@ struct mm_struct {
 	struct uprobes_state uprobes_state;
 } __attribute__((preserve_access_index));
 
+struct signal_struct {
+	int leader;
+	struct tty_struct *tty;
+} __attribute__((preserve_access_index));
+
 struct task_struct {
 	struct mm_struct *mm;
+	__kernel_pid_t pid;
 	__kernel_pid_t tgid;
+	struct task_struct *real_parent;
+	struct signal_struct *signal;
 	struct uprobe_task *utask;
 } __attribute__((preserve_access_index));
 

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "source/processes.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "follow_abi.h"
+#include "probe/closing.h"
+
+void processes__init(struct processes *processes, struct engine *engine, struct queue *queue,
+		     int epoll)
+{
+	*processes = (struct processes){ .engine = engine, .queue = queue, .epoll = epoll, .perf_map = -1 };
+	files__init(&processes->files, &engine->tables, queue);
+}
+
+static void free_watched(struct watched *watched)
+{
+	struct links links;
+
+	mappings__close(&watched->mappings, &links);
+	closing__add(&links);
+	jitmap__close(&watched->jitmap);
+	target__close(&watched->target);
+	free(watched);
+}
+
+void processes__clear(struct processes *processes)
+{
+	for (size_t i = 0; i < processes->nr; i++)
+		free_watched(processes->list[i]);
+	free(processes->list);
+	hmap__clear(&processes->by_pid);
+	files__clear(&processes->files);
+	if (processes->perf_map >= 0)
+		close(processes->perf_map);
+	closing__finish();
+	*processes = (struct processes){ 0 };
+}
+
+struct watched *processes__find(const struct processes *processes, pid_t pid)
+{
+	const uint64_t *index = hmap__find(&processes->by_pid, (uint64_t)pid);
+
+	return index ? processes->list[*index] : NULL;
+}
+
+static void insert(struct processes *processes, struct watched *watched)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = watched };
+
+	processes->list = array__grow(processes->list, processes->nr, &processes->capacity,
+				      sizeof(*processes->list));
+	hmap__set(&processes->by_pid, (uint64_t)watched->target.pid, processes->nr);
+	processes->list[processes->nr++] = watched;
+	epoll_ctl(processes->epoll, EPOLL_CTL_ADD, watched->target.pidfd, &event);
+}
+
+static void take_out(struct processes *processes, pid_t pid)
+{
+	size_t index = (size_t)*hmap__find(&processes->by_pid, (uint64_t)pid);
+	struct watched *last = processes->list[--processes->nr];
+
+	processes->list[index] = last;
+	hmap__set(&processes->by_pid, (uint64_t)last->target.pid, index);
+	hmap__delete(&processes->by_pid, (uint64_t)pid);
+}
+
+static void send_target(struct processes *processes, const struct target *target, uint32_t flags)
+{
+	struct wire_target record = {
+		.started_ns = target->started_ns,
+		.attached_ns = clock__monotonic_ns(),
+		.exe_len = (uint32_t)min(strlen(target->exe), (size_t)WIRE_MAX_STRING),
+		.cmdline_len = (uint32_t)min(target->cmdline_len, (size_t)WIRE_MAX_STRING),
+		.flags = flags,
+	};
+
+	queue__add(processes->queue, WIRE_TARGET, target->pid, &record, sizeof(record), target->exe,
+		   record.exe_len, target->cmdline, record.cmdline_len);
+}
+
+static void send_end(struct processes *processes, pid_t pid, uint32_t reason, uint32_t status)
+{
+	struct wire_end record = { .time_ns = clock__monotonic_ns(),
+				   .reason = reason,
+				   .status = status };
+
+	queue__add(processes->queue, WIRE_END, pid, &record, sizeof(record), NULL, 0, NULL, 0);
+}
+
+static bool has_ended(const struct target *target)
+{
+	struct pollfd pidfd = { .fd = target->pidfd, .events = POLLIN };
+
+	return poll(&pidfd, 1, 0) > 0;
+}
+
+static void send_continue(const struct target *target)
+{
+	syscall(SYS_pidfd_send_signal, target->pidfd, SIGCONT, NULL, 0);
+}
+
+/* Lets a process go on that was held until it was seen to. */
+static void release(struct watched *watched)
+{
+	struct unwind_process *process = watched->mappings.space.process;
+
+	if (!(watched->flags & FOLLOW_MAY_STOP))
+		return;
+	if (process)
+		process->held = process->stopped = 0;
+	send_continue(&watched->target);
+}
+
+/* Gives a process its slot, and its probes: those it has inherited, those of all it has mapped. */
+static int probe(struct processes *processes, struct watched *watched, const struct watched *parent)
+{
+	pid_t pid = watched->target.pid;
+	int err = mappings__open(&watched->mappings, processes->engine, &processes->files, pid);
+
+	if (!err)
+		err = engine__follow(processes->engine, pid,
+				     watched->mappings.space.process->slot, watched->flags);
+	if (err) {
+		if (!processes->too_many_told)
+			log_warn("Process %d, and perhaps others, cannot be watched: %s.", pid,
+				 err == -ENOSPC ? "there are too many at a time" : strerror(-err));
+		processes->too_many_told = true;
+		return err;
+	}
+	if (parent)
+		mappings__inherit(&watched->mappings, &parent->mappings);
+	mappings__scan(&watched->mappings);
+	watched->is_probed = true;
+	return 0;
+}
+
+static struct watched *new_watched(struct target *target, uint32_t flags)
+{
+	struct watched *watched = xcalloc(1, sizeof(*watched));
+
+	watched->target = *target;
+	watched->flags = flags;
+	*target = (struct target){ .pidfd = -1 };
+	jitmap__init(&watched->jitmap);
+	jitmap__note(&watched->jitmap, &watched->target);
+	return watched;
+}
+
+int processes__add(struct processes *processes, struct target *target, uint32_t target_flags,
+		   uint32_t flags)
+{
+	struct watched *watched = new_watched(target, flags);
+
+	insert(processes, watched);
+	send_target(processes, &watched->target, target_flags);
+	return probe(processes, watched, NULL);
+}
+
+void processes__forked(struct processes *processes, const struct wire_fork *record)
+{
+	const struct watched *parent = processes__find(processes, (pid_t)record->head.pid);
+	bool shares_memory = record->flags & WIRE_FORK_EMPTY;
+	pid_t pid = (pid_t)record->child;
+	struct watched *watched;
+	struct target target;
+	uint32_t flags = engine__follow_flags(processes->engine, pid);
+
+	if (processes__find(processes, pid) || target__open(pid, &target)) {
+		engine__forget(processes->engine, pid);
+		send_end(processes, pid, WIRE_END_EXITED, 0);
+		kill(pid, SIGCONT);
+		return;
+	}
+	watched = new_watched(&target, flags);
+	insert(processes, watched);
+	send_target(processes, &watched->target, 0);
+	if (shares_memory)
+		return;
+	probe(processes, watched, parent && parent->is_probed ? parent : NULL);
+	release(watched);
+}
+
+/* The process is another program now. Should it be gone already, the old names stay. */
+static void renew_target(struct processes *processes, struct watched *watched)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = watched };
+	struct target target;
+
+	if (has_ended(&watched->target) || target__open(watched->target.pid, &target))
+		return;
+	target__close(&watched->target);
+	watched->target = target;
+	epoll_ctl(processes->epoll, EPOLL_CTL_ADD, target.pidfd, &event);
+	send_target(processes, &watched->target, 0);
+}
+
+void processes__execed(struct processes *processes, pid_t pid)
+{
+	struct watched *watched = processes__find(processes, pid);
+	struct mappings *mappings;
+	uint32_t epoch = 0;
+
+	if (!watched)
+		return;
+	mappings = &watched->mappings;
+	renew_target(processes, watched);
+	if (watched->is_probed) {
+		epoch = unwind_space__epoch(&mappings->space);
+		mappings__restart(mappings);
+		unwind_space__set_epoch(&mappings->space, epoch);
+	} else {
+		probe(processes, watched, NULL);
+	}
+	if (watched->is_probed && watched->flags & FOLLOW_CHILDREN)
+		mappings__probe_known(mappings);
+	release(watched);
+}
+
+void processes__loaded(struct processes *processes, pid_t pid)
+{
+	struct watched *watched = processes__find(processes, pid);
+
+	struct mappings *mappings;
+	uint32_t epoch;
+
+	if (!watched || !watched->is_probed)
+		return;
+	mappings = &watched->mappings;
+	epoch = unwind_space__epoch(&mappings->space);
+	if (epoch != mappings->space.process->ranges_epoch) {
+		mappings__scan(mappings);
+		unwind_space__set_epoch(&mappings->space, epoch);
+	}
+	release(watched);
+}
+
+void processes__end(struct processes *processes, struct watched *watched, uint32_t reason,
+		    uint32_t status)
+{
+	pid_t pid = watched->target.pid;
+
+	engine__forget(processes->engine, pid);
+	send_end(processes, pid, reason, status);
+	take_out(processes, pid);
+	if (watched->mappings.nr_generated)
+		jitmap__look(&watched->jitmap, &watched->target);
+	if (watched->jitmap.fd >= 0 && processes->perf_map < 0) {
+		processes->perf_map = watched->jitmap.fd;
+		watched->jitmap.fd = -1;
+	}
+	free_watched(watched);
+}
+
+int processes__perf_map(struct processes *processes)
+{
+	for (size_t i = 0; i < processes->nr; i++) {
+		struct watched *watched = processes->list[i];
+
+		if (!watched->mappings.nr_generated)
+			continue;
+		jitmap__look(&watched->jitmap, &watched->target);
+		if (watched->jitmap.fd >= 0)
+			return watched->jitmap.fd;
+	}
+	return processes->perf_map;
+}
+
+void processes__continue(struct processes *processes)
+{
+	for (size_t i = 0; i < processes->nr; i++) {
+		struct watched *watched = processes->list[i];
+		struct unwind_process *process = watched->mappings.space.process;
+
+		if (!process || !process->stopped || process->held)
+			continue;
+		process->stopped = 0;
+		send_continue(&watched->target);
+	}
+}
