@@ -213,10 +213,9 @@ struct wire_held {
 struct wire_memory {
 	struct wire_head head;
 	uint64_t time_ns;
-	uint64_t anonymous_bytes; /* resident, private, without a file */
-	uint64_t brk_bytes;	  /* of it, resident between start_brk and brk */
-	uint64_t stack_bytes;	  /* of it, resident in stacks */
-	uint64_t pad;
+	uint64_t anonymous_bytes; /* resident, without a file */
+	uint64_t stack_bytes;	  /* size of the first thread's stack, part of it resident */
+	uint64_t pad[2];
 };
 
 /* The process has replaced its image: its old heap and mappings are gone. */

@@ -294,12 +294,34 @@ class Counter:
 
     def read(self):
         """The counts under the names of heaptap's summary."""
-        with open(self.path, "rb") as file:
-            words = struct.unpack("9Q", file.read(72))
-        check(words[0] == COUNTER_MAGIC, f"{self.path} was never begun")
-        names = ("allocations", "frees", "failed_allocations", "allocated_bytes",
-                 "leaked_blocks", "leaked_bytes", "unknown_frees")
-        return dict(zip(names, words[2:]))
+        return read_counts(self.path)
+
+
+COUNTED = ("allocations", "frees", "failed_allocations", "allocated_bytes", "leaked_blocks",
+           "leaked_bytes", "unknown_frees")
+
+
+def read_counts(path):
+    """The counts in a file of counter.c's under the names of heaptap's summary."""
+    with open(path, "rb") as file:
+        words = struct.unpack("9Q", file.read(72))
+    check(words[0] == COUNTER_MAGIC, f"{path} was never begun")
+    return dict(zip(COUNTED, words[2:]))
+
+
+def tree_environment(directory):
+    """Words for env(1) that have a program, and all it starts, count themselves in directory."""
+    return [f"LD_PRELOAD={library('counter')}", f"COUNTER_TREE={directory}",
+            "ASAN_OPTIONS=verify_asan_link_order=0"]
+
+
+def counted_tree(directory):
+    """{pid: what was counted of its last program} of tree_environment()."""
+    newest = {}
+    for name in os.listdir(directory):
+        pid, _, number = name.partition(".")
+        newest[int(pid)] = max(newest.get(int(pid), 0), int(number))
+    return {pid: read_counts(f"{directory}/{pid}.{number}") for pid, number in newest.items()}
 
 
 def equal_counts(report, counter):
@@ -347,6 +369,17 @@ def leaks(*arguments, status=0, timeout=TIMEOUT, **options):
     check(os.path.exists(path), f"no report was written: {done}")
     with open(path) as file:
         return Report(file.read(), done)
+
+
+def leaks_tree(*arguments, status=0, timeout=TIMEOUT, **options):
+    """As leaks, of a command that starts others: {pid: Report}."""
+    path = temp(".json")
+    done = heaptap("leaks", "--json", "-o", path, *arguments, timeout=timeout, **options)
+    done.expect(status)
+    with open(path) as file:
+        whole = json.load(file)
+    processes = whole.get("processes") or [whole]
+    return {p["target"]["pid"]: Report(json.dumps(p), done) for p in processes}
 
 
 @contextlib.contextmanager

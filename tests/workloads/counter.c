@@ -9,13 +9,18 @@
  * The counters live in FILE itself, mapped shared: whatever way the process ends, they are right.
  * A process counts when FILE does not exist yet and COUNTER_EXE (where given) names its executable;
  * every other one, forked children included, passes calls through.
+ *
+ * With COUNTER_TREE=DIRECTORY instead, every process counts, in DIRECTORY/PID.N for its Nth program; a
+ * forked child goes on from what its parent had counted.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -69,6 +74,8 @@ static struct {
 static enum { FRESH, STARTING, READY } state;
 static struct counters *counters; /* NULL: this process only passes calls through */
 static const char *active;	  /* a page that the kernel wipes in forked children */
+static char tree[512];		  /* COUNTER_TREE; "": none */
+static struct counters at_fork;   /* what the parent had when it forked */
 static struct shard shards[NR_SHARDS];
 static __thread int depth __attribute__((tls_model("initial-exec")));
 
@@ -280,13 +287,10 @@ static bool is_self(const char *path)
 	return readlink("/proc/self/exe", exe, sizeof(exe) - 1) > 0 && !strcmp(exe, path);
 }
 
-static void create_counters(const char *path)
+static void use_counters(int fd)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	char *page;
 
-	if (fd < 0)
-		return;
 	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (ftruncate(fd, sizeof(*counters)) || page == MAP_FAILED ||
 	    madvise(page, 4096, MADV_WIPEONFORK))
@@ -295,10 +299,38 @@ static void create_counters(const char *path)
 	if (counters == MAP_FAILED)
 		abort();
 	close(fd);
+	*counters = at_fork;
 	counters->pid = getpid();
 	counters->magic = COUNTERS_MAGIC;
 	page[0] = 1;
 	active = page;
+}
+
+static void create_counters(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+	if (fd >= 0)
+		use_counters(fd);
+}
+
+static void create_in_tree(void)
+{
+	char path[600];
+	int n = 0, fd;
+
+	do {
+		snprintf(path, sizeof(path), "%s/%d.%d", tree, getpid(), n++);
+		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	} while (fd < 0 && errno == EEXIST);
+	if (fd < 0)
+		abort();
+	use_counters(fd);
+}
+
+static void before_fork(void)
+{
+	at_fork = *counters;
 }
 
 static void begin_counting(void)
@@ -313,8 +345,13 @@ static void begin_counting(void)
 	size = read_file("/proc/self/environ", environment, MAX_ENVIRON - 1);
 	out = variable(environment, size, "COUNTER_OUT");
 	exe = variable(environment, size, "COUNTER_EXE");
-	if (out && (!exe || is_self(exe)))
+	if (variable(environment, size, "COUNTER_TREE")) {
+		snprintf(tree, sizeof(tree), "%s", variable(environment, size, "COUNTER_TREE"));
+		create_in_tree();
+		pthread_atfork(before_fork, NULL, create_in_tree);
+	} else if (out && (!exe || is_self(exe))) {
 		create_counters(out);
+	}
 	munmap(environment, MAX_ENVIRON);
 }
 

@@ -207,6 +207,7 @@ static long drain(struct bpf_source *self)
 
 	read_mapevents(self);
 	tell_losses(self);
+	processes__sample_memory(&self->processes);
 	err = queue__take(&self->queue, self->take, self->take_data);
 	if (err)
 		return err;

@@ -14,6 +14,9 @@
 #include "base/util.h"
 #include "follow_abi.h"
 #include "probe/closing.h"
+#include "source/memory.h"
+
+#define SAMPLE_NS NSEC_PER_SEC
 
 void processes__init(struct processes *processes, struct engine *engine, struct queue *queue,
 		     int epoll)
@@ -140,6 +143,7 @@ static int probe(struct processes *processes, struct watched *watched, const str
 	if (parent)
 		mappings__inherit(&watched->mappings, &parent->mappings);
 	mappings__scan(&watched->mappings);
+	memory__sample(processes->queue, pid);
 	watched->is_probed = true;
 	return 0;
 }
@@ -250,6 +254,7 @@ void processes__end(struct processes *processes, struct watched *watched, uint32
 	pid_t pid = watched->target.pid;
 
 	engine__forget(processes->engine, pid);
+	memory__sample(processes->queue, pid);
 	send_end(processes, pid, reason, status);
 	take_out(processes, pid);
 	if (watched->mappings.nr_generated)
@@ -273,6 +278,17 @@ int processes__perf_map(struct processes *processes)
 			return watched->jitmap.fd;
 	}
 	return processes->perf_map;
+}
+
+void processes__sample_memory(struct processes *processes)
+{
+	uint64_t now_ns = clock__monotonic_ns();
+
+	if (now_ns - processes->sampled_ns < SAMPLE_NS)
+		return;
+	processes->sampled_ns = now_ns;
+	for (size_t i = 0; i < processes->nr; i++)
+		memory__sample(processes->queue, processes->list[i]->target.pid);
 }
 
 void processes__continue(struct processes *processes)

@@ -36,6 +36,7 @@ struct processes {
 	struct hmap by_pid; /* -> index in list */
 	int epoll;	    /* gets the end of each: data.ptr is the struct watched */
 	int perf_map; /* of one that has ended; -1: none */
+	uint64_t sampled_ns;
 	bool too_many_told;
 };
 
@@ -65,6 +66,9 @@ void processes__end(struct processes *processes, struct watched *watched, uint32
 
 /* A descriptor, owned here, of the names of code that a process generated; -1: none. */
 int processes__perf_map(struct processes *processes);
+
+/* Queues how much memory each has, once in a while. */
+void processes__sample_memory(struct processes *processes);
 
 /* Continues those that were stopped because the ring was nearly full. */
 void processes__continue(struct processes *processes);
