@@ -92,11 +92,11 @@ static __always_inline void count_lost(void)
 	__sync_fetch_and_add(&nr_lost, 1);
 }
 
-static __always_inline void fill_head(struct wire_head *head, __u16 type, __u16 size, __u64 pid_tgid)
+static __always_inline void fill_head(struct wire_head *head, __u16 type, __u16 size, __u32 pid)
 {
 	head->type = type;
 	head->size = size;
-	head->pid = pid_tgid >> 32;
+	head->pid = pid;
 }
 
 #endif /* EMIT_H */

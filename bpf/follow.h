@@ -17,13 +17,20 @@ extern int bpf_send_signal_task(struct task_struct *task, int sig, enum pid_type
 /* The loader's own process: it does not mind that its child stops. Set before load. */
 const volatile __u32 cfg_own_tgid = 0;
 
-/* Is the parent a shell with job control, which would think that its user has stopped the process? */
+#define SIGTTOU 22
+#define SIG_IGN ((void *)1)
+
+/*
+ * Is the parent a shell with job control, which would think that its user has stopped the process?
+ * Such shells ignore SIGTTOU, for they take the terminal back while in the background.
+ */
 static __always_inline bool shell_would_see(struct task_struct *task)
 {
 	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
 
 	return (__u32)BPF_CORE_READ(parent, tgid) != cfg_own_tgid &&
-	       BPF_CORE_READ(parent, signal, leader) && BPF_CORE_READ(parent, signal, tty);
+	       BPF_CORE_READ(parent, signal, tty) &&
+	       BPF_CORE_READ(parent, sighand, action[SIGTTOU - 1].sa.sa_handler) == SIG_IGN;
 }
 
 /* Stops the calling process until the loader has seen to what the next record tells. */
@@ -48,8 +55,10 @@ static __always_inline void tell_exec(void)
 	if (!entry || !watching)
 		return;
 	process = process_of_slot(entry->slot);
-	if (process)
+	if (process) {
+		process->pid = pid_tgid >> 32;
 		__sync_fetch_and_add(&process->address_epoch, 1);
+	}
 	if (entry->flags & FOLLOW_CHILDREN)
 		hold_this_process(entry);
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
@@ -57,7 +66,7 @@ static __always_inline void tell_exec(void)
 		count_lost();
 		return;
 	}
-	fill_head(&record->head, WIRE_EXEC, sizeof(*record), pid_tgid);
+	fill_head(&record->head, WIRE_EXEC, sizeof(*record), pid_tgid >> 32);
 	record->time_ns = bpf_ktime_get_ns();
 	bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
 }
@@ -85,7 +94,7 @@ static __always_inline void tell_loaded(__u32 slot)
 		hold_this_process(entry);
 	else
 		__sync_fetch_and_add(&process->address_epoch, 1);
-	fill_head(&record->head, WIRE_HELD, sizeof(*record), pid_tgid);
+	fill_head(&record->head, WIRE_HELD, sizeof(*record), pid_tgid >> 32);
 	record->time_ns = bpf_ktime_get_ns();
 	bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
 }
@@ -111,10 +120,9 @@ static __always_inline void tell_fork(struct task_struct *parent, struct task_st
 		count_lost();
 		return;
 	}
-	/* A child that borrows its parent's memory (vfork) is held when it has its own, after exec. */
-	if (!shares_memory && (new.flags & FOLLOW_MAY_STOP) && bpf_send_signal_task)
+	if ((new.flags & FOLLOW_MAY_STOP) && bpf_send_signal_task)
 		bpf_send_signal_task(child, SIGSTOP, PIDTYPE_TGID, 0);
-	fill_head(&record->head, WIRE_FORK, sizeof(*record), pid_tgid);
+	fill_head(&record->head, WIRE_FORK, sizeof(*record), pid_tgid >> 32);
 	record->time_ns = bpf_ktime_get_ns();
 	record->child = child_tgid;
 	record->flags = shares_memory ? WIRE_FORK_EMPTY : 0;

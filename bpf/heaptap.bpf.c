@@ -82,20 +82,23 @@ static __always_inline __u64 requested_bytes(const struct pt_regs *ctx, __u64 co
 	return bytes > limit ? ~0ull : bytes * count;
 }
 
-static __always_inline void send_free(__u64 addr, __u16 func, __u16 flags)
+static __always_inline void send_free(__u64 cookie, __u64 addr, __u16 flags)
 {
-	__u64 pid_tgid = bpf_get_current_pid_tgid();
-	struct wire_free *record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+	const struct unwind_process *process = process_of_slot(PROBE_SLOT(cookie));
+	struct wire_free *record;
 
+	if (!process)
+		return;
+	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 	if (!record) {
 		count_lost();
 		return;
 	}
-	fill_head(&record->head, WIRE_FREE, sizeof(*record), pid_tgid);
+	fill_head(&record->head, WIRE_FREE, sizeof(*record), process->pid);
 	record->time_ns = bpf_ktime_get_ns();
 	record->addr = addr;
-	record->tid = (__u32)pid_tgid;
-	record->func = func;
+	record->tid = (__u32)bpf_get_current_pid_tgid();
+	record->func = PROBE_FUNC(cookie);
 	record->flags = flags;
 	submit(record);
 }
@@ -124,10 +127,10 @@ static __always_inline int enter_alloc(struct pt_regs *ctx, __u64 cookie)
 	call->only_frees = PROBE_REG(cookie, PROBE_SIZE_SHIFT) == PROBE_NO_REG;
 	old = read_register(ctx, PROBE_REG(cookie, PROBE_PTR_SHIFT));
 	if (old && call->only_frees) {
-		send_free(old, call->func, 0);
+		send_free(cookie, old, 0);
 	} else if (old) {
 		call->flags = WIRE_ALLOC_REALLOC;
-		send_free(old, call->func, WIRE_FREE_REALLOC);
+		send_free(cookie, old, WIRE_FREE_REALLOC);
 	}
 	return WATCH_RETURN;
 }
@@ -147,11 +150,11 @@ static __always_inline __u64 returned_block(const struct pt_regs *ctx, const str
 
 static __always_inline void leave_alloc(struct pt_regs *ctx)
 {
-	__u64 pid_tgid = bpf_get_current_pid_tgid(), time_ns;
 	struct thread *thread = this_thread(0);
 	struct walk_context context;
 	struct wire_alloc *record;
 	struct call *call;
+	__u64 time_ns;
 	__u32 stack;
 
 	/* The return has popped the word at entry; any other return is of a nested call. */
@@ -167,17 +170,17 @@ static __always_inline void leave_alloc(struct pt_regs *ctx)
 	if (!context.process)
 		return;
 	time_ns = bpf_ktime_get_ns();
-	stack = intern_stack(ctx, &context, pid_tgid, time_ns);
+	stack = intern_stack(ctx, &context, time_ns);
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 	if (!record) {
 		count_lost();
 		return;
 	}
-	fill_head(&record->head, WIRE_ALLOC, sizeof(*record), pid_tgid);
+	fill_head(&record->head, WIRE_ALLOC, sizeof(*record), context.process->pid);
 	record->time_ns = time_ns;
 	record->addr = returned_block(ctx, call);
 	record->bytes = call->bytes;
-	record->tid = (__u32)pid_tgid;
+	record->tid = (__u32)bpf_get_current_pid_tgid();
 	record->stack = stack;
 	record->func = call->func;
 	record->flags = call->flags;
@@ -200,7 +203,7 @@ static __always_inline void enter_free(struct pt_regs *ctx, __u64 cookie)
 	}
 	if (thread && thread->call.sp && is_nested(&thread->call, sp))
 		return;
-	send_free(addr, PROBE_FUNC(cookie), 0);
+	send_free(cookie, addr, 0);
 }
 
 static __always_inline void enter_internal_free(struct pt_regs *ctx)

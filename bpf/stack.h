@@ -205,13 +205,13 @@ static __always_inline void hash_stack(const struct walk_context *context, struc
 }
 
 /* Sends the walked stack as a new one. Its id, or 0 when the ring is full. */
-static __always_inline __u32 send_stack(struct unwind *walk, __u64 pid_tgid, __u64 time_ns)
+static __always_inline __u32 send_stack(struct unwind *walk, __u32 pid, __u64 time_ns)
 {
 	__u32 nr_frames = walk->nr_frames & WIRE_MAX_FRAMES;
 	__u32 size = sizeof(walk->record) + nr_frames * sizeof(walk->frames[0]);
 	struct wire_stack *record = &walk->record;
 
-	fill_head(&record->head, WIRE_STACK, size, pid_tgid);
+	fill_head(&record->head, WIRE_STACK, size, pid);
 	record->time_ns = time_ns;
 	record->id = __sync_fetch_and_add(&last_stack_id, 1) + 1;
 	record->nr_frames = nr_frames;
@@ -249,7 +249,7 @@ static __always_inline void fill_walk(struct wire_walk *record, struct pt_regs *
 }
 
 /* Ships registers and stack for a walk to be finished in userspace. Its stack's id; 0: no room. */
-static __always_inline __u32 send_walk(struct pt_regs *ctx, __u64 pid_tgid, __u64 time_ns)
+static __always_inline __u32 send_walk(struct pt_regs *ctx, __u32 pid, __u64 time_ns)
 {
 	const __u32 size = sizeof(struct wire_walk) + WIRE_WALK_STACK;
 	struct wire_walk *record;
@@ -261,7 +261,7 @@ static __always_inline __u32 send_walk(struct pt_regs *ctx, __u64 pid_tgid, __u6
 	record = bpf_ringbuf_reserve(&ring, size, 0);
 	if (!record)
 		return 0;
-	fill_head(&record->head, WIRE_WALK, size, pid_tgid);
+	fill_head(&record->head, WIRE_WALK, size, pid);
 	record->time_ns = time_ns;
 	record->flags = 0;
 	id = __sync_fetch_and_add(&last_stack_id, 1) + 1;
@@ -271,14 +271,14 @@ static __always_inline __u32 send_walk(struct pt_regs *ctx, __u64 pid_tgid, __u6
 }
 
 /* Ships the same for a stack that was walked, and sent under id. */
-static __always_inline void send_check(struct pt_regs *ctx, __u32 id, __u64 pid_tgid, __u64 time_ns)
+static __always_inline void send_check(struct pt_regs *ctx, __u32 id, __u32 pid, __u64 time_ns)
 {
 	const __u32 size = sizeof(struct wire_walk) + WIRE_WALK_CHECK_STACK;
 	struct wire_walk *record = bpf_ringbuf_reserve(&ring, size, 0);
 
 	if (!record)
 		return;
-	fill_head(&record->head, WIRE_WALK, size, pid_tgid);
+	fill_head(&record->head, WIRE_WALK, size, pid);
 	record->time_ns = time_ns;
 	record->flags = WIRE_WALK_CHECK;
 	fill_walk(record, ctx, WIRE_WALK_CHECK_STACK, id);
@@ -290,8 +290,9 @@ static __always_inline void send_check(struct pt_regs *ctx, __u32 id, __u64 pid_
  * starts from the return of the probed function: the caller's registers are those of ctx.
  */
 static __always_inline __u32 intern_stack(struct pt_regs *ctx, struct walk_context *context,
-					  __u64 pid_tgid, __u64 time_ns)
+					  __u64 time_ns)
 {
+	__u32 pid = context->process->pid;
 	struct unwind *walk = context->walk;
 	struct memo *memo = context->memo;
 	struct stack_key key;
@@ -308,7 +309,7 @@ static __always_inline __u32 intern_stack(struct pt_regs *ctx, struct walk_conte
 	} else {
 		if (walk->status != UNWIND_COMPLETE)
 			__sync_fetch_and_add(&nr_unfinished[walk->status & 7], 1);
-		id = walk->status == UNWIND_UNKNOWN ? send_walk(ctx, pid_tgid, time_ns) : 0;
+		id = walk->status == UNWIND_UNKNOWN ? send_walk(ctx, pid, time_ns) : 0;
 		if (id)
 			return id;
 		hash_stack(context, &key);
@@ -320,9 +321,9 @@ static __always_inline __u32 intern_stack(struct pt_regs *ctx, struct walk_conte
 		bpf_loop(MEMO_FRAMES, copy_frame, context, 0);
 		walk->status = UNWIND_COMPLETE;
 	}
-	id = send_stack(walk, pid_tgid, time_ns);
+	id = send_stack(walk, pid, time_ns);
 	if (cfg_check_stacks && id)
-		send_check(ctx, id, pid_tgid, time_ns);
+		send_check(ctx, id, pid, time_ns);
 	if (id && bpf_map_update_elem(&stacks, &key, &id, BPF_ANY))
 		__sync_fetch_and_add(&nr_stacks_not_kept, 1);
 	return id;

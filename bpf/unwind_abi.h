@@ -101,7 +101,9 @@ struct unwind_process {
 	uint32_t address_epoch;
 	/* The value of address_epoch that the views are of. */
 	uint32_t ranges_epoch;
-	uint32_t pad;
+	/* Whose heap it works on: its own thread group id, or until exec that of the parent whose
+	 * memory it shares (vfork). Records carry it. */
+	uint32_t pid;
 	/* Set by the programs after they sent the process SIGSTOP, cleared by the loader before it
 	 * sends SIGCONT: because the ring fills, or because something must be seen to first. */
 	uint32_t stopped;

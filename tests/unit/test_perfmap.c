@@ -16,6 +16,16 @@
 #include "symbol/perfmap.h"
 #include "symbol/sym.h"
 
+/* The address space of the newest map. */
+static struct space *space;
+
+static struct modmap *new_modmap(void)
+{
+	space__free(space);
+	space = space__new();
+	return modmap__new();
+}
+
 static int file_of(const void *content, size_t len)
 {
 	int fd = memfd_create("map", MFD_CLOEXEC);
@@ -286,7 +296,7 @@ static void hostile_overlaps_take_no_time(void **state)
 
 static const char *function_at(struct sym *sym, struct modmap *map, uint64_t address)
 {
-	uint32_t index = modmap__locate(map, address, 10);
+	uint32_t index = modmap__locate(map, space, address, 10);
 	const struct sym_frame *frames;
 
 	sym__resolve(sym, map, &index, 1, NULL, NULL);
@@ -303,14 +313,14 @@ static void generated_code_gets_names_and_nothing_else_does(void **state)
 	const char map_text[] = "1000 100 in_anon\n2000 100 in_memfd\n3000 100 in_vdso\n"
 				"5000 100 nowhere\n";
 	struct sym *sym = sym__new(&options);
-	struct modmap *map = modmap__new();
+	struct modmap *map = new_modmap();
 	int fd = file_of(map_text, strlen(map_text));
 
-	modmap__add_module(map, "[anon]", NULL, 0, -1);
-	modmap__add_module(map, "/memfd:doublemapper (deleted)", NULL, 0, file_of("code", 4));
-	modmap__add_module(map, "[vdso]", NULL, 0, -1);
+	modmap__add_module(map, "[anon]", NULL, 0, 0, -1);
+	modmap__add_module(map, "/memfd:doublemapper (deleted)", NULL, 0, 0, file_of("code", 4));
+	modmap__add_module(map, "[vdso]", NULL, 0, 0, -1);
 	for (uint32_t i = 0; i < 3; i++)
-		modmap__add_mapping(map, 0, 0x1000 * (i + 1), 0x1000 * (i + 2), 0x1000 * (i + 1),
+		space__add(space, 0, 0x1000 * (i + 1), 0x1000 * (i + 2), 0x1000 * (i + 1),
 				    i);
 	/* The map may come later, and stop to be there: what it named stays. */
 	assert_string_equal(function_at(sym, map, 0x1010), "");

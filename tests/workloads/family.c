@@ -8,7 +8,7 @@
  *   twice    forks, and its child forks: both as fork
  *   exec     fork, then exec of `family leaf`
  *   thread   forks in a thread
- *   leaf     (for the others) keeps 5 x 900 bytes and exits
+ *   leaf     (for the others) keeps 60 and 5 x 900 bytes and exits
  */
 #include <pthread.h>
 #include <sched.h>

@@ -112,14 +112,17 @@ void run__close(struct run *run)
 static void show_progress(struct run *run, uint64_t now_ns)
 {
 	const struct model *model = run->model;
+	char processes[48] = "";
 	uint64_t rate;
 
 	if (!isatty(STDERR_FILENO) || now_ns - run->shown_ns < PROGRESS_NS)
 		return;
 	rate = (model->nr_events - run->shown_events) * NSEC_PER_SEC / (now_ns - run->shown_ns);
-	log__progress("%" PRIu64 " events, %" PRIu64 " bytes live, %" PRIu64 " events/s, %" PRIu64
-		      " lost%s",
-		      model->nr_events, heap__totals(model->heap)->live_bytes,
+	if (model->by_pid.nr > 1)
+		snprintf(processes, sizeof(processes), "%zu processes, ", model->by_pid.nr);
+	log__progress("%s%" PRIu64 " events, %" PRIu64 " bytes live, %" PRIu64
+		      " events/s, %" PRIu64 " lost%s",
+		      processes, model->nr_events, model__live_bytes(model),
 		      run->shown_ns ? rate : 0, model->nr_lost,
 		      run->options->file || run->options->command ? "" : "; Ctrl-C ends it");
 	run->shown_ns = now_ns;
@@ -147,6 +150,15 @@ static int take(const struct wire_head *record, void *data)
 	return err;
 }
 
+/* Is there a launched command that signals are meant for? When it has ended, while its children are
+ * still watched, they are meant for us. */
+static bool runs_command(const struct run *run)
+{
+	const struct process *command = model__first(run->model);
+
+	return run->options->command && command && !command->ended;
+}
+
 int run__pump(struct run *run)
 {
 	const struct options *options = run->options;
@@ -158,13 +170,13 @@ int run__pump(struct run *run)
 	while (more > 0) {
 		more = run->source->pump(run->source, NAP_MS, take, run);
 		now_ns = clock__monotonic_ns();
-		if (terminated && options->command && !stopped) {
+		if (terminated && runs_command(run) && !stopped) {
 			/* Who ends heaptap means the command: its end is then ours. */
-			kill((pid_t)run->model->pid, SIGTERM);
+			kill((pid_t)model__first(run->model)->pid, SIGTERM);
 			terminated = 0;
 		}
 		if (!stopped && ((options->duration_ns && now_ns >= end_ns) || terminated ||
-				 (interrupted && !options->command))) {
+				 (interrupted && !runs_command(run)))) {
 			run->source->stop(run->source);
 			stopped = true;
 		}

@@ -9,7 +9,6 @@
 #include "cmd/cmd.h"
 #include "cmd/run.h"
 #include "export/export.h"
-#include "probe/allocators.h"
 #include "wire.h"
 
 /* Names are looked up for all that has come since the last time at once. */
@@ -20,7 +19,7 @@ struct sighting {
 	uint32_t stack; /* index */
 	uint16_t func;
 	uint64_t bytes;
-	uint32_t tid;
+	uint32_t pid, tid;
 };
 
 struct sightings {
@@ -47,16 +46,19 @@ static void observe(struct run *run, const struct wire_head *record)
 	sightings->waiting = array__grow(sightings->waiting, sightings->nr, &sightings->capacity,
 					 sizeof(*sightings->waiting));
 	sightings->waiting[sightings->nr++] =
-		(struct sighting){ index, alloc->func, alloc->bytes, alloc->tid };
+		(struct sighting){ index, alloc->func, alloc->bytes, record->pid, alloc->tid };
 }
 
 static void print_sighting(struct model *model, const struct sighting *sighting)
 {
-	const struct alloc_fn *fn = alloc_fn__by_number(sighting->func);
+	const struct function_name *name = functions__name(&model->functions, sighting->func);
 	struct leak_frames frames = leak_frames__of(model, sighting->stack);
 
-	printf("%s of %" PRIu64 " bytes in thread %" PRIu32 "\n", fn ? fn->symbol : "allocation",
-	       sighting->bytes, sighting->tid);
+	printf("%s of %" PRIu64 " bytes in thread %" PRIu32, name->symbol, sighting->bytes,
+	       sighting->tid);
+	if (model->nr_processes > 1)
+		printf(" of process %" PRIu32, sighting->pid);
+	putchar('\n');
 	leaks_text__write_frames(frames.frames, frames.nr, frames.cut, stdout);
 	putchar('\n');
 	leak_frames__clear(&frames);

@@ -6,9 +6,17 @@
 #include "base/util.h"
 #include "export/export.h"
 
-static void write_target(const struct model *model, struct json *json)
+static void write_number_or_null(struct json *json, const char *key, uint64_t value)
 {
-	time_t seconds = (time_t)(model->started_ns / NSEC_PER_SEC);
+	if (value)
+		json__uint(json, key, value);
+	else
+		json__null(json, key);
+}
+
+static void write_target(const struct process *process, struct json *json)
+{
+	time_t seconds = (time_t)(process->started_ns / NSEC_PER_SEC);
 	char started[64];
 	struct tm utc;
 	size_t len;
@@ -16,12 +24,13 @@ static void write_target(const struct model *model, struct json *json)
 	gmtime_r(&seconds, &utc);
 	len = strftime(started, sizeof(started), "%Y-%m-%dT%H:%M:%S", &utc);
 	snprintf(started + len, sizeof(started) - len, ".%03uZ",
-		 (unsigned)(model->started_ns / 1000000 % 1000));
+		 (unsigned)(process->started_ns / 1000000 % 1000));
 	json__object(json, "target");
-	json__uint(json, "pid", model->pid);
-	json__string(json, "exe", model->exe);
-	json__string(json, "cmdline", model->cmdline);
+	json__uint(json, "pid", process->pid);
+	json__string(json, "exe", process->exe);
+	json__string(json, "cmdline", process->cmdline);
 	json__string(json, "started", started);
+	write_number_or_null(json, "parent", process->parent);
 	json__end_object(json);
 }
 
@@ -38,16 +47,10 @@ static void write_summary(const struct leaks *leaks, struct json *json)
 	json__uint(json, "peak_bytes", totals->peak_bytes);
 	json__uint(json, "leaked_blocks", leaks->leaked_blocks);
 	json__uint(json, "leaked_bytes", leaks->leaked_bytes);
+	json__uint(json, "inherited_blocks", totals->inherited_blocks);
+	json__uint(json, "inherited_bytes", totals->inherited_bytes);
 	json__uint(json, "lost_events", leaks->model->nr_lost);
 	json__end_object(json);
-}
-
-static void write_number_or_null(struct json *json, const char *key, uint64_t value)
-{
-	if (value)
-		json__uint(json, key, value);
-	else
-		json__null(json, key);
 }
 
 static void write_frame(const struct leak_frame *frame, struct json *json)
@@ -66,6 +69,7 @@ static void write_frame(const struct leak_frame *frame, struct json *json)
 static void write_entry(const struct leak *entry, struct json *json)
 {
 	json__object(json, NULL);
+	json__string(json, "family", entry->family);
 	json__uint(json, "bytes", entry->bytes);
 	json__uint(json, "blocks", entry->blocks);
 	json__uint(json, "oldest_ns", entry->oldest_ns);
@@ -78,18 +82,33 @@ static void write_entry(const struct leak *entry, struct json *json)
 	json__end_object(json);
 }
 
-void leaks_json__write(const struct leaks *leaks, FILE *out)
+static void write_process(const struct leaks *leaks, struct json *json)
+{
+	json__object(json, NULL);
+	json__string(json, "heaptap", HEAPTAP_VERSION);
+	write_target(leaks->process, json);
+	write_summary(leaks, json);
+	json__array(json, "leaks");
+	for (size_t i = 0; i < leaks->nr_entries; i++)
+		write_entry(&leaks->entries[i], json);
+	json__end_array(json);
+	json__end_object(json);
+}
+
+void leaks_json__write(const struct leaks *const *leaks, size_t nr, FILE *out)
 {
 	struct json json;
 
 	json__begin(&json, out);
+	if (nr == 1) {
+		write_process(leaks[0], &json);
+		return;
+	}
 	json__object(&json, NULL);
 	json__string(&json, "heaptap", HEAPTAP_VERSION);
-	write_target(leaks->model, &json);
-	write_summary(leaks, &json);
-	json__array(&json, "leaks");
-	for (size_t i = 0; i < leaks->nr_entries; i++)
-		write_entry(&leaks->entries[i], &json);
+	json__array(&json, "processes");
+	for (size_t i = 0; i < nr; i++)
+		write_process(leaks[i], &json);
 	json__end_array(&json);
 	json__end_object(&json);
 }

@@ -93,6 +93,25 @@ void blocks__free(struct blocks *blocks)
 	free(blocks);
 }
 
+struct blocks *blocks__copy(const struct blocks *from)
+{
+	struct blocks *blocks = blocks__new();
+
+	*blocks = *from;
+	for (size_t i = 0; i < NR_SEGMENTS; i++) {
+		const struct segment *old = &from->segments[i];
+		struct segment *new = &blocks->segments[i];
+
+		if (!old->capacity)
+			continue;
+		alloc_table(new, old->capacity);
+		memcpy(new->slots, old->slots, table_bytes(old->capacity));
+		new->nr = old->nr;
+		new->nr_used = old->nr_used;
+	}
+	return blocks;
+}
+
 /* Bits 56-63 of the hash choose the segment, 49-55 make the tag, 0-31 the place in the segment. */
 static struct segment *segment_of(struct blocks *blocks, uint64_t hash)
 {

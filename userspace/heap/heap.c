@@ -106,6 +106,23 @@ static void put_back(struct heap *heap, const struct heap_block *old)
 	count_replaced(heap, old);
 }
 
+struct heap *heap__copy(const struct heap *from)
+{
+	struct heap *heap = xcalloc(1, sizeof(*heap));
+	uint64_t tid, index;
+	size_t at = 0;
+
+	heap->totals = from->totals;
+	heap->totals.peak_bytes = from->totals.live_bytes;
+	heap->totals.inherited_blocks = from->totals.live_blocks;
+	heap->totals.inherited_bytes = from->totals.live_bytes;
+	heap->blocks = blocks__copy(from->blocks);
+	/* Only the forking thread goes on in the child: what another was resizing stays as it is. */
+	while (hmap__next(&from->flight_of_tid, &at, &tid, &index))
+		put_back(heap, &from->flights[index].old);
+	return heap;
+}
+
 static void begin_flight(struct heap *heap, uint32_t tid, const struct heap_block *old)
 {
 	heap->flights = array__grow(heap->flights, heap->nr_flights, &heap->flight_capacity,

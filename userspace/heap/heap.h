@@ -38,12 +38,19 @@ struct heap_totals {
 	uint64_t live_bytes;
 	uint64_t peak_bytes; /* the highest live_bytes */
 	uint64_t last_ns;    /* time of the newest record */
+	uint64_t inherited_blocks; /* live when the process was forked */
+	uint64_t inherited_bytes;
 };
 
 struct heap;
 
 struct heap *heap__new(void);
 void heap__free(struct heap *heap);
+/*
+ * What a forked child begins with: the same blocks, and the totals that led to them, so that they add
+ * up; but the peak is what is live now.
+ */
+struct heap *heap__copy(const struct heap *from);
 /* The process has replaced its image: everything is as in a new heap. */
 void heap__reset(struct heap *heap);
 

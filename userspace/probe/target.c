@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <signal.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,22 +160,26 @@ int target__open(pid_t pid, struct target *target)
 	return 0;
 }
 
+#define SIGTTOU_BIT (1ull << (SIGTTOU - 1))
+
 bool target__has_shell(const struct target *target)
 {
 	char *text = read_proc(target->pid, "stat", NULL), *at;
-	int parent = 0, session = 0, terminal = 0;
+	int parent = 0, terminal = 0;
+	bool ignores = false;
 
 	/* proc(5): state, ppid, pgrp, session, tty_nr. */
 	at = text ? strrchr(text, ')') : NULL;
-	if (at && sscanf(at + 1, " %*c %d", &parent) == 1 && parent != getpid()) {
-		free(text);
-		text = read_proc(parent, "stat", NULL);
-		at = text ? strrchr(text, ')') : NULL;
-		if (!at || sscanf(at + 1, " %*c %*d %*d %d %d", &session, &terminal) != 2)
-			session = 0;
-	}
+	if (!at || sscanf(at + 1, " %*c %d %*d %*d %d", &parent, &terminal) != 2 || !terminal ||
+	    parent == getpid())
+		parent = 0;
 	free(text);
-	return session && session == parent && terminal;
+	text = parent ? read_proc(parent, "status", NULL) : NULL;
+	at = text ? strstr(text, "\nSigIgn:") : NULL;
+	if (at)
+		ignores = strtoull(at + 8, NULL, 16) & SIGTTOU_BIT;
+	free(text);
+	return ignores;
 }
 
 void target__close(struct target *target)

@@ -7,9 +7,13 @@
 #include "base/hash.h"
 #include "base/util.h"
 
-/* A site while it is counted: one stack, cut to the wanted depth. */
+/* Told apart in a process; there are a dozen. */
+#define MAX_FAMILIES 64
+
+/* A site while it is counted: one stack, cut to the wanted depth, and one family. */
 struct site {
 	uint32_t stack; /* index */
+	const char *family;
 	uint64_t bytes, blocks;
 	uint64_t oldest_at_ns, newest_at_ns; /* when they were allocated */
 };
@@ -18,10 +22,43 @@ struct builder {
 	struct model *model;
 	const struct leaks_filter *filter;
 	struct stacks *stacks; /* the model's, or their cut copies */
-	uint32_t *cut_index;   /* by stack index: the index in `stacks` */
-	struct site *sites;    /* by stack index in `stacks` */
+	uint32_t *cut_index;   /* by stack index: the index in `stacks`; 0: not cut yet */
+	struct site *sites;
+	size_t nr_sites, sites_capacity;
+	struct hmap by_place; /* index in `stacks` and family's number -> index in sites */
+	const char *families[MAX_FAMILIES];
 	struct leaks *leaks;
 };
+
+/* The number of a family, in the order they are met. The last one stands for all that are too many. */
+static size_t family_number(struct builder *builder, const char *family)
+{
+	size_t *nr = &builder->leaks->nr_families, i;
+
+	for (i = 0; i < *nr; i++)
+		if (builder->families[i] == family || !strcmp(builder->families[i], family))
+			return i;
+	if (*nr < MAX_FAMILIES)
+		builder->families[(*nr)++] = family;
+	return *nr - 1;
+}
+
+static struct site *find_site(struct builder *builder, uint32_t stack, uint16_t func)
+{
+	const char *family = functions__name(&builder->model->functions, func)->family;
+	size_t number = family_number(builder, family);
+	uint64_t place = (uint64_t)stack * MAX_FAMILIES + number;
+	const uint64_t *index = hmap__find(&builder->by_place, place);
+
+	if (index)
+		return &builder->sites[*index];
+	builder->sites = array__grow(builder->sites, builder->nr_sites, &builder->sites_capacity,
+				     sizeof(*builder->sites));
+	hmap__set(&builder->by_place, place, builder->nr_sites);
+	builder->sites[builder->nr_sites] =
+		(struct site){ .stack = stack, .family = builder->families[number] };
+	return &builder->sites[builder->nr_sites++];
+}
 
 /* Everything of a snapshot is one allocation each, owned here. */
 struct snapshot {
@@ -30,34 +67,36 @@ struct snapshot {
 	struct leak_frame *frames;
 };
 
-/* Stacks cut to filter->depth frames; those that become equal share an index. */
-static void cut_stacks(struct builder *builder)
+/* The index in builder->stacks of a stack of the model's: itself, or its copy cut to filter->depth
+ * frames; those that become equal share one. */
+static uint32_t shown_stack(struct builder *builder, uint32_t index)
 {
-	struct stacks *whole = builder->model->stacks;
-	uint32_t nr = stacks__count(whole);
+	struct stack stack;
+	uint32_t depth;
 
-	builder->cut_index = xcalloc(nr, sizeof(*builder->cut_index));
-	builder->stacks = stacks__new();
-	for (uint32_t i = 0; i < nr; i++) {
-		struct stack stack = stacks__get(whole, i);
-		uint32_t depth = (uint32_t)min((uint64_t)stack.nr_frames, builder->filter->depth);
-
-		/* Ids of the copy are its callers' business: the old index + 1. */
-		stacks__add(builder->stacks, i + 1, stack.frames, depth, false);
-		builder->cut_index[i] = stacks__index(builder->stacks, i + 1);
+	if (!builder->cut_index || !index)
+		return index;
+	if (!builder->cut_index[index]) {
+		stack = stacks__get(builder->model->stacks, index);
+		depth = (uint32_t)min((uint64_t)stack.nr_frames, builder->filter->depth);
+		/* Ids of the copy are our own business: the old index. */
+		stacks__add(builder->stacks, index, stack.frames, depth, false);
+		builder->cut_index[index] = stacks__index(builder->stacks, index);
 	}
+	return builder->cut_index[index];
 }
 
 static void count_block(const struct heap_block *block, void *data)
 {
 	struct builder *builder = data;
-	uint64_t age_ns = builder->model->end_ns - min(block->time_ns, builder->model->end_ns);
+	uint64_t end_ns = builder->leaks->process->end_ns;
+	uint64_t age_ns = end_ns - min(block->time_ns, end_ns);
 	uint32_t index = stacks__index(builder->model->stacks, block->stack);
 	struct site *site;
 
 	if (age_ns < builder->filter->older_ns)
 		return;
-	site = &builder->sites[builder->cut_index ? builder->cut_index[index] : index];
+	site = find_site(builder, shown_stack(builder, index), block->func);
 	if (!site->blocks || block->time_ns < site->oldest_at_ns)
 		site->oldest_at_ns = block->time_ns;
 	site->newest_at_ns = max(site->newest_at_ns, block->time_ns);
@@ -76,28 +115,27 @@ static int compare_sites(const void *left, const void *right)
 		return a->bytes < b->bytes ? 1 : -1;
 	if (a->blocks != b->blocks)
 		return a->blocks < b->blocks ? 1 : -1;
-	return a->stack < b->stack ? -1 : a->stack > b->stack;
+	if (a->stack != b->stack)
+		return a->stack < b->stack ? -1 : 1;
+	return strcmp(a->family, b->family);
 }
 
 /* Sorts the sites that pass the filters to the front; returns their number. */
-static size_t select_sites(struct builder *builder, uint32_t nr_stacks)
+static size_t select_sites(struct builder *builder)
 {
 	const struct leaks_filter *filter = builder->filter;
-	size_t nr = 0, nr_seen = 0;
+	size_t nr = 0;
 
-	for (uint32_t i = 0; i < nr_stacks; i++) {
-		struct site site = builder->sites[i];
+	for (size_t i = 0; i < builder->nr_sites; i++) {
+		const struct site *site = &builder->sites[i];
 
-		site.stack = i;
-		nr_seen += site.blocks > 0;
-		if (site.blocks && site.bytes >= filter->min_bytes &&
-		    site.blocks >= filter->min_count)
-			builder->sites[nr++] = site;
+		if (site->bytes >= filter->min_bytes && site->blocks >= filter->min_count)
+			builder->sites[nr++] = *site;
 	}
 	qsort(builder->sites, nr, sizeof(*builder->sites), compare_sites);
 	if (filter->top && nr > filter->top)
 		nr = filter->top;
-	builder->leaks->nr_hidden = nr_seen - nr;
+	builder->leaks->nr_hidden = builder->nr_sites - nr;
 	return nr;
 }
 
@@ -169,7 +207,7 @@ static size_t count_frames(const struct builder *builder, size_t nr_sites)
 
 static void fill_entries(const struct builder *builder, struct snapshot *snapshot, size_t nr_sites)
 {
-	uint64_t end_ns = builder->model->end_ns;
+	uint64_t end_ns = builder->leaks->process->end_ns;
 	struct leak_frame *next;
 
 	snapshot->entries = xcalloc(nr_sites, sizeof(*snapshot->entries));
@@ -180,7 +218,8 @@ static void fill_entries(const struct builder *builder, struct snapshot *snapsho
 		struct stack stack = stacks__get(builder->stacks, site->stack);
 		struct leak *entry = &snapshot->entries[i];
 
-		*entry = (struct leak){ .bytes = site->bytes,
+		*entry = (struct leak){ .family = site->family,
+					.bytes = site->bytes,
 					.blocks = site->blocks,
 					.oldest_ns = end_ns - min(site->oldest_at_ns, end_ns),
 					.newest_ns = end_ns - min(site->newest_at_ns, end_ns),
@@ -197,7 +236,8 @@ static void fill_entries(const struct builder *builder, struct snapshot *snapsho
 	snapshot->leaks.nr_entries = nr_sites;
 }
 
-struct leaks *leaks__build(struct model *model, const struct leaks_filter *filter,
+struct leaks *leaks__build(struct model *model, const struct process *process,
+			   const struct leaks_filter *filter,
 			   void (*progress)(uint32_t done, uint32_t modules, void *data),
 			   void *data)
 {
@@ -205,20 +245,22 @@ struct leaks *leaks__build(struct model *model, const struct leaks_filter *filte
 	struct builder builder = {
 		.model = model, .filter = filter, .stacks = model->stacks, .leaks = &snapshot->leaks
 	};
-	uint32_t nr_stacks;
 	size_t nr_sites;
 
 	snapshot->leaks.model = model;
-	snapshot->leaks.totals = *heap__totals(model->heap);
-	if (filter->depth)
-		cut_stacks(&builder);
-	nr_stacks = stacks__count(builder.stacks);
-	builder.sites = xcalloc(nr_stacks, sizeof(*builder.sites));
-	heap__for_each(model->heap, count_block, &builder);
-	nr_sites = select_sites(&builder, nr_stacks);
+	snapshot->leaks.process = process;
+	snapshot->leaks.totals = *heap__totals(process->heap);
+	if (filter->depth) {
+		builder.cut_index =
+			xcalloc(stacks__count(model->stacks), sizeof(*builder.cut_index));
+		builder.stacks = stacks__new();
+	}
+	heap__for_each(process->heap, count_block, &builder);
+	nr_sites = select_sites(&builder);
 	resolve_sites(&builder, nr_sites, progress, data);
 	fill_entries(&builder, snapshot, nr_sites);
 	free(builder.sites);
+	hmap__clear(&builder.by_place);
 	free(builder.cut_index);
 	if (builder.stacks != model->stacks)
 		stacks__free(builder.stacks);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is still live, by allocating stack: an immutable snapshot of a model, sorted, with names. */
+/* What is still live in a process, by allocating stack and family: an immutable snapshot, sorted, with
+ * names. */
 #ifndef LEAKS_H
 #define LEAKS_H
 
@@ -35,6 +36,7 @@ struct leak_frames leak_frames__of(const struct model *model, uint32_t stack);
 void leak_frames__clear(struct leak_frames *frames);
 
 struct leak {
+	const char *family; /* of the functions that allocated the blocks */
 	uint64_t bytes, blocks;
 	uint64_t oldest_ns, newest_ns;	 /* age of the blocks at the end */
 	const struct leak_frame *frames; /* innermost first */
@@ -44,16 +46,19 @@ struct leak {
 
 struct leaks {
 	const struct model *model;
+	const struct process *process;
 	struct heap_totals totals;
 	uint64_t leaked_blocks, leaked_bytes; /* that pass older_ns, whatever the other filters */
 	const struct leak *entries;	      /* largest first */
 	size_t nr_entries;
 	size_t nr_hidden; /* entries that the filters left out */
+	size_t nr_families; /* of live blocks, those left out included */
 };
 
-/* Resolves the names of what is shown. progress as in sym__resolve, may be NULL. The model must
- * outlive the result and not change. */
-struct leaks *leaks__build(struct model *model, const struct leaks_filter *filter,
+/* Of a process of the model. Resolves the names of what is shown. progress as in sym__resolve, may be
+ * NULL. The model must outlive the result and not change. */
+struct leaks *leaks__build(struct model *model, const struct process *process,
+			   const struct leaks_filter *filter,
 			   void (*progress)(uint32_t done, uint32_t modules, void *data),
 			   void *data);
 void leaks__free(struct leaks *leaks);

@@ -52,7 +52,7 @@ static int pump(struct source *source, int timeout_ms, record_fn take, void *dat
 			log_err("%s cannot be read: %s.", self->path, strerror(-err));
 		if (err < 0)
 			return err;
-		if (record->type == WIRE_END)
+		if (record->type == WIRE_END && !record->pid)
 			self->complete = true;
 		err = take(record, data);
 		if (err) {

@@ -140,6 +140,7 @@ static int probe(struct processes *processes, struct watched *watched, const str
 		processes->too_many_told = true;
 		return err;
 	}
+	watched->mappings.space.process->pid = (uint32_t)pid;
 	if (parent)
 		mappings__inherit(&watched->mappings, &parent->mappings);
 	mappings__scan(&watched->mappings);
@@ -188,9 +189,9 @@ void processes__forked(struct processes *processes, const struct wire_fork *reco
 	watched = new_watched(&target, flags);
 	insert(processes, watched);
 	send_target(processes, &watched->target, 0);
-	if (shares_memory)
-		return;
-	probe(processes, watched, parent && parent->is_probed ? parent : NULL);
+	if (!probe(processes, watched, parent && parent->is_probed ? parent : NULL) &&
+	    shares_memory && parent && parent->is_probed)
+		watched->mappings.space.process->pid = parent->mappings.space.process->pid;
 	release(watched);
 }
 

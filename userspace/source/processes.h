@@ -23,7 +23,7 @@ struct watched {
 	struct jitmap jitmap;
 	size_t nr_generated_seen; /* of mappings.nr_generated */
 	uint32_t flags;		  /* FOLLOW_* */
-	bool is_probed;		  /* false: it still has its parent's memory (vfork) */
+	bool is_probed;
 	bool has_ended;
 };
 

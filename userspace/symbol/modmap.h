@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which file was mapped where, and when: turns an address of a moment into a location, the pair
- * (module, link-time address) that has a meaning outside the process. Locations are interned;
- * stacks are made of them. Mappings of the past stay known, because records of the past come later.
+ * The modules of a stream, and locations: turns an address of a moment in an address space into the
+ * pair (module, link-time address) that has a meaning outside the process. Locations are interned;
+ * stacks are made of them.
  */
 #ifndef MODMAP_H
 #define MODMAP_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "symbol/space.h"
 
 #define MODMAP_NO_MODULE    UINT32_MAX
 #define MODULE_MAX_BUILD_ID 64
@@ -17,6 +19,7 @@ struct module {
 	char *path; /* as the target sees it; "[vdso]" and the like for what is no file */
 	uint8_t build_id[MODULE_MAX_BUILD_ID];
 	uint32_t build_id_len; /* 0: none */
+	uint32_t flags; /* WIRE_MODULE_* of bpf/wire.h */
 	int fd; /* open on the very file while the target lives or heaptap watches; -1: not */
 };
 
@@ -34,19 +37,15 @@ void modmap__free(struct modmap *map); /* closes the modules' fds */
 
 /* A new module; copies path; takes fd over (-1: none). Returns its id, from 0 without gaps. */
 uint32_t modmap__add_module(struct modmap *map, const char *path, const uint8_t *build_id,
-			    uint32_t build_id_len, int fd);
+			    uint32_t build_id_len, uint32_t flags, int fd);
 uint32_t modmap__nr_modules(const struct modmap *map);
 /* NULL for an id never given out. */
 const struct module *modmap__module(const struct modmap *map, uint32_t id);
 
-/* From time_ns on, [start, end) is `module`, `start` being its link-time address vaddr. An unknown
- * module or an empty range is ignored. */
-void modmap__add_mapping(struct modmap *map, uint64_t time_ns, uint64_t start, uint64_t end,
-			 uint64_t vaddr, uint32_t module);
-
-/* The location of a return address met at time_ns (the mapping is looked up for address - 1: a call
+/* The location of a return address met in `space` at time_ns (the mapping is looked up for address - 1: a call
  * may be the last instruction of its mapping). Returns its index, dense from 0. */
-uint32_t modmap__locate(struct modmap *map, uint64_t address, uint64_t time_ns);
+uint32_t modmap__locate(struct modmap *map, const struct space *space, uint64_t address,
+			uint64_t time_ns);
 uint32_t modmap__nr_locations(const struct modmap *map);
 const struct location *modmap__location(const struct modmap *map, uint32_t index);
 

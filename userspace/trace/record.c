@@ -40,6 +40,13 @@ static bool string_fits(const struct wire_head *head)
 	return string->len <= WIRE_MAX_STRING && sizeof(*string) + string->len <= head->size;
 }
 
+static bool function_fits(const struct wire_head *head)
+{
+	const struct wire_function *function = (const void *)head;
+
+	return sizeof(*function) + function->family_len + function->symbol_len <= head->size;
+}
+
 static bool symbol_fits(const struct wire_head *head)
 {
 	const struct wire_symbol *symbol = (const void *)head;
@@ -64,6 +71,9 @@ static const struct {
 	[WIRE_SYMBOL] = { sizeof(struct wire_symbol), symbol_fits },
 	[WIRE_STRING] = { sizeof(struct wire_string), string_fits },
 	[WIRE_END] = { sizeof(struct wire_end), NULL },
+	[WIRE_FORK] = { sizeof(struct wire_fork), NULL },
+	[WIRE_FUNCTION] = { sizeof(struct wire_function), function_fits },
+	[WIRE_MEMORY] = { sizeof(struct wire_memory), NULL },
 };
 
 bool record__valid(const struct wire_head *head, size_t available)

@@ -34,8 +34,19 @@ struct mm_struct {
 	struct uprobes_state uprobes_state;
 } __attribute__((preserve_access_index));
 
+struct sigaction {
+	void *sa_handler;
+} __attribute__((preserve_access_index));
+
+struct k_sigaction {
+	struct sigaction sa;
+} __attribute__((preserve_access_index));
+
+struct sighand_struct {
+	struct k_sigaction action[64];
+} __attribute__((preserve_access_index));
+
 struct signal_struct {
-	int leader;
 	struct tty_struct *tty;
 } __attribute__((preserve_access_index));
 
@@ -44,6 +55,7 @@ struct task_struct {
 	__kernel_pid_t pid;
 	__kernel_pid_t tgid;
 	struct task_struct *real_parent;
+	struct sighand_struct *sighand;
 	struct signal_struct *signal;
 	struct uprobe_task *utask;
 } __attribute__((preserve_access_index));
