@@ -5,7 +5,8 @@
  *
  *   uint32_t unwind__generation(void *env);
  *       another number whenever an address may have got another rule; never 0
- *   const struct unwind_ranges *unwind__ranges(void *env);
+ *   const struct unwind_view *unwind__view(void *env);
+ *   const struct unwind_range_block *unwind__range_block(void *env, uint32_t number);
  *   const struct unwind_module *unwind__module(void *env, uint32_t number);
  *   const struct unwind_block *unwind__block(void *env, uint32_t number);
  *   const struct unwind_rule *unwind__rule(void *env, uint32_t number);
@@ -72,21 +73,30 @@ static __always_inline uint64_t unwind__not_above(uint64_t a, uint64_t b)
 /* Moves the walk's current mapping to the one that holds address. 0 when there is none. */
 static __always_inline int unwind__find_range(struct unwind *walk, void *env, uint64_t address)
 {
-	const struct unwind_ranges *ranges;
+	const struct unwind_range_block *ranges;
 	const struct unwind_range *range;
-	uint32_t at = 0;
+	const struct unwind_view *view;
+	uint32_t block = 0, at = 0;
 
 	if (address - walk->start < walk->end - walk->start)
 		return 1;
-	ranges = unwind__ranges(env);
-	if (!ranges || address >> 63)
+	view = unwind__view(env);
+	if (!view || address >> 63)
 		return 0;
-	for (uint32_t step = UNWIND_MAX_RANGES / 2; step; step /= 2) {
-		uint64_t start = ranges->start[(at + step) & (UNWIND_MAX_RANGES - 1)];
+	for (uint32_t step = UNWIND_MAX_RANGE_BLOCKS / 2; step; step /= 2) {
+		uint64_t start = view->start[(block + step) & (UNWIND_MAX_RANGE_BLOCKS - 1)];
+
+		block += step * (uint32_t)unwind__not_above(start, address);
+	}
+	ranges = unwind__range_block(env, view->first_block + block);
+	if (!ranges)
+		return 0;
+	for (uint32_t step = UNWIND_BLOCK_RANGES / 2; step; step /= 2) {
+		uint64_t start = ranges->start[(at + step) & (UNWIND_BLOCK_RANGES - 1)];
 
 		at += step * (uint32_t)unwind__not_above(start, address);
 	}
-	at &= UNWIND_MAX_RANGES - 1;
+	at &= UNWIND_BLOCK_RANGES - 1;
 	range = &ranges->range[at];
 	if (address < ranges->start[at] || address >= range->end)
 		return 0;

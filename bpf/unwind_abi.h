@@ -74,17 +74,30 @@ _Static_assert(sizeof(struct unwind_module) == 32, "unwind layout");
 /* Code of a file whose rows could not be made or are not there yet. */
 #define UNWIND_MODULE_UNKNOWN 0xfffffffeu
 
-/* Executable mappings of a process, sorted by start; unused: start 2^63 - 1. */
-#define UNWIND_MAX_RANGES 4096
+/*
+ * Executable mappings of a process, sorted by start, in blocks of 128; unused: start 2^63 - 1. The
+ * blocks of a view stand behind one another. All processes have theirs in one array: a map a process,
+ * in a map of maps, would have the loader wait for the kernel with each new one.
+ */
+#define UNWIND_BLOCK_RANGES 128
 struct unwind_range {
 	uint64_t end;
 	uint64_t bias; /* address - link-time address */
 	uint32_t module;
 	uint32_t pad;
 };
-struct unwind_ranges {
-	uint64_t start[UNWIND_MAX_RANGES];
-	struct unwind_range range[UNWIND_MAX_RANGES];
+struct unwind_range_block {
+	uint64_t start[UNWIND_BLOCK_RANGES];
+	struct unwind_range range[UNWIND_BLOCK_RANGES];
+};
+#define UNWIND_MAX_RANGE_BLOCKS 32 /* of a view */
+#define UNWIND_MAX_RANGES (UNWIND_MAX_RANGE_BLOCKS * UNWIND_BLOCK_RANGES)
+
+/* A view of what is mapped: where its blocks are, and where each begins; unused: 2^63 - 1. */
+struct unwind_view {
+	uint64_t start[UNWIND_MAX_RANGE_BLOCKS];
+	uint32_t first_block;
+	uint32_t pad;
 };
 
 /* Processes watched at a time. Slot 0 is nobody's. */
@@ -108,8 +121,9 @@ struct unwind_process {
 	 * sends SIGCONT: because the ring fills, or because something must be seen to first. */
 	uint32_t stopped;
 	uint32_t held;
+	struct unwind_view views[2]; /* one is read while the loader writes the other */
 };
-_Static_assert(sizeof(struct unwind_process) == 32, "unwind layout");
+_Static_assert(sizeof(struct unwind_process) == 32 + 2 * 264, "unwind layout");
 
 /* Signal frame of Linux x86-64: offsets from rsp at the return into the trampoline (struct rt_sigframe
  * without its return address, arch/x86/include/asm/sigframe.h; struct sigcontext_64). */

@@ -13,22 +13,14 @@ struct {
 	__type(value, struct unwind_process);
 } processes SEC(".maps");
 
-/* Two views of a process's executable mappings: one is read while the loader writes the other. */
-struct unwind_space {
+/* Of all processes' views. The loader sets the size. */
+struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 2);
-	__uint(key_size, sizeof(__u32)); /* by size: clang keeps no full type behind __array */
-	__uint(value_size, sizeof(struct unwind_ranges));
-};
-
-/* By slot. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, UNWIND_MAX_SLOTS);
+	__uint(max_entries, 2 * UNWIND_MAX_RANGE_BLOCKS);
 	__type(key, __u32);
-	__array(values, struct unwind_space);
-} unwind_spaces SEC(".maps");
+	__type(value, struct unwind_range_block);
+} unwind_ranges SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -50,7 +42,7 @@ struct unwind_chunk {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, UNWIND_CHUNK_BLOCKS);
-	__uint(key_size, sizeof(__u32));
+	__uint(key_size, sizeof(__u32)); /* by size: clang keeps no full type behind __array */
 	__uint(value_size, sizeof(struct unwind_block));
 };
 
@@ -70,17 +62,19 @@ static __always_inline __u32 unwind__generation(void *env)
 	return process->ranges_view + (process->address_epoch << 20);
 }
 
-static __always_inline const struct unwind_ranges *unwind__ranges(void *env)
+static __always_inline const struct unwind_view *unwind__view(void *env)
 {
 	const struct unwind_process *process = env;
-	__u32 view = process->ranges_view & 1, slot = process->slot;
-	void *space;
 
 	/* After exec: until the loader has seen it, nothing is known of what is mapped. */
 	if (process->ranges_epoch != process->address_epoch)
 		return NULL;
-	space = bpf_map_lookup_elem(&unwind_spaces, &slot);
-	return space ? bpf_map_lookup_elem(space, &view) : NULL;
+	return process->ranges_view & 1 ? &process->views[1] : &process->views[0];
+}
+
+static __always_inline const struct unwind_range_block *unwind__range_block(void *env, __u32 number)
+{
+	return bpf_map_lookup_elem(&unwind_ranges, &number);
 }
 
 static __always_inline const struct unwind_module *unwind__module(void *env, __u32 number)

@@ -112,7 +112,8 @@ static int attach(struct parts *parts)
 
 	if (!err)
 		err = unwind_slots__open(&parts->slots, bpf_map__fd(parts->bpf->maps.processes),
-					 bpf_map__fd(parts->bpf->maps.unwind_spaces));
+					 bpf_map__fd(parts->bpf->maps.unwind_ranges),
+					 bpf_map__max_entries(parts->bpf->maps.unwind_ranges));
 	if (!err)
 		err = unwind_space__open(&parts->space, &parts->slots);
 

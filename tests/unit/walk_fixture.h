@@ -33,6 +33,7 @@ struct fixture_memory {
 static struct fixture {
 	struct unwind_tables tables;
 	struct unwind_process process;
+	struct unwind_slots slots;
 	struct unwind_space space;
 	struct fixture_memory memory[2];
 	size_t nr_reads;
@@ -45,11 +46,16 @@ static uint32_t unwind__generation(void *env)
 	return ((const struct fixture *)env)->process.ranges_view;
 }
 
-static const struct unwind_ranges *unwind__ranges(void *env)
+static const struct unwind_view *unwind__view(void *env)
 {
 	const struct fixture *of = env;
 
-	return &of->space.views[of->process.ranges_view & 1];
+	return &of->process.views[of->process.ranges_view & 1];
+}
+
+static const struct unwind_range_block *unwind__range_block(void *env, uint32_t number)
+{
+	return &((const struct fixture *)env)->space.blocks[number];
 }
 
 static const struct unwind_module *unwind__module(void *env, uint32_t number)
@@ -138,7 +144,10 @@ static int set_up(void **state)
 		fixture.tables.chunks[i] = mmap(NULL, chunk_bytes, PROT_READ | PROT_WRITE,
 						MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	fixture.space.process = &fixture.process;
-	fixture.space.views = xcalloc(2, sizeof(*fixture.space.views));
+	fixture.slots = (struct unwind_slots){ .max_blocks = 4 * UNWIND_MAX_RANGE_BLOCKS };
+	fixture.space.slots = &fixture.slots;
+	fixture.space.blocks =
+		xcalloc(fixture.slots.max_blocks, sizeof(*fixture.space.blocks));
 	unwind_space__publish(&fixture.space);
 	return 0;
 }
@@ -146,7 +155,9 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	unwind_tables__close(&fixture.tables);
-	free(fixture.space.views);
+	free(fixture.space.blocks);
+	for (size_t i = 0; i < ARRAY_SIZE(fixture.slots.runs); i++)
+		free(fixture.slots.runs[i].numbers);
 	free(fixture.space.code);
 	return 0;
 }

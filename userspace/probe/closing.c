@@ -62,8 +62,30 @@ static int start_thread(void)
 	return err;
 }
 
+/* A forked child has copies of all links. The last copy to be closed waits for the kernel, and were
+ * that the child's, who expects it to end soon would wait as well: so none is closed meanwhile. */
+static void before_fork(void)
+{
+	pthread_mutex_lock(&closing.lock);
+	while (closing.nr_threads)
+		pthread_cond_wait(&closing.all_gone, &closing.lock);
+}
+
+static void after_fork(void)
+{
+	pthread_mutex_unlock(&closing.lock);
+}
+
+static void mind_forks(void)
+{
+	pthread_atfork(before_fork, after_fork, after_fork);
+}
+
 void closing__add(struct links *links)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, mind_forks);
 	pthread_mutex_lock(&closing.lock);
 	for (size_t i = 0; i < links->nr; i++)
 		links__keep(&closing.waiting, links->fds[i]);

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "follow_abi.h"
+#include "probe/closing.h"
 #include "probe/guard.h"
 #include "probe/launch.h"
 #include "probe/target.h"
@@ -264,6 +265,7 @@ static int finish(struct bpf_source *self)
 		return (int)nr;
 	while (self->processes.nr)
 		end_process(self, self->processes.list[0], WIRE_END_STOPPED);
+	closing__finish();
 	record.time_ns = clock__monotonic_ns();
 	queue__add(&self->queue, WIRE_END, 0, &record, sizeof(record), NULL, 0, NULL, 0);
 	self->ended = true;
@@ -464,6 +466,7 @@ static int attach_one(struct bpf_source *self, pid_t pid)
 struct source *bpf_source__attach(const struct bpf_source_config *config, const pid_t *pids,
 				  size_t nr_pids)
 {
+	struct bpf_source_config with_room = *config;
 	struct bpf_source *self = NULL;
 	int err = target__check_privileges();
 	size_t nr_attached = 0;
@@ -476,8 +479,9 @@ struct source *bpf_source__attach(const struct bpf_source_config *config, const 
 		if (!err)
 			target__close(&target);
 	}
+	with_room.many = config->follow || nr_pids > 1;
 	if (!err)
-		self = new_source(config);
+		self = new_source(&with_room);
 	if (!self)
 		return NULL;
 	raise_file_limit();
@@ -522,6 +526,7 @@ static void say_what_was_found(const struct mappings *mappings, const char *comm
 
 struct source *bpf_source__launch(const struct bpf_source_config *config, char **command)
 {
+	struct bpf_source_config with_room = *config;
 	struct bpf_source *self;
 	struct launch launch;
 	struct target target;
@@ -529,7 +534,8 @@ struct source *bpf_source__launch(const struct bpf_source_config *config, char *
 
 	if (target__check_privileges())
 		return NULL;
-	self = new_source(config);
+	with_room.many = config->follow;
+	self = new_source(&with_room);
 	if (!self)
 		return NULL;
 	if (launch__start(&launch, command)) {

@@ -29,6 +29,9 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	return 0;
 }
 
+/* Enough for 2048 processes, most of which need two; 16 MiB. */
+#define MANY_RANGE_BLOCKS 4096
+
 /* Which programs a kind of link needs, and how they must be loaded. */
 static void choose_programs(struct heaptap_bpf *skeleton, enum link_kind kind)
 {
@@ -75,7 +78,8 @@ static int open_tables(struct engine *engine)
 
 	return err ? err
 		   : unwind_slots__open(&engine->slots, bpf_map__fd(skeleton->maps.processes),
-					bpf_map__fd(skeleton->maps.unwind_spaces));
+					bpf_map__fd(skeleton->maps.unwind_ranges),
+					bpf_map__max_entries(skeleton->maps.unwind_ranges));
 }
 
 static int load_kind(struct engine *engine, enum link_kind kind)
@@ -90,6 +94,8 @@ static int load_kind(struct engine *engine, enum link_kind kind)
 	engine->kind = kind;
 	choose_programs(skeleton, kind);
 	bpf_map__set_max_entries(skeleton->maps.ring, (uint32_t)engine->config.ring_bytes);
+	if (engine->config.many)
+		bpf_map__set_max_entries(skeleton->maps.unwind_ranges, MANY_RANGE_BLOCKS);
 	skeleton->rodata->cfg_wake_bytes = engine->config.ring_bytes / 8;
 	skeleton->rodata->cfg_stop_bytes =
 		engine->config.lossless ? engine->config.ring_bytes / 2 : 0;

@@ -43,6 +43,7 @@ struct bpf_source_config {
 	bool check_stacks;     /* compare each new stack with libdwfl's */
 	bool plain_loop;       /* walk as on kernels without bpf_loop */
 	bool follow;	       /* children, too */
+	bool many;	       /* there may be many processes */
 	bool to_the_last;      /* go on when the launched command has ended, but not its children */
 	uint64_t ring_bytes;   /* rounded up to a power of two */
 };

@@ -1,84 +1,110 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "source/unwind_space.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/util.h"
 
-#define VIEWS_BYTES	(2 * sizeof(struct unwind_ranges))
 #define PROCESSES_BYTES (UNWIND_MAX_SLOTS * sizeof(struct unwind_process))
 
-int unwind_slots__open(struct unwind_slots *slots, int processes_fd, int spaces_fd)
+static void keep_spare(struct unwind_spare *spare, uint32_t number)
 {
+	spare->numbers =
+		array__grow(spare->numbers, spare->nr, &spare->capacity, sizeof(*spare->numbers));
+	spare->numbers[spare->nr++] = number;
+}
+
+int unwind_slots__open(struct unwind_slots *slots, int processes_fd, int ranges_fd,
+		       uint32_t max_blocks)
+{
+	size_t bytes = max_blocks * sizeof(*slots->blocks);
 	void *processes = mmap(NULL, PROCESSES_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
 			       processes_fd, 0);
+	void *blocks = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, ranges_fd, 0);
+	int err = -errno;
 
-	if (processes == MAP_FAILED)
-		return -errno;
-	*slots = (struct unwind_slots){ .spaces_fd = spaces_fd,
-					.processes = processes,
-					.nr_used = 1 /* slot 0 is nobody's */ };
-	return 0;
+	if (processes != MAP_FAILED && blocks != MAP_FAILED) {
+		*slots = (struct unwind_slots){ .processes = processes,
+						.blocks = blocks,
+						.max_blocks = max_blocks,
+						.nr_slots = 1 /* slot 0 is nobody's */ };
+		return 0;
+	}
+	if (processes != MAP_FAILED)
+		munmap(processes, PROCESSES_BYTES);
+	if (blocks != MAP_FAILED)
+		munmap(blocks, bytes);
+	return err;
 }
 
 void unwind_slots__close(struct unwind_slots *slots)
 {
-	for (uint32_t slot = 0; slot < slots->nr_used; slot++)
-		if (slots->views[slot])
-			munmap(slots->views[slot], VIEWS_BYTES);
 	if (slots->processes)
 		munmap(slots->processes, PROCESSES_BYTES);
-	free(slots->unused);
-	*slots = (struct unwind_slots){ .spaces_fd = -1 };
+	if (slots->blocks)
+		munmap(slots->blocks, slots->max_blocks * sizeof(*slots->blocks));
+	for (size_t i = 0; i < ARRAY_SIZE(slots->runs); i++)
+		free(slots->runs[i].numbers);
+	free(slots->slots.numbers);
+	*slots = (struct unwind_slots){ 0 };
 }
 
-/* Makes the memory of a slot's views in the kernel, and maps it here. */
-static int make_views(struct unwind_slots *slots, uint32_t slot)
+/* The place in slots->runs of pairs of views with so many blocks each, a power of two. */
+static struct unwind_spare *runs_of(struct unwind_slots *slots, uint32_t nr_blocks)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "unwind_space", sizeof(uint32_t),
-				sizeof(struct unwind_ranges), 2, &opts);
-	void *views = MAP_FAILED;
-	int err = 0;
+	return &slots->runs[__builtin_ctz(nr_blocks)];
+}
 
-	if (fd < 0)
-		return -errno;
-	views = mmap(NULL, VIEWS_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (views == MAP_FAILED || bpf_map_update_elem(slots->spaces_fd, &slot, &fd, BPF_ANY))
-		err = -errno;
-	close(fd);
-	if (!err)
-		slots->views[slot] = views;
-	else if (views != MAP_FAILED)
-		munmap(views, VIEWS_BYTES);
-	return err;
+/* Both views move to blocks of their own, nr_blocks each, with nothing in them yet. False: there are
+ * not so many. The kernel reads a view only after it was published, and the old blocks stay as they
+ * are until somebody else gets them. */
+static bool take_blocks(struct unwind_space *space, uint32_t nr_blocks)
+{
+	struct unwind_slots *slots = space->slots;
+	struct unwind_spare *runs;
+	uint32_t first;
+
+	if (!slots)
+		return false;
+	runs = runs_of(slots, nr_blocks);
+	if (runs->nr) {
+		first = runs->numbers[--runs->nr];
+	} else {
+		if (slots->max_blocks - slots->nr_blocks < 2 * nr_blocks)
+			return false;
+		first = slots->nr_blocks;
+		slots->nr_blocks += 2 * nr_blocks;
+	}
+	if (space->nr_blocks)
+		keep_spare(runs_of(slots, space->nr_blocks), space->first_block);
+	space->nr_blocks = nr_blocks;
+	space->first_block = first;
+	return true;
 }
 
 int unwind_space__open(struct unwind_space *space, struct unwind_slots *slots)
 {
-	uint32_t slot = slots->nr_unused ? slots->unused[slots->nr_unused - 1] : slots->nr_used;
+	bool reuse = slots->slots.nr > 0;
+	uint32_t slot = reuse ? slots->slots.numbers[slots->slots.nr - 1] : slots->nr_slots;
 	struct unwind_process *process;
-	int err = 0;
 
 	if (slot >= UNWIND_MAX_SLOTS)
 		return -ENOSPC;
-	if (!slots->views[slot])
-		err = make_views(slots, slot);
-	if (err)
-		return err;
-	if (slots->nr_unused)
-		slots->nr_unused--;
-	else
-		slots->nr_used++;
 	process = &slots->processes[slot];
 	*process = (struct unwind_process){ .slot = slot, .serial = ++slots->next_serial };
-	*space = (struct unwind_space){ .process = process, .views = slots->views[slot] };
+	*space = (struct unwind_space){ .process = process,
+					.blocks = slots->blocks,
+					.slots = slots };
+	if (!take_blocks(space, 1))
+		return -ENOSPC;
+	if (reuse)
+		slots->slots.nr--;
+	else
+		slots->nr_slots++;
 	unwind_space__publish(space);
 	return 0;
 }
@@ -86,9 +112,8 @@ int unwind_space__open(struct unwind_space *space, struct unwind_slots *slots)
 void unwind_space__close(struct unwind_space *space, struct unwind_slots *slots)
 {
 	if (space->process) {
-		slots->unused = array__grow(slots->unused, slots->nr_unused,
-					    &slots->unused_capacity, sizeof(*slots->unused));
-		slots->unused[slots->nr_unused++] = space->process->slot;
+		keep_spare(runs_of(slots, space->nr_blocks), space->first_block);
+		keep_spare(&slots->slots, space->process->slot);
 	}
 	free(space->code);
 	*space = (struct unwind_space){ 0 };
@@ -160,28 +185,57 @@ void unwind_space__copy(struct unwind_space *space, const struct unwind_space *f
 		insert_code(space, i, &from->code[i]);
 }
 
+/* How many of the mappings there is room for, after making some. */
+static size_t make_room(struct unwind_space *space)
+{
+	size_t nr = min(space->nr_code, (size_t)UNWIND_MAX_RANGES);
+	uint32_t wanted = max(space->nr_blocks, 1u);
+
+	while (wanted * UNWIND_BLOCK_RANGES < nr)
+		wanted *= 2;
+	if (wanted > space->nr_blocks && !take_blocks(space, wanted))
+		nr = min(nr, (size_t)space->nr_blocks * UNWIND_BLOCK_RANGES);
+	if (space->nr_code > nr && !space->too_many_told)
+		log_warn("A process has more executable mappings than heaptap has room for, %zu: "
+			 "stacks through the highest are cut.",
+			 nr);
+	space->too_many_told = space->nr_code > nr;
+	return nr;
+}
+
+static void fill_block(const struct unwind_space *space, struct unwind_range_block *block,
+		       size_t from, size_t nr)
+{
+	for (size_t i = 0; i < UNWIND_BLOCK_RANGES; i++) {
+		const struct mapped_code *code = &space->code[from + i];
+
+		/* Unused starts are above every address the search compares: 2^63 - 1. */
+		if (from + i >= nr) {
+			block->start[i] = INT64_MAX;
+			continue;
+		}
+		block->start[i] = code->start;
+		block->range[i] = (struct unwind_range){ .end = code->end,
+							 .bias = code->bias,
+							 .module = code->module };
+	}
+}
+
 void unwind_space__publish(struct unwind_space *space)
 {
 	uint32_t next = space->process->ranges_view + 1;
-	struct unwind_ranges *view = &space->views[next & 1];
-	size_t nr = min(space->nr_code, (size_t)UNWIND_MAX_RANGES);
+	struct unwind_view *view = &space->process->views[next & 1];
+	size_t nr = make_room(space);
 
-	if (space->nr_code > nr && !space->too_many_told)
-		log_warn("The process has more than %d executable mappings: stacks through the "
-			 "highest are cut.",
-			 UNWIND_MAX_RANGES);
-	space->too_many_told = space->nr_code > nr;
-	for (size_t i = 0; i < nr; i++) {
-		const struct mapped_code *code = &space->code[i];
+	view->first_block = space->first_block + (next & 1) * space->nr_blocks;
+	for (uint32_t i = 0; i < UNWIND_MAX_RANGE_BLOCKS; i++) {
+		struct unwind_range_block *block = &space->blocks[view->first_block + i];
+		size_t from = (size_t)i * UNWIND_BLOCK_RANGES;
 
-		view->start[i] = code->start;
-		view->range[i] = (struct unwind_range){ .end = code->end,
-							.bias = code->bias,
-							.module = code->module };
+		if (i < space->nr_blocks)
+			fill_block(space, block, from, nr);
+		view->start[i] = from < nr ? block->start[0] : INT64_MAX;
 	}
-	/* Unused starts are above every address the search compares: 2^63 - 1. */
-	for (size_t i = nr; i < UNWIND_MAX_RANGES; i++)
-		view->start[i] = INT64_MAX;
 	__atomic_store_n(&space->process->ranges_view, next, __ATOMIC_RELEASE);
 }
 

@@ -15,26 +15,36 @@ struct mapped_code {
 };
 
 struct unwind_space {
-	struct unwind_process *process; /* shared with the kernel; NULL: closed */
-	struct unwind_ranges *views;	/* two, shared likewise */
+	struct unwind_process *process;	    /* shared with the kernel; NULL: closed */
+	struct unwind_range_block *blocks;  /* of all processes, shared likewise */
+	uint32_t first_block, nr_blocks;    /* the two views have nr_blocks each, from there on */
+	struct unwind_slots *slots;	    /* where more room comes from; NULL: nowhere */
 	struct mapped_code *code;	/* sorted, not overlapping */
 	size_t nr_code, code_capacity;
 	bool too_many_told;
 };
 
-/* All slots for processes, and the memory of those that were used. */
-struct unwind_slots {
-	int spaces_fd; /* the BPF map of the views by slot, the caller's */
-	struct unwind_process *processes;
-	struct unwind_ranges *views[UNWIND_MAX_SLOTS]; /* NULL: not made yet */
-	uint32_t *unused;			       /* a stack of slots that were given back */
-	size_t nr_unused, unused_capacity;
-	uint32_t nr_used;     /* slots that were ever used */
-	uint32_t next_serial; /* of unwind_process */
+/* Slots, and runs of blocks of ranges, that were given back. */
+struct unwind_spare {
+	uint32_t *numbers;
+	size_t nr, capacity;
 };
 
-/* 0 or -errno. processes_fd, of the BPF map `processes`, is needed in the call only. */
-int unwind_slots__open(struct unwind_slots *slots, int processes_fd, int spaces_fd);
+/* All slots for processes, and the blocks for what they have mapped. */
+struct unwind_slots {
+	struct unwind_process *processes;
+	struct unwind_range_block *blocks;
+	uint32_t max_blocks, nr_blocks; /* ever used */
+	uint32_t nr_slots;		/* likewise */
+	uint32_t next_serial;		/* of unwind_process */
+	struct unwind_spare slots;
+	struct unwind_spare runs[6]; /* first blocks of pairs of views of 1, 2, 4 ... 32 blocks each */
+};
+
+/* Both descriptors, of BPF maps, are needed in the call only; ranges_fd's has max_blocks elements. 0 or
+ * -errno. */
+int unwind_slots__open(struct unwind_slots *slots, int processes_fd, int ranges_fd,
+		       uint32_t max_blocks);
 void unwind_slots__close(struct unwind_slots *slots);
 
 /* Gives space a slot in which nothing is mapped. 0; -ENOSPC when there are too many processes; or

@@ -19,11 +19,16 @@ static uint32_t unwind__generation(void *env)
 	return ((struct walk_env *)env)->space->process->ranges_view;
 }
 
-static const struct unwind_ranges *unwind__ranges(void *env)
+static const struct unwind_view *unwind__view(void *env)
 {
 	const struct unwind_space *space = ((struct walk_env *)env)->space;
 
-	return &space->views[space->process->ranges_view & 1];
+	return &space->process->views[space->process->ranges_view & 1];
+}
+
+static const struct unwind_range_block *unwind__range_block(void *env, uint32_t number)
+{
+	return &((struct walk_env *)env)->space->blocks[number];
 }
 
 static const struct unwind_module *unwind__module(void *env, uint32_t number)
