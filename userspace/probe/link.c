@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "probe/keeper.h"
 #include "probe_abi.h"
 
 /* Newer than the headers of the distributions we build on (include/uapi/linux/bpf.h, 6.6 and 6.13).
@@ -58,16 +59,17 @@ static int create_link(const struct link_create_attr *attr)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-void links__keep(struct links *links, int fd)
+static void keep(struct links *links, int fd)
 {
-	links->fds = array__grow(links->fds, links->nr, &links->capacity, sizeof(*links->fds));
-	links->fds[links->nr++] = fd;
+	links->handles = array__grow(links->handles, links->nr, &links->capacity,
+				     sizeof(*links->handles));
+	links->handles[links->nr++] = keeper__give(fd);
 }
 
 static void close_from(struct links *links, size_t first)
 {
 	while (links->nr > first)
-		close(links->fds[--links->nr]);
+		keeper__close(links->handles[--links->nr]);
 }
 
 /* Where programs are attached. */
@@ -113,7 +115,7 @@ static int attach_multi(struct links *links, const struct side *side, const stru
 	if (nr)
 		fd = create_link(&attr);
 	if (nr && fd >= 0)
-		links__keep(links, fd);
+		keep(links, fd);
 	free(offsets);
 	free(cookies);
 	return fd < 0 ? fd : 0;
@@ -160,7 +162,7 @@ static int attach_perf(struct links *links, const struct side *side, const struc
 
 	for (size_t i = 0; i < spot->nr_sites; i++) {
 		struct link_create_attr attr = { 0 };
-		int event, link;
+		int event, link, err = 0;
 
 		if (side->at_return && sites[i].role != PROBE_ROLE_RETURNING)
 			continue;
@@ -168,17 +170,19 @@ static int attach_perf(struct links *links, const struct side *side, const struc
 					  side->at_return);
 		if (event < 0)
 			return event;
-		links__keep(links, event);
 		attr.prog_fd = (uint32_t)side->program;
 		attr.target_fd = (uint32_t)event;
 		attr.attach_type = ATTACH_PERF_EVENT;
 		attr.perf_event.cookie = sites[i].cookie | spot->slot;
 		link = create_link(&attr);
-		if (link < 0)
-			return link;
-		links__keep(links, link);
-		if (ioctl(event, PERF_EVENT_IOC_ENABLE, 0))
-			return -errno;
+		if (link >= 0 && ioctl(event, PERF_EVENT_IOC_ENABLE, 0))
+			err = -errno;
+		/* Both are given away only now that they are not needed any more. */
+		if (link >= 0)
+			keep(links, link);
+		keep(links, event);
+		if (link < 0 || err)
+			return link < 0 ? link : err;
 	}
 	return 0;
 }
@@ -210,6 +214,6 @@ int links__attach(struct links *links, enum link_kind kind, const struct link_pr
 void links__detach(struct links *links)
 {
 	close_from(links, 0);
-	free(links->fds);
+	free(links->handles);
 	*links = (struct links){ 0 };
 }

@@ -33,7 +33,7 @@ struct link_programs {
 
 /* A growing set of attached links. Zero-initialise. */
 struct links {
-	int *fds;
+	int *handles; /* of the keeper (probe/keeper.h) */
 	size_t nr, capacity;
 };
 
@@ -46,9 +46,7 @@ int links__attach(struct links *links, enum link_kind kind, const struct link_pr
 		  const char *path, pid_t pid, uint32_t slot, const struct probe_site *sites,
 		   size_t nr_sites);
 
-/* Adds the descriptor of a link. */
-void links__keep(struct links *links, int fd);
-/* Detaches everything; the probed processes run on. */
+/* Detaches everything, perhaps a moment later (keeper__wait); the probed processes run on. */
 void links__detach(struct links *links);
 
 #endif /* LINK_H */

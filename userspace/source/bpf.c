@@ -19,8 +19,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "follow_abi.h"
-#include "probe/closing.h"
-#include "probe/guard.h"
+#include "probe/keeper.h"
 #include "probe/launch.h"
 #include "probe/target.h"
 #include "source/engine.h"
@@ -40,7 +39,6 @@ struct bpf_source {
 	struct mapevents events;
 	struct queue queue;
 	struct walks walks;
-	struct guard guard;
 	pid_t command;	     /* launched; 0: none */
 	bool command_exists; /* it was not collected yet */
 	int command_status;
@@ -265,7 +263,7 @@ static int finish(struct bpf_source *self)
 		return (int)nr;
 	while (self->processes.nr)
 		end_process(self, self->processes.list[0], WIRE_END_STOPPED);
-	closing__finish();
+	keeper__wait();
 	record.time_ns = clock__monotonic_ns();
 	queue__add(&self->queue, WIRE_END, 0, &record, sizeof(record), NULL, 0, NULL, 0);
 	self->ended = true;
@@ -378,8 +376,8 @@ static void close_source(struct source *source)
 	}
 	if (self->epoll >= 0)
 		close(self->epoll);
-	guard__end(&self->guard);
 	mapevents__close(&self->events);
+	keeper__end();
 	queue__clear(&self->queue);
 	free(self->news);
 	free(self);
@@ -399,10 +397,12 @@ static struct bpf_source *new_source(const struct bpf_source_config *config)
 					.close = close_source };
 	self->command_status = -1;
 	self->epoll = epoll_create1(EPOLL_CLOEXEC);
+	keeper__start();
 	if (engine__open(&self->engine, config)) {
 		close_source(&self->source);
 		return NULL;
 	}
+	keeper__watch(engine__followed_fd(&self->engine), engine__processes_fd(&self->engine));
 	walks__init(&self->walks, &self->engine.tables);
 	processes__init(&self->processes, &self->engine, &self->queue, self->epoll);
 	err = mapevents__open(&self->events);
@@ -414,22 +414,6 @@ static struct bpf_source *new_source(const struct bpf_source_config *config)
 	watch_ring(self);
 	mapevents__watch(&self->events, self->epoll);
 	return self;
-}
-
-/* Where processes are stopped now and then, somebody must be there to continue them. */
-static void start_guard(struct bpf_source *self)
-{
-	const struct bpf_source_config *config = &self->engine.config;
-	int err;
-
-	if (!config->lossless && !config->follow)
-		return;
-	err = guard__start(&self->guard, engine__followed_fd(&self->engine),
-			   self->engine.slots.processes);
-	if (err)
-		log_warn("No guard process could be started (%s): should heaptap be killed, "
-			 "continue what it watches by `kill -CONT PID`.",
-			 strerror(-err));
 }
 
 /* Watches one of the processes asked for. 0; or -errno after saying why not. */
@@ -491,7 +475,6 @@ struct source *bpf_source__attach(const struct bpf_source_config *config, const 
 		close_source(&self->source);
 		return NULL;
 	}
-	start_guard(self);
 	engine__watch(&self->engine);
 	return &self->source;
 }
@@ -551,10 +534,8 @@ struct source *bpf_source__launch(const struct bpf_source_config *config, char *
 		err = processes__add(&self->processes, &target, WIRE_TARGET_LAUNCHED,
 				     FOLLOW_MAY_STOP | (config->follow ? FOLLOW_CHILDREN : 0));
 	}
-	if (!err) {
-		start_guard(self);
+	if (!err)
 		err = load_command(self, &launch);
-	}
 	if (err) {
 		log_err("%s could not be traced while it was loaded: %s.", command[0],
 			strerror(-err));

@@ -225,6 +225,11 @@ int engine__followed_fd(const struct engine *engine)
 	return bpf_map__fd(engine->skeleton->maps.followed);
 }
 
+int engine__processes_fd(const struct engine *engine)
+{
+	return bpf_map__fd(engine->skeleton->maps.processes);
+}
+
 int engine__follow(struct engine *engine, pid_t pid, uint32_t slot, uint32_t flags)
 {
 	struct followed value = { .slot = slot, .flags = flags };

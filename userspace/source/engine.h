@@ -45,8 +45,9 @@ int engine__follow(struct engine *engine, pid_t pid, uint32_t slot, uint32_t fla
 /* The flags the programs have given a child; 0: it is not followed. */
 uint32_t engine__follow_flags(const struct engine *engine, pid_t pid);
 void engine__forget(struct engine *engine, pid_t pid);
-/* The BPF map of the followed processes, and the slots, as the guard needs them. */
+/* The BPF maps of the followed processes and of their slots. */
 int engine__followed_fd(const struct engine *engine);
+int engine__processes_fd(const struct engine *engine);
 
 /* Of stacks: distinct ones sent, and walks the kernel ended early, by reason. */
 struct engine_counts {

@@ -34,9 +34,9 @@ int mappings__open(struct mappings *mappings, struct engine *engine, struct file
 	return 0;
 }
 
-void mappings__close(struct mappings *mappings, struct links *links)
+void mappings__close(struct mappings *mappings)
 {
-	*links = mappings->links;
+	links__detach(&mappings->links);
 	if (mappings->engine)
 		unwind_space__close(&mappings->space, &mappings->engine->slots);
 	finish__free(mappings->finish);

@@ -34,8 +34,7 @@ struct mappings {
 /* engine and files stay the caller's. 0; -ENOSPC when too many processes are watched; or -errno. */
 int mappings__open(struct mappings *mappings, struct engine *engine, struct files *files,
 		   pid_t pid);
-/* The links go to *links, for the caller to detach. */
-void mappings__close(struct mappings *mappings, struct links *links);
+void mappings__close(struct mappings *mappings);
 
 /* A mapping was made at time_ns. Known ones are ignored. */
 void mappings__add(struct mappings *mappings, const struct target_mapping *mapping,

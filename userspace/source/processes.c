@@ -13,7 +13,6 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "follow_abi.h"
-#include "probe/closing.h"
 #include "source/memory.h"
 
 #define SAMPLE_NS NSEC_PER_SEC
@@ -27,10 +26,7 @@ void processes__init(struct processes *processes, struct engine *engine, struct 
 
 static void free_watched(struct watched *watched)
 {
-	struct links links;
-
-	mappings__close(&watched->mappings, &links);
-	closing__add(&links);
+	mappings__close(&watched->mappings);
 	jitmap__close(&watched->jitmap);
 	target__close(&watched->target);
 	free(watched);
@@ -45,7 +41,6 @@ void processes__clear(struct processes *processes)
 	files__clear(&processes->files);
 	if (processes->perf_map >= 0)
 		close(processes->perf_map);
-	closing__finish();
 	*processes = (struct processes){ 0 };
 }
 
