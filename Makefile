@@ -21,7 +21,7 @@ SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-
 ALL_CPPFLAGS := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DHEAPTAP_VERSION='"$(VERSION)"' \
 		-DXXH_FORCE_MEMORY_ACCESS=0 -Iuserspace -Ibpf -I$(O) $(CPPFLAGS)
 ALL_CFLAGS := -std=gnu11 $(WARNINGS) -fstack-protector-strong $(SANFLAGS) $(CFLAGS)
-LIBS := -lbpf -ldw -lelf -lcapstone -lxxhash -lz -liberty
+LIBS := -lbpf -ldw -lelf -lcapstone -lxxhash -lz -llzma -liberty
 BPF_CFLAGS := -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra \
 	      -Wno-unused-parameter -Wno-gnu-variable-sized-type-not-at-end \
 	      -Ibpf -Ivmlinux/$(ARCH) -I/usr/include/$(ARCH)-linux-gnu

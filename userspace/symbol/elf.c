@@ -16,11 +16,14 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "symbol/debugdata.h"
 
 /* More than any real file has; a hostile one may claim what it likes. */
-#define MAX_SEGMENTS	 4096
-#define MAX_NOTE_BYTES	 (1u << 20)
-#define MAX_SYMTAB_BYTES (1ull << 30)
+#define MAX_SEGMENTS	  4096
+#define MAX_NOTE_BYTES	  (1u << 20)
+#define MAX_SYMTAB_BYTES  (1ull << 30)
+#define MAX_DYNAMIC_BYTES (1u << 20)
+#define MAX_MINI_BYTES	  (64u << 20)
 
 struct elf_file {
 	Elf *elf;
@@ -28,6 +31,9 @@ struct elf_file {
 	GElf_Ehdr header;
 	GElf_Phdr *segments;
 	size_t nr_segments;
+	bool looked_for_mini;
+	Elf *mini; /* .gnu_debugdata, expanded; NULL: none */
+	char *mini_image;
 };
 
 static int read_segments(struct elf_file *elf)
@@ -76,6 +82,8 @@ void elf__close(struct elf_file *elf)
 {
 	if (!elf)
 		return;
+	elf_end(elf->mini);
+	free(elf->mini_image);
 	elf_end(elf->elf);
 	if (elf->fd >= 0)
 		close(elf->fd);
@@ -102,24 +110,83 @@ bool elf__has_interpreter(const struct elf_file *elf)
 	return false;
 }
 
-bool elf__has_debug_info(struct elf_file *elf)
+/* The entry of the dynamic section with that tag, 0: none. */
+static uint64_t dynamic_entry(const struct elf_file *elf, int64_t tag)
+{
+	for (size_t i = 0; i < elf->nr_segments; i++) {
+		const GElf_Phdr *segment = &elf->segments[i];
+		Elf_Data *data;
+		GElf_Dyn entry;
+
+		if (segment->p_type != PT_DYNAMIC || segment->p_filesz > MAX_DYNAMIC_BYTES ||
+		    segment->p_offset > INT64_MAX)
+			continue;
+		data = elf_getdata_rawchunk(elf->elf, (int64_t)segment->p_offset, segment->p_filesz,
+					    ELF_T_DYN);
+		for (int at = 0; data && gelf_getdyn(data, at, &entry) && entry.d_tag; at++) {
+			if (entry.d_tag == tag)
+				return entry.d_un.d_val;
+		}
+	}
+	return 0;
+}
+
+bool elf__is_program(const struct elf_file *elf)
+{
+	if (elf->header.e_type != ET_DYN)
+		return elf->header.e_type == ET_EXEC;
+	/* Linkers before 2016 did not mark what is position-independent; libc.so.6 can be run, too.
+	 */
+	return (dynamic_entry(elf, DT_FLAGS_1) & DF_1_PIE) ||
+	       (elf__has_interpreter(elf) && !dynamic_entry(elf, DT_SONAME));
+}
+
+/* Finds a section by name, with its header. */
+static Elf_Scn *find_section(const struct elf_file *elf, const char *name, GElf_Shdr *header)
 {
 	Elf_Scn *section = NULL;
+	const char *found;
 	size_t names;
 
 	if (elf_getshdrstrndx(elf->elf, &names))
-		return false;
+		return NULL;
 	while ((section = elf_nextscn(elf->elf, section))) {
-		GElf_Shdr header;
-		const char *name;
-
-		if (!gelf_getshdr(section, &header) || header.sh_type == SHT_NOBITS)
+		if (!gelf_getshdr(section, header) || header->sh_type == SHT_NOBITS)
 			continue;
-		name = elf_strptr(elf->elf, names, header.sh_name);
-		if (name && (!strcmp(name, ".debug_line") || !strcmp(name, ".zdebug_line")))
-			return true;
+		found = elf_strptr(elf->elf, names, header->sh_name);
+		if (found && !strcmp(found, name))
+			return section;
 	}
-	return false;
+	return NULL;
+}
+
+/* Opens the symbols that Fedora leaves in stripped files, once. False: there are none. */
+static bool mini_symbols(struct elf_file *elf)
+{
+	Elf_Data *data;
+	GElf_Shdr header;
+	Elf_Scn *section;
+	size_t len;
+
+	if (elf->looked_for_mini)
+		return elf->mini != NULL;
+	elf->looked_for_mini = true;
+	section = find_section(elf, ".gnu_debugdata", &header);
+	data = section ? elf_rawdata(section, NULL) : NULL;
+	if (!data || !data->d_buf)
+		return false;
+	elf->mini_image = debugdata__expand(data->d_buf, data->d_size, MAX_MINI_BYTES, &len);
+	if (elf->mini_image)
+		elf->mini = elf_memory(elf->mini_image, len);
+	return elf->mini && elf_kind(elf->mini) == ELF_K_ELF;
+}
+
+bool elf__has_debug_info(struct elf_file *elf)
+{
+	GElf_Shdr header;
+
+	return find_section(elf, ".debug_line", &header) ||
+	       find_section(elf, ".zdebug_line", &header);
 }
 
 /* The build-id among the notes in data. */
@@ -211,6 +278,13 @@ static const GElf_Phdr *segment_of_vaddr(const struct elf_file *elf, uint64_t va
 	return NULL;
 }
 
+bool elf__is_code(const struct elf_file *elf, uint64_t vaddr)
+{
+	const GElf_Phdr *segment = segment_of_vaddr(elf, vaddr);
+
+	return segment && (segment->p_flags & PF_X);
+}
+
 int elf__vaddr_to_offset(const struct elf_file *elf, uint64_t vaddr, uint64_t *offset)
 {
 	const GElf_Phdr *segment = segment_of_vaddr(elf, vaddr);
@@ -247,12 +321,26 @@ ssize_t elf__read(const struct elf_file *elf, uint64_t vaddr, void *buffer, size
 	return (ssize_t)done;
 }
 
-/* Visits the functions of one symbol table; false when visit wants no more. */
-static bool visit_table(struct elf_file *elf, Elf_Scn *section, const GElf_Shdr *header,
-			bool (*visit)(const char *name, uint64_t vaddr, uint64_t size, void *data),
+typedef bool (*symbol_fn)(const struct elf_symbol *symbol, void *data);
+
+/* False for what is neither a function nor taken from elsewhere. */
+static bool describe(const GElf_Sym *raw, const char *name, struct elf_symbol *symbol)
+{
+	unsigned type = GELF_ST_TYPE(raw->st_info);
+
+	*symbol = (struct elf_symbol){ .name = name,
+				       .vaddr = raw->st_value,
+				       .size = raw->st_size,
+				       .is_local = GELF_ST_BIND(raw->st_info) == STB_LOCAL,
+				       .is_undefined = raw->st_shndx == SHN_UNDEF };
+	return name && *name && (type == STT_FUNC || (symbol->is_undefined && type == STT_NOTYPE));
+}
+
+/* Visits one symbol table; false when visit wants no more. */
+static bool visit_table(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, symbol_fn visit,
 			void *visit_data)
 {
-	size_t entry = gelf_fsize(elf->elf, ELF_T_SYM, 1, EV_CURRENT);
+	size_t entry = gelf_fsize(elf, ELF_T_SYM, 1, EV_CURRENT);
 	Elf_Data *data;
 	size_t nr;
 
@@ -263,18 +351,50 @@ static bool visit_table(struct elf_file *elf, Elf_Scn *section, const GElf_Shdr 
 		return true;
 	nr = min((uint64_t)data->d_size, header->sh_size) / entry;
 	for (size_t i = 1; i < nr; i++) {
-		const char *name;
-		GElf_Sym symbol;
+		struct elf_symbol symbol;
+		GElf_Sym raw;
 
-		if (!gelf_getsym(data, (int)i, &symbol))
+		if (!gelf_getsym(data, (int)i, &raw))
 			break;
-		if (GELF_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_shndx == SHN_UNDEF)
-			continue;
-		name = elf_strptr(elf->elf, header->sh_link, symbol.st_name);
-		if (name && *name && !visit(name, symbol.st_value, symbol.st_size, visit_data))
+		if (describe(&raw, elf_strptr(elf, header->sh_link, raw.st_name), &symbol) &&
+		    !visit(&symbol, visit_data))
 			return false;
 	}
 	return true;
+}
+
+static bool visit_tables(Elf *elf, symbol_fn visit, void *data)
+{
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+
+	while ((section = elf_nextscn(elf, section))) {
+		if (!gelf_getshdr(section, &header) ||
+		    (header.sh_type != SHT_DYNSYM && header.sh_type != SHT_SYMTAB))
+			continue;
+		if (!visit_table(elf, section, &header, visit, data))
+			return false;
+	}
+	return true;
+}
+
+void elf__for_each_symbol(struct elf_file *elf, symbol_fn visit, void *data)
+{
+	if (visit_tables(elf->elf, visit, data) && mini_symbols(elf))
+		visit_tables(elf->mini, visit, data);
+}
+
+struct function_visit {
+	bool (*visit)(const char *name, uint64_t vaddr, uint64_t size, void *data);
+	void *data;
+};
+
+static bool visit_function(const struct elf_symbol *symbol, void *data)
+{
+	const struct function_visit *function = data;
+
+	return symbol->is_undefined ||
+	       function->visit(symbol->name, symbol->vaddr, symbol->size, function->data);
 }
 
 void elf__for_each_function(struct elf_file *elf,
@@ -282,16 +402,9 @@ void elf__for_each_function(struct elf_file *elf,
 					  void *data),
 			    void *data)
 {
-	Elf_Scn *section = NULL;
-	GElf_Shdr header;
+	struct function_visit function = { visit, data };
 
-	while ((section = elf_nextscn(elf->elf, section))) {
-		if (!gelf_getshdr(section, &header) ||
-		    (header.sh_type != SHT_DYNSYM && header.sh_type != SHT_SYMTAB))
-			continue;
-		if (!visit_table(elf, section, &header, visit, data))
-			return;
-	}
+	elf__for_each_symbol(elf, visit_function, &function);
 }
 
 static bool stop_at_first(const char *name, uint64_t vaddr, uint64_t size, void *data)

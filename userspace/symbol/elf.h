@@ -23,6 +23,10 @@ int elf__machine(const struct elf_file *elf);
 bool elf__is_64bit(const struct elf_file *elf);
 /* Has a PT_INTERP (dynamically linked program)? */
 bool elf__has_interpreter(const struct elf_file *elf);
+/* Is it a program, rather than a library or an object file? A static one has no interpreter. */
+bool elf__is_program(const struct elf_file *elf);
+/* Is the link-time address in an executable segment? */
+bool elf__is_code(const struct elf_file *elf, uint64_t vaddr);
 /* Has any function symbol at all (.dynsym or .symtab)? */
 bool elf__has_symbols(struct elf_file *elf);
 /* Has DWARF line information (in this very file)? */
@@ -36,8 +40,21 @@ size_t elf__build_id(struct elf_file *elf, uint8_t *out, size_t max);
 int elf__offset_to_vaddr(const struct elf_file *elf, uint64_t offset, uint64_t *vaddr);
 int elf__vaddr_to_offset(const struct elf_file *elf, uint64_t vaddr, uint64_t *offset);
 
-/* Calls visit for each defined function symbol (STT_FUNC, STT_GNU_IFUNC excluded) of .dynsym and
- * .symtab; a name may come more than once. visit returns false to stop. */
+/* A symbol of .dynsym, .symtab or .gnu_debugdata: a function that the file defines, or one of any
+ * type but data that it takes from another. */
+struct elf_symbol {
+	const char *name; /* never empty; lives as long as the visit */
+	uint64_t vaddr, size;
+	bool is_local;	   /* STB_LOCAL: a name within one object file only */
+	bool is_undefined; /* taken from another */
+};
+
+/* Calls visit for each; a symbol may come more than once. visit returns false to stop. */
+void elf__for_each_symbol(struct elf_file *elf,
+			  bool (*visit)(const struct elf_symbol *symbol, void *data), void *data);
+
+/* Calls visit for each defined function symbol (STT_FUNC, STT_GNU_IFUNC excluded) of those; a
+ * name may come more than once. visit returns false to stop. */
 void elf__for_each_function(struct elf_file *elf,
 			    bool (*visit)(const char *name, uint64_t vaddr, uint64_t size,
 					  void *data),
