@@ -27,6 +27,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* Return values of a session program's entry side (Linux 6.13, kernel/trace/bpf_trace.c). */
 enum { WATCH_RETURN = 0, SKIP_RETURN = 1 };
 
+/* Of mmap (include/uapi/asm-generic/mman-common.h). */
+enum { MAP_ANONYMOUS = 0x20 };
+
 extern bool bpf_session_is_return(void) __ksym __weak;
 
 /* One load at a constant offset each: the verifier allows no computed offset into the context, which
@@ -74,12 +77,21 @@ static __always_inline __u64 requested_bytes(const struct pt_regs *ctx, __u64 co
 	__u32 count_reg = PROBE_REG(cookie, PROBE_COUNT_SHIFT);
 	__u64 count, limit;
 
-	if (count_reg == PROBE_NO_REG)
+	if (count_reg == PROBE_NO_REG || PROBE_ROLE(cookie) == PROBE_ROLE_MAPPING)
 		return bytes;
 	count = read_register(ctx, count_reg);
 	limit = count ? ~0ull / count : ~0ull;
 	barrier_var(limit); /* or clang makes it a 128-bit product, which BPF does not have */
 	return bytes > limit ? ~0ull : bytes * count;
+}
+
+/* Does a call of PROBE_ROLE_MAPPING ask for memory? sbrk may give some back, or just ask. */
+static __always_inline bool maps_memory(const struct pt_regs *ctx, __u64 cookie)
+{
+	__u32 flags_reg = PROBE_REG(cookie, PROBE_COUNT_SHIFT);
+
+	return (__s64)requested_bytes(ctx, cookie) > 0 &&
+	       (flags_reg == PROBE_NO_REG || (read_register(ctx, flags_reg) & MAP_ANONYMOUS));
 }
 
 static __always_inline void send_free(__u64 cookie, __u64 addr, __u16 flags)
@@ -109,6 +121,8 @@ static __always_inline int enter_alloc(struct pt_regs *ctx, __u64 cookie)
 	struct thread *thread;
 	struct call *call;
 
+	if (PROBE_ROLE(cookie) == PROBE_ROLE_MAPPING && !maps_memory(ctx, cookie))
+		return SKIP_RETURN;
 	thread = this_thread(BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!thread) {
 		count_lost();
@@ -117,6 +131,10 @@ static __always_inline int enter_alloc(struct pt_regs *ctx, __u64 cookie)
 	call = &thread->call;
 	if (call->sp && is_nested(call, sp))
 		return SKIP_RETURN;
+	if (thread->internal_free_sp == sp) {
+		thread->internal_free_sp = 0;
+		return SKIP_RETURN;
+	}
 
 	call->sp = sp;
 	call->func = PROBE_FUNC(cookie);
@@ -124,8 +142,10 @@ static __always_inline int enter_alloc(struct pt_regs *ctx, __u64 cookie)
 	call->bytes = requested_bytes(ctx, cookie);
 	call->out = read_register(ctx, PROBE_REG(cookie, PROBE_OUT_SHIFT));
 	call->flags = 0;
+	call->role = PROBE_ROLE(cookie);
 	call->only_frees = PROBE_REG(cookie, PROBE_SIZE_SHIFT) == PROBE_NO_REG;
 	old = read_register(ctx, PROBE_REG(cookie, PROBE_PTR_SHIFT));
+	call->old = old;
 	if (old && call->only_frees) {
 		send_free(cookie, old, 0);
 	} else if (old) {
@@ -141,6 +161,10 @@ static __always_inline __u64 returned_block(const struct pt_regs *ctx, const str
 	__u64 result = ctx->ax, block = 0;
 
 	barrier_var(result); /* one load, at a constant offset */
+	if (call->role == PROBE_ROLE_RESIZING)
+		return result >= call->bytes ? call->old : 0;
+	if (call->role == PROBE_ROLE_MAPPING && result == ~0ull) /* MAP_FAILED */
+		return 0;
 	if (!call->out)
 		return result;
 	if (!(__u32)result)
@@ -222,6 +246,8 @@ static __always_inline int enter_any(struct pt_regs *ctx)
 		return SKIP_RETURN;
 	switch (PROBE_ROLE(cookie)) {
 	case PROBE_ROLE_RETURNING:
+	case PROBE_ROLE_RESIZING:
+	case PROBE_ROLE_MAPPING:
 		return enter_alloc(ctx, cookie);
 	case PROBE_ROLE_FREE:
 		enter_free(ctx, cookie);

@@ -4,7 +4,7 @@
  *
  *   bits  0..15  function number of alloc_api.h
  *   bits 16..20  register that holds the size at the probed instruction, PROBE_NO_REG: none
- *   bits 21..25  register of the element count
+ *   bits 21..25  register of the element count; with PROBE_ROLE_MAPPING of mmap's flags
  *   bits 26..30  register of the block given back (free, realloc)
  *   bits 31..35  register of the out pointer (posix_memalign)
  *   bits 36..43  8-byte words pushed since the function was entered
@@ -36,6 +36,15 @@
 
 /* The dynamic loader tells debuggers that what is loaded has changed. */
 #define PROBE_ROLE_LOADED 4u
+
+/* Resizes a block where it is, and returns how large that is now: to its return (jemalloc's xallocx). */
+#define PROBE_ROLE_RESIZING 5u
+/* Returns a mapping, or -1: to its return. What is not anonymous, or takes no room, does not count. */
+#define PROBE_ROLE_MAPPING 6u
+
+/* Is the return watched, too? */
+#define PROBE_ROLE_RETURNS(role) \
+	((role) == PROBE_ROLE_RETURNING || (role) == PROBE_ROLE_RESIZING || (role) == PROBE_ROLE_MAPPING)
 
 #define PROBE_FUNC(cookie) ((uint16_t)(cookie))
 #define PROBE_REG(cookie, shift) ((uint32_t)((cookie) >> (shift)) & 31u)

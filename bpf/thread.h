@@ -11,10 +11,12 @@ struct call {
 	__u64 sp; /* stack pointer at entry: the address of the return address */
 	__u64 bytes;
 	__u64 out; /* where the block's address will be stored; 0: it is returned */
+	__u64 old; /* the block given back; 0: none */
 	__u16 func;
 	__u16 flags; /* WIRE_ALLOC_* */
-	__u32 slot; /* of its process */
-	__u32 only_frees; /* a free that may call another: nothing to send at its return */
+	__u32 slot;	  /* of its process */
+	__u16 role;	  /* PROBE_ROLE_* */
+	__u16 only_frees; /* a free that may call another: nothing to send at its return */
 };
 
 struct thread {

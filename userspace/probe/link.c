@@ -99,7 +99,7 @@ static int attach_multi(struct links *links, const struct side *side, const stru
 	int fd = 0;
 
 	for (size_t i = 0; i < spot->nr_sites; i++) {
-		if (side->at_return && sites[i].role != PROBE_ROLE_RETURNING)
+		if (side->at_return && !PROBE_ROLE_RETURNS(sites[i].role))
 			continue;
 		offsets[nr] = sites[i].file_offset;
 		cookies[nr++] = sites[i].cookie | spot->slot;
@@ -164,7 +164,7 @@ static int attach_perf(struct links *links, const struct side *side, const struc
 		struct link_create_attr attr = { 0 };
 		int event, link, err = 0;
 
-		if (side->at_return && sites[i].role != PROBE_ROLE_RETURNING)
+		if (side->at_return && !PROBE_ROLE_RETURNS(sites[i].role))
 			continue;
 		event = open_uprobe_event(spot->path, spot->pid, sites[i].file_offset,
 					  side->at_return);

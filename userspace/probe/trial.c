@@ -120,7 +120,7 @@ static int with_probe(enum link_kind kind, void (*function)(void), uint16_t numb
 	struct probe_site site = own_site(function, number);
 	/* A session program that returns 1 has no return probe set. Elsewhere 1 would be wrong:
 	 * Linux 6.6 to 6.13 took it for a wish to remove the probe. */
-	bool skip = kind == LINK_SESSION && site.role != PROBE_ROLE_RETURNING;
+	bool skip = kind == LINK_SESSION && !PROBE_ROLE_RETURNS(site.role);
 	struct link_programs programs;
 	struct links links = { 0 };
 	struct counter counter = { -1, -1 };
@@ -224,5 +224,5 @@ int trial__cost(struct trial_cost *cost)
 double trial_cost__call_ns(const struct trial_cost *cost, const struct probe_site *site)
 {
 	return (site->place.emulated ? cost->emulated_ns : cost->single_stepped_ns) +
-	       (site->role == PROBE_ROLE_RETURNING ? cost->return_ns : 0);
+	       (PROBE_ROLE_RETURNS(site->role) ? cost->return_ns : 0);
 }
