@@ -32,7 +32,7 @@ static int find_sites(const char *path, bool first, struct probe_site **sites)
 		return -errno;
 	elf = elf__open(fd);
 	if (elf)
-		nr = allocators__find(elf, sites);
+		nr = allocators__find(elf, NULL, NULL, sites);
 	for (int i = 0; first && i < nr; i++)
 		elf__vaddr_to_offset(elf, (*sites)[i].vaddr, &(*sites)[i].file_offset);
 	elf__close(elf);

@@ -46,7 +46,7 @@ static int probe(struct parts *parts, struct elf_file *elf, const char *path)
 {
 	struct link_programs programs = { bpf_program__fd(parts->bpf->progs.parts), -1, -1 };
 	struct probe_site *sites = NULL;
-	int nr = allocators__find(elf, &sites), err = 0;
+	int nr = allocators__find(elf, NULL, NULL, &sites), err = 0;
 
 	if (nr > 0) {
 		err = links__attach(&parts->links, LINK_SESSION, &programs, path, parts->pid,

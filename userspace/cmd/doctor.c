@@ -211,7 +211,7 @@ static int examine_mapping(const struct target_mapping *mapping, void *data)
 	if (!elf) {
 		print_line(path__base(mapping->path), "?", "its file cannot be read");
 	} else {
-		nr_sites = allocators__find(elf, &sites);
+		nr_sites = allocators__find(elf, NULL, mapping->path, &sites);
 		if (nr_sites > 0) {
 			print_line(path__base(mapping->path), "ok", "has an allocator:");
 			print_sites(at, sites, nr_sites);

@@ -10,6 +10,15 @@
 #include "probe/place.h"
 
 struct elf_file;
+struct allocator_config;
+
+/* What a function returns: the column `result` of ALLOC_SHAPES. */
+enum alloc_result {
+	ALLOC_RESULT_NONE,
+	ALLOC_RESULT_BLOCK,
+	ALLOC_RESULT_IN_PLACE,
+	ALLOC_RESULT_MAPPING
+};
 
 /* One row of alloc_api.h with its shape, as data. Argument positions from 1; 0: none. */
 struct alloc_fn {
@@ -17,6 +26,7 @@ struct alloc_fn {
 	const char *family;
 	const char *symbol;
 	uint8_t size, count, ptr, out;
+	uint8_t result; /* enum alloc_result */
 };
 
 extern const struct alloc_fn alloc_fns[];
@@ -37,9 +47,22 @@ struct probe_site {
 };
 
 /*
- * Finds the sites of elf. Returns how many (0: no allocator here), *sites to be freed by the
- * caller; -errno when the file cannot be read.
+ * Finds the sites of elf, the file that the process knows as path (NULL: of no name). Returns how
+ * many (0: no allocator here), *sites to be freed by the caller; -errno when the file cannot be
+ * read. config (probe/custom.h; NULL: the defaults) must outlive the sites, and notes which of its
+ * functions were found.
  */
-int allocators__find(struct elf_file *elf, struct probe_site **sites);
+int allocators__find(struct elf_file *elf, struct allocator_config *config, const char *path,
+		     struct probe_site **sites);
+
+/*
+ * Does the file ask the kernel for memory itself (it imports mmap, sbrk, brk or madvise, or is a
+ * static program)? Then it may hold an allocator that nobody here knows.
+ */
+bool allocators__maps_memory(struct elf_file *elf);
+
+/* Why allocators__find returned 0: a static program without symbols. The sentence that says so and
+ * what to do about it, to be freed; NULL: not for that reason. */
+char *allocators__why_none(struct elf_file *elf, const char *path);
 
 #endif /* ALLOCATORS_H */

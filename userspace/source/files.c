@@ -126,7 +126,7 @@ static void examine(struct files *files, struct mapped_file *file)
 	load_unwind_table(files, file);
 	if (!file->elf)
 		return;
-	nr = allocators__find(file->elf, &file->sites);
+	nr = allocators__find(file->elf, NULL, file->path, &file->sites);
 	file->nr_sites = file->nr_functions = nr > 0 ? (size_t)nr : 0;
 	if (!loader__site(file->elf, &news))
 		return;
