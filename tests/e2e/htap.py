@@ -334,13 +334,14 @@ def equal_counts(report, counter):
 
 
 class Report:
-    """A report as --json gives it, with how heaptap ended."""
+    """A report as --json gives it, with how heaptap ended; of several processes, the first's."""
 
     def __init__(self, text, done):
         try:
             self.json = json.loads(text)
         except ValueError as error:
             raise AssertionError(f"no JSON: {error}\n{text[:2000]}\n{done}") from None
+        self.json = self.json.get("processes", [self.json])[0]
         self.summary = self.json["summary"]
         self.leaks = self.json["leaks"]
         self.done = done

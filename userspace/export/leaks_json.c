@@ -6,14 +6,6 @@
 #include "base/util.h"
 #include "export/export.h"
 
-static void write_number_or_null(struct json *json, const char *key, uint64_t value)
-{
-	if (value)
-		json__uint(json, key, value);
-	else
-		json__null(json, key);
-}
-
 static void write_target(const struct process *process, struct json *json)
 {
 	time_t seconds = (time_t)(process->started_ns / NSEC_PER_SEC);
@@ -30,7 +22,8 @@ static void write_target(const struct process *process, struct json *json)
 	json__string(json, "exe", process->exe);
 	json__string(json, "cmdline", process->cmdline);
 	json__string(json, "started", started);
-	write_number_or_null(json, "parent", process->parent);
+	if (process->parent)
+		json__uint(json, "parent", process->parent);
 	json__end_object(json);
 }
 
@@ -47,10 +40,16 @@ static void write_summary(const struct leaks *leaks, struct json *json)
 	json__uint(json, "peak_bytes", totals->peak_bytes);
 	json__uint(json, "leaked_blocks", leaks->leaked_blocks);
 	json__uint(json, "leaked_bytes", leaks->leaked_bytes);
-	json__uint(json, "inherited_blocks", totals->inherited_blocks);
-	json__uint(json, "inherited_bytes", totals->inherited_bytes);
 	json__uint(json, "lost_events", leaks->model->nr_lost);
 	json__end_object(json);
+}
+
+static void write_number_or_null(struct json *json, const char *key, uint64_t value)
+{
+	if (value)
+		json__uint(json, key, value);
+	else
+		json__null(json, key);
 }
 
 static void write_frame(const struct leak_frame *frame, struct json *json)
@@ -82,12 +81,23 @@ static void write_entry(const struct leak *entry, struct json *json)
 	json__end_object(json);
 }
 
+/* What a forked child began with: part of its figures. */
+static void write_inherited(const struct heap_totals *totals, struct json *json)
+{
+	json__object(json, "inherited");
+	json__uint(json, "blocks", totals->inherited_blocks);
+	json__uint(json, "bytes", totals->inherited_bytes);
+	json__end_object(json);
+}
+
 static void write_process(const struct leaks *leaks, struct json *json)
 {
 	json__object(json, NULL);
 	json__string(json, "heaptap", HEAPTAP_VERSION);
 	write_target(leaks->process, json);
 	write_summary(leaks, json);
+	if (leaks->process->parent)
+		write_inherited(&leaks->totals, json);
 	json__array(json, "leaks");
 	for (size_t i = 0; i < leaks->nr_entries; i++)
 		write_entry(&leaks->entries[i], json);
