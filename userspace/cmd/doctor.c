@@ -108,6 +108,16 @@ static int check_links(char *detail)
 	return best == LINK_SESSION ? 0 : 1;
 }
 
+static int check_sandboxes(char *detail)
+{
+	bool spared = trial__spares_sandboxes();
+
+	snprintf(detail, DETAIL, "%s",
+		 spared ? "a process under it survives being watched"
+			: "kills what is under it at the first probe");
+	return !spared;
+}
+
 static int check_mapping_events(char *detail)
 {
 	struct mapevents events;
@@ -133,6 +143,8 @@ static const struct check checks[] = {
 	  "-vv shows what the kernel says." },
 	{ "uprobe links", check_links,
 	  "From Linux 6.13 on (session links) probes cost less and attach faster." },
+	{ "seccomp", check_sandboxes,
+	  "Such processes are refused. Linux before 6.11 and from 6.14 on spares them." },
 	{ "mapping events", check_mapping_events,
 	  "Set kernel.perf_event_paranoid to 2 or less, or run heaptap by sudo." },
 };
@@ -228,6 +240,36 @@ static int examine_mapping(const struct target_mapping *mapping, void *data)
 	return 0;
 }
 
+/* What may surprise who watches it, though it hinders nothing. */
+static void print_condition(pid_t pid)
+{
+	static const char *const seccomp[] = { "", "strict mode", "filter" };
+	struct target_condition at;
+	char detail[DETAIL];
+
+	if (target__condition(pid, &at))
+		return;
+	if (at.state == 'D')
+		print_line("state", "D",
+			   "sleeps uninterruptibly, and allocates nothing till it wakes");
+	if (at.state == 'T' || at.state == 't')
+		print_line("state", "T",
+			   "is stopped, stays so, and allocates nothing till it goes on");
+	if (at.tracer) {
+		snprintf(detail, sizeof(detail),
+			 "process %d, which is shown the stops of --lossless as signals",
+			 at.tracer);
+		print_line("traced by", "-", detail);
+	}
+	if (at.seccomp == 1 || at.seccomp == 2)
+		print_line("seccomp", "ok", seccomp[at.seccomp]);
+	if (at.inner_pid != pid) {
+		snprintf(detail, sizeof(detail), "is number %d inside; -p takes %d", at.inner_pid,
+			 pid);
+		print_line("pid namespace", "ok", detail);
+	}
+}
+
 static int examine_process(pid_t pid, const struct trial_cost *cost)
 {
 	struct examination *at;
@@ -239,6 +281,7 @@ static int examine_process(pid_t pid, const struct trial_cost *cost)
 	printf("\nProcess %d (", pid);
 	text__print(stdout, target.exe);
 	printf(")\n");
+	print_condition(pid);
 	at = xcalloc(1, sizeof(*at));
 	at->pid = pid;
 	at->cost = cost;

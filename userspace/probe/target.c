@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "probe/target.h"
 
+#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "probe/trial.h"
 
 /* PF_KTHREAD of include/linux/sched.h, shown in field 9 of /proc/PID/stat. */
 #define KTHREAD_FLAG  0x00200000u
@@ -66,15 +68,81 @@ static uint64_t start_time_ns(uint64_t start_ticks)
 	       ((uint64_t)boot.tv_sec * NSEC_PER_SEC + (uint64_t)boot.tv_nsec) + since_boot_ns;
 }
 
+/* The last number of a line of /proc/PID/status; missing: there is none. */
+static long status_number(const char *status, const char *name, long missing)
+{
+	const char *at = strstr(status, name), *end;
+
+	if (!at)
+		return missing;
+	at += strlen(name);
+	end = at + strcspn(at, "\n");
+	while (end > at && end[-1] >= '0' && end[-1] <= '9')
+		end--;
+	return strtol(end, NULL, 10);
+}
+
+int target__condition(pid_t pid, struct target_condition *condition)
+{
+	char *text = read_proc(pid, "status", NULL);
+	const char *state = text ? strstr(text, "\nState:\t") : NULL;
+
+	if (!state) {
+		free(text);
+		return -ESRCH;
+	}
+	*condition = (struct target_condition){
+		.state = state[8],
+		.tracer = (pid_t)status_number(text, "\nTracerPid:", 0),
+		.inner_pid = (pid_t)status_number(text, "\nNSpid:", pid),
+		.seccomp = (int)status_number(text, "\nSeccomp:", 0),
+	};
+	free(text);
+	return 0;
+}
+
 /* A thread that is not its process's leader has no process of that number. */
 static bool is_thread_of_another(pid_t pid)
 {
 	char *text = read_proc(pid, "status", NULL);
-	const char *at = text ? strstr(text, "\nTgid:") : NULL;
-	int tgid = at ? atoi(at + 6) : pid;
+	long tgid = text ? status_number(text, "\nTgid:", pid) : pid;
 
 	free(text);
 	return tgid != pid;
+}
+
+/* The process that has this number in a pid namespace below ours; 0: none, or several. */
+static pid_t find_by_inner_pid(pid_t inner_pid)
+{
+	struct target_condition condition;
+	struct dirent *entry;
+	pid_t pid, found = 0;
+	unsigned nr_found = 0;
+	DIR *proc = opendir("/proc");
+
+	while (proc && (entry = readdir(proc))) {
+		pid = (pid_t)atoi(entry->d_name);
+		if (pid > 0 && !target__condition(pid, &condition) &&
+		    condition.inner_pid == inner_pid) {
+			found = pid;
+			nr_found++;
+		}
+	}
+	if (proc)
+		closedir(proc);
+	return nr_found == 1 ? found : 0;
+}
+
+static void tell_missing(pid_t pid)
+{
+	pid_t outer = find_by_inner_pid(pid);
+
+	if (outer)
+		log_err("There is no process %d here. Process %d has that number in a pid "
+			"namespace of its own (a container); -p takes the number it has here: %d.",
+			pid, outer, outer);
+	else
+		log_err("There is no process %d. `ps -e` lists those there are.", pid);
 }
 
 /* Is the executable made for this heaptap's own machine? */
@@ -93,7 +161,8 @@ static int check_executable(pid_t pid)
 	close(fd);
 	if (got == sizeof(ident) && !memcmp(ident, ELFMAG, SELFMAG) &&
 	    ident[EI_CLASS] != ELFCLASS64) {
-		log_err("Process %d is a 32-bit program, which heaptap cannot watch from outside.",
+		log_err("Process %d is a 32-bit program, which heaptap cannot watch from outside. "
+			"Build it for 64 bits to watch it.",
 			pid);
 		return -ENOEXEC;
 	}
@@ -103,7 +172,7 @@ static int check_executable(pid_t pid)
 static int check_state(pid_t pid, struct proc_stat *stat)
 {
 	if (read_stat(pid, stat)) {
-		log_err("There is no process %d. `ps -e` lists those there are.", pid);
+		tell_missing(pid);
 		return -ESRCH;
 	}
 	if (stat->flags & KTHREAD_FLAG) {
@@ -121,6 +190,32 @@ static int check_state(pid_t pid, struct proc_stat *stat)
 		return -EINVAL;
 	}
 	return 0;
+}
+
+/* Some kernels kill a process under seccomp when a return probe is hit. */
+static int check_sandbox(pid_t pid)
+{
+	struct target_condition condition;
+
+	if (target__condition(pid, &condition) || !condition.seccomp || trial__spares_sandboxes())
+		return 0;
+	log_err("Process %d is under seccomp, and this kernel would kill it at the first probe. "
+		"Linux before 6.11 and from 6.14 on does not.",
+		pid);
+	return -ENOTSUP;
+}
+
+/* Why the executable of a process cannot be read. */
+static void tell_unreadable(pid_t pid, int err)
+{
+	if (err == -ENOENT || err == -ESRCH)
+		log_err("Process %d has just ended.", pid);
+	else if (err != -EACCES && err != -EPERM)
+		log_err("The executable of process %d cannot be read: %s.", pid, strerror(-err));
+	else if (!target__check_privileges())
+		log_err("The kernel does not let heaptap look into process %d. In a user namespace "
+			"or a container, run heaptap outside of it.",
+			pid);
 }
 
 int target__open(pid_t pid, struct target *target)
@@ -143,12 +238,11 @@ int target__open(pid_t pid, struct target *target)
 	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
 	len = readlink(link, exe, sizeof(exe) - 1);
 	err = len < 0 ? -errno : check_executable(pid);
+	if (err && err != -ENOEXEC)
+		tell_unreadable(pid, err);
+	if (!err)
+		err = check_sandbox(pid);
 	if (err) {
-		if (err == -EACCES || err == -EPERM)
-			target__check_privileges();
-		else if (err != -ENOEXEC)
-			log_err("The executable of process %d cannot be read: %s.", pid,
-				err == -ENOENT ? "it has just ended" : strerror(-err));
 		target__close(target);
 		return err;
 	}

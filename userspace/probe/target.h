@@ -19,7 +19,8 @@ struct target {
 
 /*
  * Fills target. When the process cannot be watched (it does not exist, is a kernel thread, a
- * zombie, a thread's id, 32-bit) says so in a sentence and returns -errno.
+ * zombie, a thread's id, 32-bit, hidden from us, or would be killed) says so in a sentence and
+ * returns -errno.
  */
 int target__open(pid_t pid, struct target *target);
 void target__close(struct target *target);
@@ -46,6 +47,16 @@ int target__for_each_mapping(pid_t pid,
  */
 int target__open_mapped(pid_t pid, uint64_t start, uint64_t end, const char *path, char *buffer,
 			size_t size);
+
+/* What else /proc says of a process that bears on watching it. */
+struct target_condition {
+	char state;	 /* proc(5): R, S, D, T, t, ... */
+	pid_t tracer;	 /* who traces it; 0: nobody */
+	pid_t inner_pid; /* its number in its own pid namespace */
+	int seccomp;	 /* prctl(2), PR_GET_SECCOMP: 0 none, 1 strict, 2 filter */
+};
+/* 0, or -ESRCH. */
+int target__condition(pid_t pid, struct target_condition *condition);
 
 #define TARGET_MISSING_CAPABILITIES 128
 /* Which capabilities watching others needs and this process has not: their names to missing. 0, or

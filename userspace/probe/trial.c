@@ -4,8 +4,11 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -177,6 +180,42 @@ bool trial__multi_sees_threads(void)
 
 	return !with_probe(LINK_MULTI, trial_emulated, FREE, call_in_thread, NULL, &hits) &&
 	       hits == 1;
+}
+
+/* Strict mode is the thread's own, and kills nothing but the thread. */
+static void *call_in_sandbox(void *data)
+{
+	if (!prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT)) {
+		trial_emulated();
+		*(volatile bool *)data = true;
+	}
+	syscall(SYS_exit, 0);
+	return NULL;
+}
+
+static void send_to_sandbox(void *data)
+{
+	pthread_t thread;
+
+	if (!pthread_create(&thread, NULL, call_in_sandbox, data))
+		pthread_join(thread, NULL);
+}
+
+bool trial__spares_sandboxes(void)
+{
+	static bool tried, survived;
+	int err = -EOPNOTSUPP;
+	bool alone = false;
+
+	if (tried)
+		return survived;
+	tried = true;
+	/* Kernels without strict mode have nobody to kill. */
+	send_to_sandbox(&alone);
+	for (enum link_kind kind = 0; err && kind < NR_LINK_KINDS; kind++)
+		err = with_probe(kind, trial_emulated, MALLOC, send_to_sandbox, &survived, NULL);
+	survived |= err || !alone;
+	return survived;
 }
 
 struct timing {

@@ -19,6 +19,13 @@ int trial__link_kind(enum link_kind kind);
 /* Does a multi link confined to a process see all its threads? */
 bool trial__multi_sees_threads(void);
 
+/*
+ * Does a thread under seccomp survive a return probe? Since Linux 6.11 such probes make a system
+ * call on x86-64, which seccomp lets pass only since 6.14 ("seccomp: passthrough uretprobe
+ * systemcall without filtering"). Tried once, then remembered.
+ */
+bool trial__spares_sandboxes(void);
+
 struct trial_cost {
 	double emulated_ns;	  /* a probe on an instruction the kernel emulates */
 	double single_stepped_ns; /* on one it must single-step */
