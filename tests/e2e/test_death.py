@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""heaptap's own death at any moment: the target goes on, unharmed and unprobed, and nothing of
+heaptap's stays behind."""
+import concurrent.futures
+import contextlib
+import os
+import random
+import select
+import shutil
+import time
+
+from htap import (HEAPTAP, TIMEOUT, build, check, is_clean, lives, main, same, started,
+                  temp, test, wait_for)
+
+AT_ONCE = 5
+ATTACHES, LAUNCHES = 150, 50
+
+
+def own_heaptap():
+    """A copy: what runs it is ours, whoever else uses heaptap on this machine."""
+    copy = temp("-heaptap")
+    shutil.copy(HEAPTAP, copy)
+    return copy
+
+
+def running(program):
+    """The pids of processes that run this very file."""
+    found = []
+    for name in os.listdir("/proc"):
+        with contextlib.suppress(OSError):
+            if name.isdigit() and os.readlink(f"/proc/{name}/exe") == program:
+                found.append(int(name))
+    return found
+
+
+def state(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "gone"
+
+
+def children(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            return {int(word) for word in file.read().split()}
+    except (FileNotFoundError, ProcessLookupError):
+        return set()
+
+
+def read_line(target):
+    check(select.select([target.stdout], [], [], TIMEOUT)[0], "the target says nothing")
+    return target.stdout.readline().decode()
+
+
+def ends_well(target, what):
+    """Lets a busy.c end; what it says must be right."""
+    target.stdin.close()
+    words = read_line(target).split()
+    check(len(words) == 3 and words[1] == words[2] and int(words[0]) > 0,
+          f"output of {what}: {words}")
+
+
+def kill_at_once(watcher):
+    """kill -9 while it starts, attaches or watches; the pids of what was killed."""
+    time.sleep(random.uniform(0, 0.6))
+    return kill(watcher)
+
+
+def kill(watcher):
+    pids = children(watcher.pid) | {watcher.pid}
+    watcher.kill()
+    watcher.wait(TIMEOUT)
+    return pids
+
+
+def goes_on(pid, what):
+    wait_for(lambda: state(pid) not in "Tt", f"{what} to go on", timeout=2)
+    check(lives(pid), f"{what} is gone: state {state(pid)}")
+
+
+def is_clean_or_gone(pid):
+    try:
+        return is_clean(pid)
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+WATCH = ["leaks", "--lossless", "--ring-size", "64K", "-o", "/dev/null"]
+
+
+def kill_attached(program, rounds, kill_sometime=kill_at_once):
+    """One target, attached to and left again and again; the pids of all that was killed."""
+    pids = set()
+    with started([build("busy")]) as target:
+        same(read_line(target), "on\n", "its beginning")
+        for number in range(rounds):
+            what = f"the target of attach {number}"
+            with started([program, *WATCH, "-p", target.pid]) as watcher:
+                pids |= kill_sometime(watcher)
+            goes_on(target.pid, what)
+            # Now and then the next one comes while the last one's probes still go.
+            if number % 3 == 0:
+                wait_for(lambda: is_clean(target.pid), "probes to go")
+        wait_for(lambda: is_clean(target.pid), "probes to go")
+        goes_on(target.pid, "the target")
+        ends_well(target, "the target")
+        same(target.wait(TIMEOUT), 0, "the target's status")
+    return pids
+
+
+def kill_launching(program, number):
+    """A command whose heaptap is killed while it loads, or later."""
+    command = temp("-busy")
+    shutil.copy(build("busy"), command)
+    with started([program, *WATCH, "--", command]) as watcher:
+        wait_for(lambda: running(command), "the command to be executed")
+        time.sleep(random.uniform(0, 0.3))
+        kill(watcher)
+        for pid in running(command):
+            goes_on(pid, f"command {number}")
+            wait_for(lambda: is_clean_or_gone(pid), "probes to go")
+        same(read_line(watcher), "on\n", "its beginning")
+        ends_well(watcher, f"command {number}")
+        wait_for(lambda: not running(command), "the command's own end")
+
+
+@test(f"kill -9 at {ATTACHES + LAUNCHES} random moments: the targets go on, right, and clean")
+def _():
+    program = own_heaptap()
+    build("busy")
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        jobs = [pool.submit(kill_attached, program, ATTACHES // AT_ONCE) for _ in range(AT_ONCE)]
+        jobs += [pool.submit(kill_launching, program, number) for number in range(LAUNCHES)]
+        for job in jobs:
+            job.result()
+    wait_for(lambda: not running(program), "every process of heaptap's to end")
+
+
+if __name__ == "__main__":
+    main()
