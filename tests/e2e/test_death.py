@@ -6,12 +6,14 @@ import concurrent.futures
 import contextlib
 import os
 import random
+import re
 import select
 import shutil
+import signal
 import time
 
-from htap import (HEAPTAP, TIMEOUT, build, check, is_clean, lives, main, same, started,
-                  temp, test, wait_for)
+from htap import (HEAPTAP, TIMEOUT, Skip, build, check, is_clean, is_watching, lives, main, run,
+                  same, started, temp, test, wait_for)
 
 AT_ONCE = 5
 ATTACHES, LAUNCHES = 150, 50
@@ -48,6 +50,13 @@ def children(pid):
             return {int(word) for word in file.read().split()}
     except (FileNotFoundError, ProcessLookupError):
         return set()
+
+
+def leaked_uprobes():
+    """{pid: line} of what the kernel says of uprobes it could not take out."""
+    lines = run(["dmesg"]).stdout.splitlines()
+    return {int(match[1]): line for line in lines
+            if (match := re.search(r"uprobe: .*:(\d+) failed to unregister", line))}
 
 
 def read_line(target):
@@ -137,6 +146,46 @@ def _():
         for job in jobs:
             job.result()
     wait_for(lambda: not running(program), "every process of heaptap's to end")
+
+
+def kill_letting_go(watcher):
+    """Ctrl-C, and kill -9 before it is through."""
+    wait_for(lambda: is_watching(watcher), "heaptap to watch")
+    watcher.send_signal(signal.SIGINT)
+    time.sleep(random.uniform(0, 0.05))
+    return kill(watcher)
+
+
+# Fails before it is another process that drops the last reference to the links: the kernel takes
+# no probe out for one with a SIGKILL pending.
+@test("kill -9 while it lets go, 60 times: no probe is left, says the kernel as well")
+def _():
+    program, before = own_heaptap(), leaked_uprobes()
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        jobs = [pool.submit(kill_attached, program, 60 // AT_ONCE, kill_letting_go)
+                for _ in range(AT_ONCE)]
+        pids = set().union(*(job.result() for job in jobs))
+    wait_for(lambda: not running(program), "every process of heaptap's to end")
+    same({pid: line for pid, line in leaked_uprobes().items()
+          if pid in pids and line not in before.values()}, {}, "uprobes the kernel has leaked")
+
+
+# Fails before the child of a launch closes its copies of the other ends of its pipes.
+@test("kill -9 between fork and exec: nobody waits for ever")
+def _():
+    if not shutil.which("strace"):
+        raise Skip("no strace here")
+    program = own_heaptap()
+    with started(["strace", "-o", temp(), "-e", "trace=ptrace", "-e",
+                  "inject=ptrace:delay_enter=3000000", program, *WATCH, "--", build("busy")]):
+        pids = wait_for(lambda: len(running(program)) == 2 and running(program), "a child")
+        os.kill(min(pids), signal.SIGKILL)
+        wait_for(lambda: min(pids) not in running(program), "heaptap's end")
+        try:
+            wait_for(lambda: not running(program), "the child's end", timeout=5)
+        finally:
+            for pid in running(program):
+                os.kill(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

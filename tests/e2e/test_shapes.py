@@ -489,5 +489,47 @@ def _():
     same(report.total_from("keep_first"), (20, 20 * 1111), "kept by the library")
 
 
+# Fails before stacks know of the mappings of their time, in the kernel's programs as in walks that
+# are finished in userspace.
+@test("libraries in turns at the same addresses: each block has the name of its own")
+def _():
+    for flags in ([], ["-DSAME_FRAME"]):  # different code, and the same but for the name
+        first, second = twin(1, *flags), twin(2, *flags)
+        for pause_us in (0, 100, 2000):
+            report = watch_twins(first, second, 20, pause_us)
+            for name, size in (("keep_first", 1111), ("keep_second", 2222)):
+                entries = [leak for leak in report.leaks if leak["bytes"] % size == 0 and
+                           leak["bytes"] // leak["blocks"] == size]
+                same([[f["function"] for f in leak["frames"]][:3] for leak in entries],
+                     [[name, "use", "main"]], f"stacks of {size} bytes, {flags}, {pause_us} us")
+                same(report.total_from(name), (20, 20 * size), f"kept by {name}")
+
+
+# Fails before a launched command is held at every exec until its libraries are probed.
+@test("launched in a chroot, a container, an overlay: another C library is watched whole")
+def _():
+    root = jail(shape())
+    for command in (["chroot", root], ["unshare", "-miu", "chroot", root],
+                    ["sh", "-ec", f"exec chroot {root} $0"]):
+        for _ in range(5):
+            named(launched(*command, "/shape"))
+
+
+@test("launched into a static program by exec: it is watched whole")
+def _():
+    program = shape("-static", library=False)
+    for _ in range(5):
+        report = leaks("--", "sh", "-c", f"exec {program}")
+        named(report)
+
+
+# Fails before children are followed.
+@test("launched in a container with a pid namespace: the child is watched whole")
+def _():
+    root = jail(shape())
+    for _ in range(5):
+        named(leaks("--", "unshare", "-mpfiu", "--mount-proc", "chroot", root, "/shape"))
+
+
 if __name__ == "__main__":
     main()

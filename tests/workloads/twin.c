@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One of the libraries twins.c loads in turns, built with -DTWIN=1 and 2: as long as each other,
- * with a function at the same place that has another name, and another frame (and so other unwind
- * information), and keeps blocks of another size.
+ * with a function at the same place that has another name, and keeps blocks of another size. It has
+ * another frame, too, and so other unwind information, unless SAME_FRAME is defined: then both
+ * return to the same address.
  */
 #include <stdlib.h>
 
@@ -15,7 +16,11 @@
 #else
 #define KEEP keep_second
 #define BYTES TWIN_SECOND_BYTES
+#ifdef SAME_FRAME
+#define FRAME 64
+#else
 #define FRAME 640
+#endif
 #endif
 
 void *KEEP(void);
