@@ -34,15 +34,18 @@ static int run_option(const char *option)
 static int run_command(const struct cmd *cmd, int argc, char **argv)
 {
 	struct options options;
+	int status = EXIT_DONE;
 
-	if (opts__parse(cmd, argc, argv, &options))
-		return EXIT_USAGE;
-	log__set_level(min(LOG_WARN + options.verbose, (unsigned)LOG_DEBUG));
-	if (options.help) {
+	if (opts__parse(cmd, argc, argv, &options)) {
+		status = EXIT_USAGE;
+	} else if (options.help) {
 		help__command(stdout, cmd);
-		return EXIT_DONE;
+	} else {
+		log__set_level(min(LOG_WARN + options.verbose, (unsigned)LOG_DEBUG));
+		status = cmd->run(&options);
 	}
-	return cmd->run(&options);
+	opts__clear(&options);
+	return status;
 }
 
 int main(int argc, char **argv)

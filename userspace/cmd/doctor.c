@@ -13,6 +13,7 @@
 #include "base/util.h"
 #include "cmd/cmd.h"
 #include "probe/allocators.h"
+#include "probe/custom.h"
 #include "probe/link.h"
 #include "probe/target.h"
 #include "probe/trial.h"
@@ -186,6 +187,7 @@ static void print_cost(const struct trial_cost *cost)
 struct examination {
 	pid_t pid;
 	const struct trial_cost *cost; /* NULL: not measured */
+	const struct allocator_config *allocators;
 	size_t nr_files, nr_sites;
 	char seen[64][PATH_MAX]; /* a file has several executable mappings now and then */
 };
@@ -210,6 +212,7 @@ static int examine_mapping(const struct target_mapping *mapping, void *data)
 	char path[PATH_MAX + 64];
 	struct elf_file *elf;
 	int fd, nr_sites = 0;
+	char *why = NULL;
 
 	if (mapping->path[0] != '/' || at->nr_files >= ARRAY_SIZE(at->seen))
 		return 0;
@@ -223,16 +226,19 @@ static int examine_mapping(const struct target_mapping *mapping, void *data)
 	if (!elf) {
 		print_line(path__base(mapping->path), "?", "its file cannot be read");
 	} else {
-		nr_sites = allocators__find(elf, NULL, mapping->path, &sites);
+		nr_sites = allocators__find(elf, at->allocators, mapping->path, &sites);
 		if (nr_sites > 0) {
 			print_line(path__base(mapping->path), "ok", "has an allocator:");
 			print_sites(at, sites, nr_sites);
 			at->nr_sites += (size_t)nr_sites;
+		} else if ((why = allocators__why_none(elf, mapping->path))) {
+			print_line(path__base(mapping->path), "NO", why);
 		} else if (!elf__has_symbols(elf)) {
 			print_line(path__base(mapping->path), "-",
 				   "has no symbols: an allocator inside it would not be seen");
 		}
 	}
+	free(why);
 	free(sites);
 	elf__close(elf);
 	if (fd >= 0)
@@ -270,7 +276,8 @@ static void print_condition(pid_t pid)
 	}
 }
 
-static int examine_process(pid_t pid, const struct trial_cost *cost)
+static int examine_process(pid_t pid, const struct trial_cost *cost,
+			   const struct allocator_config *allocators)
 {
 	struct examination *at;
 	struct target target;
@@ -285,7 +292,9 @@ static int examine_process(pid_t pid, const struct trial_cost *cost)
 	at = xcalloc(1, sizeof(*at));
 	at->pid = pid;
 	at->cost = cost;
+	at->allocators = allocators;
 	err = target__for_each_mapping(pid, examine_mapping, at);
+	custom__warn_of_missing(&allocators->custom);
 	if (!err && !at->nr_sites) {
 		printf("  No allocator that heaptap knows was found in the files it maps.\n");
 		err = -ENOENT;
@@ -304,7 +313,8 @@ static int run_doctor(const struct options *options)
 	if (measured)
 		print_cost(&cost);
 	for (size_t i = 0; i < options->nr_pids; i++)
-		nr_missing += examine_process((pid_t)options->pids[i], measured ? &cost : NULL) != 0;
+		nr_missing += examine_process((pid_t)options->pids[i], measured ? &cost : NULL,
+					      &options->allocators) != 0;
 	printf("\n%s\n",
 	       nr_missing ? "heaptap cannot do its work here; see above." : "All is well.");
 	return nr_missing ? EXIT_CANNOT : EXIT_DONE;

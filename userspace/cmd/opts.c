@@ -63,6 +63,21 @@ const struct opt opts[] = {
 	{ "link", 0, "session|multi|perf", OPT_WORD, MEMBER(link), 0, 0, WATCH,
 	  "Attach by this kind of link only. By default the first of them that works here is "
 	  "taken." },
+	{ "allocator", 0, "FUNCTIONS", OPT_ALLOCATOR, MEMBER(allocators.custom), 0, 0,
+	  WATCH | CMD_DOCTOR,
+	  "Count the calls of allocator functions of the program's own, such as those of a slab or "
+	  "an arena: 'malloc=my_alloc(size=2) free=my_free(ptr=1)'. The role is malloc, calloc, "
+	  "realloc, reallocarray, memalign, aligned, posix_memalign or free; size, count, ptr and "
+	  "out are positions from 1 to 6, and those of the standard function when there are none; "
+	  "family=NAME among them is shown in reports. In place of a symbol 0xADDRESS, as nm shows "
+	  "it, is a function of a program without symbols; @FILE behind either is for that file "
+	  "only. May be given more than once." },
+	{ "allocator-file", 0, "FILE", OPT_ALLOCATOR_FILE, MEMBER(allocators.custom), 0, 0,
+	  WATCH | CMD_DOCTOR, "Read what --allocator takes from FILE, where # begins a comment." },
+	{ "mmap", 0, NULL, OPT_FLAG, MEMBER(allocators.mmap), 0, 0, WATCH | CMD_DOCTOR,
+	  "Count memory the program asks of the kernel itself, too: anonymous mappings (mmap, "
+	  "mremap, munmap) and sbrk. What an allocator asks for is not counted twice. A mapping "
+	  "is given back as a whole: an munmap in its middle is not seen." },
 	{ "stats", 0, NULL, OPT_FLAG, MEMBER(stats), 0, 0, WATCH,
 	  "At the end say on stderr how the stacks were walked, and how many could not be walked "
 	  "to "

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "probe/custom.h"
+
 enum opt_cmd { CMD_LEAKS = 1, CMD_RECORD = 2, CMD_DOCTOR = 4, CMD_HELP = 8, CMD_STACKS = 16 };
 
 /* Processes that can be named one by one. */
@@ -39,6 +41,7 @@ struct options {
 	enum opt_tristate follow;   /* likewise */
 	uint64_t ring_bytes;
 	const char *link; /* name of a kind; NULL: the best */
+	struct allocator_config allocators;
 	bool stats, check_stacks, plain_loop;
 	bool no_symbols; /* record: leave names to the reader */
 	const char *debug_dir;
@@ -60,6 +63,8 @@ enum opt_type {
 	OPT_DURATION,
 	OPT_PID, /* several, by repetition or with commas; member: pids */
 	OPT_EXITCODE,
+	OPT_ALLOCATOR,	    /* descriptors of functions (probe/custom.h) */
+	OPT_ALLOCATOR_FILE, /* a file of them */
 	OPT_ON,
 	OPT_OFF /* of a tristate */
 };
@@ -86,5 +91,7 @@ struct cmd;
  * sentence on stderr that names the option and says what is taken.
  */
 int opts__parse(const struct cmd *cmd, int argc, char **argv, struct options *options);
+/* Frees what options hold of their own. */
+void opts__clear(struct options *options);
 
 #endif /* OPTS_H */

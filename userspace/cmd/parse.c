@@ -131,14 +131,18 @@ static int set_word(const struct opt *opt, const char **member, const char *text
 	return -EINVAL;
 }
 
+static bool takes_number(const struct opt *opt)
+{
+	return opt->arg && opt->type < ARRAY_SIZE(arguments) && arguments[opt->type].parse;
+}
+
 /* Stores what the option says. */
 static int apply(const struct opt *opt, const char *text, struct options *options)
 {
 	void *member = (char *)options + opt->member;
 	uint64_t value = 0;
 
-	if (opt->arg && opt->type != OPT_STRING && opt->type != OPT_WORD && opt->type != OPT_PID &&
-	    read_number(opt, text, &value))
+	if (takes_number(opt) && opt->type != OPT_PID && read_number(opt, text, &value))
 		return -EINVAL;
 	switch (opt->type) {
 	case OPT_FLAG:
@@ -161,6 +165,10 @@ static int apply(const struct opt *opt, const char *text, struct options *option
 	case OPT_EXITCODE:
 		*(int *)member = (int)value;
 		break;
+	case OPT_ALLOCATOR:
+		return custom__parse(member, text, shown_name(opt));
+	case OPT_ALLOCATOR_FILE:
+		return custom__parse_file(member, text) ? -EINVAL : 0;
 	case OPT_ON:
 	case OPT_OFF:
 		*(enum opt_tristate *)member = opt->type == OPT_ON ? OPT_YES : OPT_NO;
@@ -410,4 +418,9 @@ int opts__parse(const struct cmd *cmd, int argc, char **argv, struct options *op
 		return err;
 	err = check_command(&parse);
 	return err ? err : check_target(&parse);
+}
+
+void opts__clear(struct options *options)
+{
+	custom__clear(&options->allocators.custom);
 }

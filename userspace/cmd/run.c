@@ -77,6 +77,7 @@ int run__open(struct run *run, const struct options *options)
 		.to_the_last = options->follow == OPT_YES,
 		.follow = options->follow == OPT_YES || (options->follow == OPT_AUTO && launched),
 		.ring_bytes = options->ring_bytes,
+		.allocators = &options->allocators,
 	};
 
 	*run = (struct run){ .options = options, .count_heap = true };

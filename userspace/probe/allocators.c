@@ -259,8 +259,8 @@ static void choose_custom(struct search *search, const struct candidate *candida
 }
 
 /* The functions that the user knows by address. */
-static void add_addresses(struct search *search, struct elf_file *elf, struct custom_list *list,
-			  const char *path)
+static void add_addresses(struct search *search, struct elf_file *elf,
+			  const struct custom_list *list, const char *path)
 {
 	uint64_t offset;
 
@@ -392,7 +392,7 @@ static int add_internal_frees(struct elf_file *elf, const struct search *search,
 
 /* Fills search->found: which functions of the file are allocators. */
 static void search_file(struct search *search, struct elf_file *elf,
-			struct allocator_config *config, const char *path)
+			const struct allocator_config *config, const char *path)
 {
 	known_names__init(&search->names, &config->custom);
 	search->is_program = elf__is_program(elf);
@@ -417,10 +417,10 @@ static void search_file(struct search *search, struct elf_file *elf,
 	qsort(search->found, search->nr, sizeof(search->found[0]), by_number);
 }
 
-int allocators__find(struct elf_file *elf, struct allocator_config *config, const char *path,
+int allocators__find(struct elf_file *elf, const struct allocator_config *config, const char *path,
 		     struct probe_site **sites)
 {
-	struct allocator_config defaults = { 0 };
+	static const struct allocator_config defaults;
 	struct search *search;
 	int nr = 0;
 

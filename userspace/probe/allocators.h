@@ -52,7 +52,7 @@ struct probe_site {
  * read. config (probe/custom.h; NULL: the defaults) must outlive the sites, and notes which of its
  * functions were found.
  */
-int allocators__find(struct elf_file *elf, struct allocator_config *config, const char *path,
+int allocators__find(struct elf_file *elf, const struct allocator_config *config, const char *path,
 		     struct probe_site **sites);
 
 /*

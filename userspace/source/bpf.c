@@ -423,6 +423,7 @@ static int attach_one(struct bpf_source *self, pid_t pid)
 	uint32_t flags = config->follow ? FOLLOW_CHILDREN : 0;
 	const struct mappings *mappings;
 	struct target target;
+	const char *why;
 	int err;
 
 	if (processes__find(&self->processes, pid))
@@ -436,10 +437,13 @@ static int attach_one(struct bpf_source *self, pid_t pid)
 	if (err)
 		return err;
 	mappings = &processes__find(&self->processes, pid)->mappings;
+	why = files__why_none(&self->processes.files);
 	if (mappings->probe_error)
 		log_err("The allocator functions of process %d could not be probed: %s. Run "
 			"`heaptap doctor -p %d` to see why.",
 			pid, strerror(-mappings->probe_error), pid);
+	else if (!mappings->nr_probed && why)
+		log_err("%s", why);
 	else if (!mappings->nr_probed)
 		log_err("No allocator that heaptap knows was found in process %d (%s). Run "
 			"`heaptap doctor -p %d` to see where it looked.",
@@ -498,10 +502,14 @@ static int load_command(struct bpf_source *self, struct launch *launch)
 
 static void say_what_was_found(const struct mappings *mappings, const char *command)
 {
+	const char *why = files__why_none(mappings->files);
+
 	if (mappings->probe_error)
 		log_err("The allocator functions of %s could not be probed: %s. Run `heaptap "
 			"doctor` to see why.",
 			command, strerror(-mappings->probe_error));
+	else if (!mappings->nr_probed && why)
+		log_warn("%s", why);
 	else if (!mappings->nr_probed)
 		log_warn("No allocator that heaptap knows was found in %s: its heap stays unseen.",
 			 command);

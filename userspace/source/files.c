@@ -18,9 +18,10 @@
 
 #define MAX_VDSO 65536
 
-void files__init(struct files *files, struct unwind_tables *tables, struct queue *queue)
+void files__init(struct files *files, struct unwind_tables *tables, struct queue *queue,
+		 const struct allocator_config *allocators)
 {
-	*files = (struct files){ .tables = tables, .queue = queue };
+	*files = (struct files){ .tables = tables, .queue = queue, .allocators = allocators };
 }
 
 void files__clear(struct files *files)
@@ -33,6 +34,7 @@ void files__clear(struct files *files)
 			close(file->fd);
 		free(file->path);
 		free(file->sites);
+		free(file->why_none);
 	}
 	free(files->files);
 	*files = (struct files){ 0 };
@@ -46,7 +48,8 @@ static void send_module(struct files *files, uint32_t id, pid_t pid, const struc
 		.id = id,
 		.path_len = (uint32_t)min(strlen(file->path), (size_t)WIRE_MAX_STRING),
 		.build_id_len = (uint32_t)min(len, sizeof(build_id)),
-		.flags = file->nr_functions ? WIRE_MODULE_WATCHED : 0,
+		.flags = (file->nr_functions ? WIRE_MODULE_WATCHED : 0) |
+			 (file->maps_memory ? WIRE_MODULE_MAPS : 0),
 	};
 
 	queue__add(files->queue, WIRE_MODULE, pid, &record, sizeof(record), build_id,
@@ -126,8 +129,11 @@ static void examine(struct files *files, struct mapped_file *file)
 	load_unwind_table(files, file);
 	if (!file->elf)
 		return;
-	nr = allocators__find(file->elf, NULL, file->path, &file->sites);
+	nr = allocators__find(file->elf, files->allocators, file->path, &file->sites);
 	file->nr_sites = file->nr_functions = nr > 0 ? (size_t)nr : 0;
+	if (!nr)
+		file->why_none = allocators__why_none(file->elf, file->path);
+	file->maps_memory = allocators__maps_memory(file->elf);
 	if (!loader__site(file->elf, &news))
 		return;
 	file->sites = xreallocarray(file->sites, file->nr_sites + 1, sizeof(news));
@@ -174,6 +180,14 @@ uint64_t files__vaddr(const struct mapped_file *file, const struct target_mappin
 	if (!file->elf)
 		return !strcmp(file->path, "[vdso]") ? 0 : mapping->start;
 	return elf__offset_to_vaddr(file->elf, mapping->offset, &vaddr) ? mapping->offset : vaddr;
+}
+
+const char *files__why_none(const struct files *files)
+{
+	for (size_t i = 0; i < files->nr; i++)
+		if (files->files[i].why_none)
+			return files->files[i].why_none;
+	return NULL;
 }
 
 int files__fd(const struct files *files, uint32_t module)

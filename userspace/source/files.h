@@ -7,6 +7,7 @@
 #ifndef FILES_H
 #define FILES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -26,17 +27,21 @@ struct mapped_file {
 	uint32_t unwind;	  /* number of its unwind table */
 	struct probe_site *sites; /* of allocator functions, and of the dynamic loader's news */
 	size_t nr_sites, nr_functions;
+	bool maps_memory; /* asks the kernel for memory itself */
+	char *why_none; /* a sentence why it has no functions, where that is special; NULL: it is not */
 };
 
 struct files {
 	struct unwind_tables *tables;
 	struct queue *queue;
+	const struct allocator_config *allocators; /* NULL: the defaults */
 	struct mapped_file *files; /* by module id */
 	size_t nr, capacity;
 };
 
-/* tables and queue stay the caller's. */
-void files__init(struct files *files, struct unwind_tables *tables, struct queue *queue);
+/* All stay the caller's. */
+void files__init(struct files *files, struct unwind_tables *tables, struct queue *queue,
+		 const struct allocator_config *allocators);
 void files__clear(struct files *files);
 
 /* The module id of what a mapping of process pid shows: known, or opened, examined and its record
@@ -45,6 +50,9 @@ uint32_t files__find(struct files *files, pid_t pid, const struct target_mapping
 
 /* The link-time address of the beginning of a mapping of file. */
 uint64_t files__vaddr(const struct mapped_file *file, const struct target_mapping *mapping);
+
+/* The first special reason why a file has no functions; NULL: there is none. */
+const char *files__why_none(const struct files *files);
 
 /* The descriptor of a module's file; -1: none. */
 int files__fd(const struct files *files, uint32_t module);

@@ -13,15 +13,35 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "follow_abi.h"
+#include "probe/custom.h"
 #include "source/memory.h"
 
 #define SAMPLE_NS NSEC_PER_SEC
 
+/* The functions the user has described: numbers in records that nobody else knows. */
+static void send_functions(struct processes *processes)
+{
+	const struct allocator_config *allocators = processes->engine->config.allocators;
+
+	for (size_t i = 0; allocators && i < allocators->custom.nr; i++) {
+		const struct alloc_fn *fn = &allocators->custom.items[i].fn;
+		struct wire_function record = { .func = fn->number,
+						.family_len = (uint16_t)strlen(fn->family),
+						.symbol_len = (uint16_t)strlen(fn->symbol) };
+
+		queue__add(processes->queue, WIRE_FUNCTION, 0, &record, sizeof(record), fn->family,
+			   record.family_len, fn->symbol, record.symbol_len);
+	}
+}
+
 void processes__init(struct processes *processes, struct engine *engine, struct queue *queue,
 		     int epoll)
 {
-	*processes = (struct processes){ .engine = engine, .queue = queue, .epoll = epoll, .perf_map = -1 };
-	files__init(&processes->files, &engine->tables, queue);
+	*processes = (struct processes){
+		.engine = engine, .queue = queue, .epoll = epoll, .perf_map = -1
+	};
+	files__init(&processes->files, &engine->tables, queue, engine->config.allocators);
+	send_functions(processes);
 }
 
 static void free_watched(struct watched *watched)

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 struct wire_head;
+struct allocator_config;
 
 /* Takes a record; it lives until the function returns. 0, or -errno to end the pumping. */
 typedef int (*record_fn)(const struct wire_head *record, void *data);
@@ -46,6 +47,8 @@ struct bpf_source_config {
 	bool many;	       /* there may be many processes */
 	bool to_the_last;      /* go on when the launched command has ended, but not its children */
 	uint64_t ring_bytes;   /* rounded up to a power of two */
+	/* Functions to probe besides (probe/custom.h), the caller's; NULL: none. */
+	const struct allocator_config *allocators;
 };
 
 /* Watches running processes. NULL after saying in a sentence why not. */
