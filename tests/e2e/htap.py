@@ -499,6 +499,11 @@ def is_probed(pid):
         return False
 
 
+def has_libc(pid):
+    """Has process pid a C library to look at?"""
+    return bool(_libc_text(pid)[0])
+
+
 def is_clean(pid):
     """Is nothing left in the code of process pid?"""
     return not any(_is_changed(pid, name) for name in

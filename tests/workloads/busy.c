@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Allocates, fills, checks and gives back blocks as fast as it can until stdin ends; then prints how
- * often, a sum of everything it read back, and what that sum must be, computed without the heap. Its
- * first line says that it has begun.
+ * Allocates, fills, checks and gives back blocks as fast as it can until stdin ends; then prints
+ * how often, a sum of everything it read back, and what that sum must be, computed without the
+ * heap. Its first line says that it has begun.
  */
 #include <poll.h>
 #include <stdint.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- *   sandbox strict|filter [wait]  enters seccomp, then allocates and gives back, and prints its tally
+ *   sandbox strict|filter [wait]  enters seccomp, then allocates and gives back, and prints its
+ * tally
  *
  * From then on any system call but read, write and its end kills it: in the strict mode of the
  * kernel, or by a filter that kills the whole process. The heap is grown before, so that the
@@ -33,8 +34,8 @@ static void grow_heap(void)
 	tally_freed(4 << 20);
 }
 
-#define ALLOW(number)                                                 \
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1),          \
+#define ALLOW(number)                                        \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1), \
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 
 static void enter_filter(void)

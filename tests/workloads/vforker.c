@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * In uninterruptible sleep (state D) until stdin ends: the parent of a vfork waits so for its child.
- * Then keeps 7 blocks, says so, and ends.
+ * In uninterruptible sleep (state D) until stdin ends: the parent of a vfork waits so for its
+ * child. Then keeps 7 blocks, says so, and ends.
  */
 #include <stdlib.h>
 #include <unistd.h>

@@ -26,15 +26,20 @@
 #define MAX_DYNAMIC_ENTRIES 512
 
 /* In the child: waits to be traced, then becomes the command. exec's errno goes to report_fd. */
-static _Noreturn void become_command(char **command, const struct sigaction *on_child, int go_fd,
-				     int report_fd)
+static _Noreturn void become_command(char **command, const struct sigaction *on_child,
+				     const int go[2], int report_fd)
 {
-	char go;
+	ssize_t got;
+	char byte;
 	int err;
 
 	sigaction(SIGCHLD, on_child, NULL);
-	while (read(go_fd, &go, 1) < 0 && errno == EINTR)
-		;
+	close(go[1]); /* or the end of heaptap would not be the end of the pipe */
+	do {
+		got = read(go[0], &byte, 1);
+	} while (got < 0 && errno == EINTR);
+	if (got != 1)
+		_exit(126);
 	execvp(command[0], command);
 	err = errno;
 	while (write(report_fd, &err, sizeof(err)) < 0 && errno == EINTR)
@@ -172,7 +177,7 @@ int launch__start(struct launch *launch, char **command)
 	}
 	launch->pid = fork();
 	if (launch->pid == 0)
-		become_command(command, &on_child, go[0], report[1]);
+		become_command(command, &on_child, go, report[1]);
 	err = launch->pid < 0 ? -errno : 0;
 	close(go[0]);
 	close(report[1]);
