@@ -256,19 +256,21 @@ def _compile(target, sources, command):
 
 
 @functools.cache
-def build(name, *flags, target=None):
+def build(name, *flags, target=None, compiler=None):
     """Compiles tests/workloads/NAME.c (or .cc) to a program and returns its path."""
     target = os.path.join(BUILT, target or name)
     if os.path.exists(os.path.join(WORKLOADS, name + ".cc")):
-        return _compile(target, [name + ".cc"], [os.environ.get("CXX", "g++"), *CXXFLAGS, *flags])
-    return _compile(target, [name + ".c"], [os.environ.get("CC", "gcc"), *CFLAGS, *flags])
+        return _compile(target, [name + ".cc"],
+                        [compiler or os.environ.get("CXX", "g++"), *CXXFLAGS, *flags])
+    return _compile(target, [name + ".c"],
+                    [compiler or os.environ.get("CC", "gcc"), *CFLAGS, *flags])
 
 
 @functools.cache
-def library(name):
+def library(name, *flags, target=None):
     """Compiles tests/workloads/NAME.c to a shared library and returns its path."""
-    return _compile(os.path.join(BUILT, f"{name}.so"), [name + ".c"],
-                    [os.environ.get("CC", "gcc"), *CFLAGS, "-fPIC", "-shared"])
+    return _compile(os.path.join(BUILT, target or f"{name}.so"), [name + ".c"],
+                    [os.environ.get("CC", "gcc"), *CFLAGS, "-fPIC", "-shared", *flags])
 
 
 # ---- the counter ----------------------------------------------------------------------------
