@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -192,6 +193,25 @@ struct examination {
 	char seen[64][PATH_MAX]; /* a file has several executable mappings now and then */
 };
 
+/* "glibc, mimalloc", of whose functions the sites are. */
+static void describe_families(const struct probe_site *sites, int nr_sites, char *text, size_t size)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (int i = 0; i < nr_sites; i++) {
+		int before = 0;
+
+		while (before < i && strcmp(sites[before].fn->family, sites[i].fn->family))
+			before++;
+		if (before == i && used < size)
+			used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "",
+						 sites[i].fn->family);
+	}
+	for (; *text; text++)
+		*text = (char)tolower((unsigned char)*text);
+}
+
 static void print_sites(const struct examination *at, const struct probe_site *sites, int nr_sites)
 {
 	for (int i = 0; i < nr_sites; i++) {
@@ -212,7 +232,7 @@ static int examine_mapping(const struct target_mapping *mapping, void *data)
 	char path[PATH_MAX + 64];
 	struct elf_file *elf;
 	int fd, nr_sites = 0;
-	char *why = NULL;
+	char families[DETAIL - 32], detail[DETAIL], *why = NULL;
 
 	if (mapping->path[0] != '/' || at->nr_files >= ARRAY_SIZE(at->seen))
 		return 0;
@@ -228,7 +248,9 @@ static int examine_mapping(const struct target_mapping *mapping, void *data)
 	} else {
 		nr_sites = allocators__find(elf, at->allocators, mapping->path, &sites);
 		if (nr_sites > 0) {
-			print_line(path__base(mapping->path), "ok", "has an allocator:");
+			describe_families(sites, nr_sites, families, sizeof(families));
+			snprintf(detail, sizeof(detail), "has an allocator (%s):", families);
+			print_line(path__base(mapping->path), "ok", detail);
 			print_sites(at, sites, nr_sites);
 			at->nr_sites += (size_t)nr_sites;
 		} else if ((why = allocators__why_none(elf, mapping->path))) {
