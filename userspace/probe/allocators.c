@@ -15,15 +15,12 @@
 #include "probe/custom.h"
 #include "probe/families.h"
 #include "probe/internal_free.h"
+#include "probe/search.h"
 #include "probe_abi.h"
 #include "symbol/elf.h"
-#include "wire.h"
 
 /* Bytes of a function that place__choose gets to see. */
-#define WINDOW_BYTES 64
-/* A file that defines more is not an allocator but an attempt on our memory. */
-#define MAX_CANDIDATES	   1024
-#define MAX_FOUND	   512
+#define WINDOW_BYTES	   64
 #define MAX_INTERNAL_FREES 16
 
 enum {
@@ -63,227 +60,6 @@ const struct alloc_fn *alloc_fn__by_number(uint16_t number)
 bool alloc_fn__returns(const struct alloc_fn *fn)
 {
 	return fn->result != ALLOC_RESULT_NONE;
-}
-
-struct found {
-	const struct alloc_fn *fn;
-	uint64_t vaddr;
-};
-
-/* A name of the file that may be an allocator's, before it is known whose the file is. */
-struct candidate {
-	const struct known_name *senses;
-	size_t nr_senses;
-	uint64_t vaddr;
-	bool is_local;
-};
-
-struct search {
-	struct known_names names;
-	struct candidate candidates[MAX_CANDIDATES];
-	size_t nr_candidates;
-	struct found found[MAX_FOUND];
-	size_t nr;
-	const char *family; /* of the C names */
-	unsigned marker_rank;
-	bool is_program, is_static, is_loader, is_libc, is_cxx_library;
-	/* glibc's code for a thread's end, where symbols tell; else empty. */
-	uint64_t thread_end_start, thread_end_end;
-};
-
-/* Two names of one address are one function: the user's, else the lower number, whatever order they
- * come in. */
-static void add_found(struct search *search, const struct alloc_fn *fn, uint64_t vaddr)
-{
-	for (size_t i = 0; i < search->nr; i++) {
-		struct found *found = &search->found[i];
-
-		if (found->vaddr != vaddr)
-			continue;
-		if (found->fn->number < WIRE_FUNCTION_USER &&
-		    (fn->number < found->fn->number || fn->number >= WIRE_FUNCTION_USER))
-			found->fn = fn;
-		return;
-	}
-	if (search->nr < MAX_FOUND)
-		search->found[search->nr++] = (struct found){ fn, vaddr };
-}
-
-static void note_marker(struct search *search, const struct known_name *name)
-{
-	if (!strcmp(name->marker, "CXX")) {
-		search->is_cxx_library = true;
-	} else if (!search->family || name->rank < search->marker_rank) {
-		search->family = name->marker;
-		search->marker_rank = name->rank;
-	}
-}
-
-static void note_libc(struct search *search, const struct elf_symbol *symbol)
-{
-	if (!strcmp(symbol->name, "_dl_allocate_tls"))
-		search->is_loader = true;
-	else if (!strcmp(symbol->name, "__libc_start_main"))
-		search->is_libc = true;
-	else if (!strcmp(symbol->name, "__malloc_arena_thread_freeres")) {
-		search->thread_end_start = symbol->vaddr;
-		search->thread_end_end = symbol->vaddr + symbol->size;
-	}
-}
-
-static bool visit(const struct elf_symbol *symbol, void *data)
-{
-	struct search *search = data;
-	const struct known_name *senses;
-	bool is_function = false;
-	size_t nr;
-
-	if (symbol->is_undefined)
-		return true;
-	if (symbol->name[0] == '_')
-		note_libc(search, symbol);
-	senses = known_names__find(&search->names, symbol->name, &nr);
-	if (!senses)
-		return true;
-	for (size_t i = 0; i < nr; i++) {
-		if (senses[i].marker)
-			note_marker(search, &senses[i]);
-		else
-			is_function = true;
-	}
-	if (is_function && search->nr_candidates < MAX_CANDIDATES)
-		search->candidates[search->nr_candidates++] =
-			(struct candidate){ senses, nr, symbol->vaddr, symbol->is_local };
-	return true;
-}
-
-/* The family of one that has a name of its own at the address of a name that many have. */
-static const char *family_by_alias(const struct search *search)
-{
-	for (size_t i = 0; i < search->nr_candidates; i++) {
-		const struct candidate *own = &search->candidates[i];
-
-		if (!own->senses->fn || !family__is_own_name(own->senses->symbol))
-			continue;
-		for (size_t j = 0; j < search->nr_candidates; j++) {
-			const struct candidate *common = &search->candidates[j];
-
-			if (common->vaddr == own->vaddr && common->nr_senses > 1 &&
-			    !family__is_own_name(common->senses->symbol))
-				return own->senses->fn->family;
-		}
-	}
-	return NULL;
-}
-
-static void decide_family(struct search *search)
-{
-	const char *family = family_by_alias(search);
-
-	if (family)
-		search->family = family;
-	/* Markers of glibc are exported by every libc.so.6: what is none of it, but a C library. */
-	else if (!search->family && search->is_libc && !search->is_static)
-		search->family = "MUSL";
-	else if (!search->family)
-		search->family = "OTHER";
-}
-
-/*
- * A local function counts where its name tells what it is, and in a static program, where link-time
- * optimisation makes everything local, unless a global one has the name or several do.
- */
-static bool is_credible(const struct search *search, const struct candidate *candidate)
-{
-	if (!candidate->is_local || family__is_own_name(candidate->senses->symbol))
-		return true;
-	for (size_t i = 0; i < search->nr_candidates; i++) {
-		const struct candidate *other = &search->candidates[i];
-
-		if (other->senses == candidate->senses && other->vaddr != candidate->vaddr)
-			return false;
-	}
-	return search->is_static;
-}
-
-/* The row of a name in a file of that family; NULL: there it is no allocator's. */
-static const struct alloc_fn *row_of(const struct search *search, const struct candidate *candidate,
-				     const char *family)
-{
-	bool is_own = family__is_own_name(candidate->senses->symbol);
-
-	for (size_t i = 0; i < candidate->nr_senses; i++) {
-		const struct alloc_fn *fn = candidate->senses[i].fn;
-
-		if (fn && (is_own || !strcmp(fn->family, family)))
-			return fn;
-	}
-	return NULL;
-}
-
-static const struct alloc_fn *choose_row(const struct search *search,
-					 const struct candidate *candidate, bool with_mmap)
-{
-	const struct alloc_fn *fn;
-
-	if (!is_credible(search, candidate))
-		return NULL;
-	fn = row_of(search, candidate, search->family);
-	if (!fn && family__is_operator(candidate->senses->symbol) && !search->is_cxx_library)
-		fn = row_of(search, candidate, "CXX");
-	/* A program may have the C++ library inside and operators of its own: better twice than
-	 * not. */
-	if (!fn && family__is_operator(candidate->senses->symbol) && search->is_program)
-		fn = row_of(search, candidate, "CXX");
-	if (!fn && with_mmap)
-		fn = row_of(search, candidate, "MMAP");
-	return fn;
-}
-
-static bool is_module(const char *path, const char *module)
-{
-	return path && !strcmp(path__base(path), module);
-}
-
-static void choose_custom(struct search *search, const struct candidate *candidate,
-			  const char *path)
-{
-	for (size_t i = 0; i < candidate->nr_senses; i++) {
-		struct custom_fn *custom = candidate->senses[i].custom;
-
-		if (!custom || (custom->module && !is_module(path, custom->module)))
-			continue;
-		custom->nr_found++;
-		add_found(search, &custom->fn, candidate->vaddr);
-	}
-}
-
-/* The functions that the user knows by address. */
-static void add_addresses(struct search *search, struct elf_file *elf,
-			  const struct custom_list *list, const char *path)
-{
-	uint64_t offset;
-
-	for (size_t i = 0; i < list->nr; i++) {
-		struct custom_fn *custom = &list->items[i];
-		bool is_here =
-			custom->module ? is_module(path, custom->module) : search->is_program;
-
-		if (!custom->by_address || !is_here || !elf__is_code(elf, custom->vaddr) ||
-		    elf__vaddr_to_offset(elf, custom->vaddr, &offset))
-			continue;
-		custom->nr_found++;
-		add_found(search, &custom->fn, custom->vaddr);
-	}
-}
-
-static int by_number(const void *left, const void *right)
-{
-	const struct found *a = left, *b = right;
-
-	if (a->fn->number != b->fn->number)
-		return a->fn->number < b->fn->number ? -1 : 1;
-	return a->vaddr < b->vaddr ? -1 : a->vaddr > b->vaddr;
 }
 
 static struct place_need need_of(const struct alloc_fn *fn, bool returns)
@@ -390,33 +166,6 @@ static int add_internal_frees(struct elf_file *elf, const struct search *search,
 	return nr;
 }
 
-/* Fills search->found: which functions of the file are allocators. */
-static void search_file(struct search *search, struct elf_file *elf,
-			const struct allocator_config *config, const char *path)
-{
-	known_names__init(&search->names, &config->custom);
-	search->is_program = elf__is_program(elf);
-	search->is_static = search->is_program && !elf__has_interpreter(elf);
-	elf__for_each_symbol(elf, visit, search);
-	decide_family(search);
-	for (size_t i = 0; i < search->nr_candidates; i++) {
-		const struct candidate *candidate = &search->candidates[i];
-		const struct alloc_fn *fn = choose_row(search, candidate, config->mmap);
-
-		/*
-		 * The dynamic loader of glibc before 2.32 exports a malloc for its own start, which
-		 * the C library's replaces before the program runs. It is known by what it gives
-		 * the C library; a static program has both (and musl's loader is its C library).
-		 */
-		if (fn && (!search->is_loader || search->is_libc))
-			add_found(search, fn, candidate->vaddr);
-		choose_custom(search, candidate, path);
-	}
-	add_addresses(search, elf, &config->custom, path);
-	known_names__clear(&search->names);
-	qsort(search->found, search->nr, sizeof(search->found[0]), by_number);
-}
-
 int allocators__find(struct elf_file *elf, const struct allocator_config *config, const char *path,
 		     struct probe_site **sites)
 {
@@ -429,8 +178,7 @@ int allocators__find(struct elf_file *elf, const struct allocator_config *config
 		return -ENOTSUP;
 	if (!config)
 		config = &defaults;
-	search = xcalloc(1, sizeof(*search));
-	search_file(search, elf, config, path);
+	search = search__file(elf, config, path);
 	*sites = xcalloc(search->nr + MAX_INTERNAL_FREES, sizeof(**sites));
 	for (size_t i = 0; i < search->nr; i++) {
 		struct probe_site *site = *sites + nr;
@@ -440,7 +188,8 @@ int allocators__find(struct elf_file *elf, const struct allocator_config *config
 		    !is_taken(*sites, nr, site))
 			nr++;
 	}
-	if (!strcmp(search->family, "GLIBC"))
+	/* In a static program everything calls free directly. */
+	if (!strcmp(search->family, "GLIBC") && (!search->is_static || search->thread_end_end))
 		nr = add_internal_frees(elf, search, *sites, nr);
 	if (!nr) {
 		free(*sites);

@@ -25,7 +25,7 @@ struct custom_fn {
 	bool by_address;
 	uint64_t vaddr;
 	char *module;	   /* NULL: see above */
-	unsigned nr_found; /* files that allocators__find has found it in */
+	unsigned nr_found; /* how often allocators__find has found it */
 };
 
 struct custom_list {
