@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -107,6 +108,67 @@ static void functions_are_visited(void **state)
 	elf__for_each_function(elf, stop, &nr);
 	assert_int_equal(nr, 1);
 	elf__close(elf);
+}
+
+struct wanted_symbol {
+	const char *name;
+	struct elf_symbol found;
+	unsigned nr;
+};
+
+static bool match_symbol(const struct elf_symbol *symbol, void *data)
+{
+	struct wanted_symbol *wanted = data;
+
+	if (!strcmp(symbol->name, wanted->name)) {
+		wanted->found = *symbol;
+		wanted->nr++;
+	}
+	return true;
+}
+
+static void symbols_tell_their_kind(void **state)
+{
+	struct wanted_symbol local = { .name = "well_known_function" };
+	struct wanted_symbol global = { .name = "main" }, taken = { .name = "fcntl64" };
+	struct wanted_symbol other = { .name = "fcntl" };
+	struct elf_file *elf = open_self();
+
+	elf__for_each_symbol(elf, match_symbol, &local);
+	assert_int_equal(local.nr, 1);
+	assert_true(local.found.is_local);
+	assert_false(local.found.is_undefined);
+	assert_int_equal(local.found.vaddr, vaddr_of(well_known_function));
+	elf__for_each_symbol(elf, match_symbol, &global);
+	assert_true(global.nr >= 1);
+	assert_false(global.found.is_local);
+	/* elf.c calls it, by one of the names it has. */
+	elf__for_each_symbol(elf, match_symbol, &taken);
+	elf__for_each_symbol(elf, match_symbol, &other);
+	assert_true(taken.nr + other.nr >= 1);
+	assert_true(taken.nr ? taken.found.is_undefined : other.found.is_undefined);
+	elf__close(elf);
+}
+
+static void programs_and_libraries(void **state)
+{
+	struct elf_file *elf = open_self();
+	Dl_info info;
+	int fd;
+
+	assert_true(elf__is_program(elf));
+	assert_true(elf__is_code(elf, vaddr_of(well_known_function)));
+	assert_false(elf__is_code(elf, vaddr_of(&environ)));
+	assert_false(elf__is_code(elf, UINT64_MAX));
+	elf__close(elf);
+	/* A library that can be run, too. */
+	assert_true(dladdr((void *)(uintptr_t)strtoul, &info));
+	fd = open(info.dli_fname, O_RDONLY);
+	elf = elf__open(fd);
+	assert_non_null(elf);
+	assert_false(elf__is_program(elf));
+	elf__close(elf);
+	close(fd);
 }
 
 static void offsets_and_addresses_convert(void **state)
@@ -300,6 +362,8 @@ static void ask_everything(int fd)
 	elf__has_symbols(elf);
 	assert_in_range(elf__build_id(elf, bytes, sizeof(bytes)), 0, sizeof(bytes));
 	elf__for_each_function(elf, touch, &sum);
+	elf__is_program(elf);
+	elf__is_code(elf, 0x1234);
 	elf__offset_to_vaddr(elf, 0x1234, &value);
 	elf__vaddr_to_offset(elf, 0x1234, &value);
 	elf__read(elf, vaddr_of(well_known_function), bytes, sizeof(bytes));
@@ -370,6 +434,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(own_file_is_described),
 		cmocka_unit_test(functions_are_visited),
+		cmocka_unit_test(symbols_tell_their_kind),
+		cmocka_unit_test(programs_and_libraries),
 		cmocka_unit_test(offsets_and_addresses_convert),
 		cmocka_unit_test(mappings_start_where_segments_say),
 		cmocka_unit_test(contents_are_read),

@@ -121,6 +121,24 @@ static void test_places_to_look_in(void **state)
 	assert_int_equal(options->verbose, 2);
 }
 
+static void test_allocators(void **state)
+{
+	struct outcome outcome;
+	const struct options *options =
+		parse_well("leaks -p 1 --mmap --allocator malloc=a(size=2) --allocator free=b",
+			   &outcome);
+
+	assert_true(options->allocators.mmap);
+	assert_int_equal(options->allocators.custom.nr, 2);
+	assert_string_equal(options->allocators.custom.items[1].fn.symbol, "b");
+	opts__clear(&outcome.options);
+	assert_int_equal(outcome.options.allocators.custom.nr, 0);
+	parse("leaks -p 1 --allocator malloc=a --allocator free=b(ptr=0)", &outcome);
+	assert_int_equal(outcome.err, -EINVAL);
+	assert_non_null(strstr(outcome.said, "--allocator: 'free=b(ptr=0)'"));
+	opts__clear(&outcome.options);
+}
+
 static void test_command_keeps_its_own_options(void **state)
 {
 	struct outcome outcome;
@@ -422,6 +440,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_every_option_of_leaks),
 		cmocka_unit_test(test_places_to_look_in),
+		cmocka_unit_test(test_allocators),
 		cmocka_unit_test(test_command_keeps_its_own_options),
 		cmocka_unit_test(test_file_before_and_behind_options),
 		cmocka_unit_test(test_dashes_as_an_argument),
