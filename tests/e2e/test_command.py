@@ -182,7 +182,8 @@ def _():
     same(set(report.summary), SUMMARY, "summary")
     check(all(type(value) is int for value in report.summary.values()), f"{report.summary}")
     for leak in report.leaks:
-        same(set(leak), {"bytes", "blocks", "oldest_ns", "newest_ns", "cut", "frames"}, "a leak")
+        same(set(leak), {"bytes", "blocks", "oldest_ns", "newest_ns", "family", "cut",
+                         "frames"}, "a leak")
         check(0 < leak["oldest_ns"] <= leak["newest_ns"] or
               leak["oldest_ns"] >= leak["newest_ns"] > 0, f"times: {leak}")
         for frame in leak["frames"]:

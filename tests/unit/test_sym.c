@@ -24,16 +24,6 @@
 #include "symbol/sym.h"
 #include "symbol/symtab.h"
 
-/* The address space of the newest map. */
-static struct space *space;
-
-static struct modmap *new_modmap(void)
-{
-	space__free(space);
-	space = space__new();
-	return modmap__new();
-}
-
 /* ---- a victim: ourselves, and small programs that print where their calls return to ---- */
 
 /* libdw that crashes at will: it is called in the child only, which inherits this. */
@@ -225,12 +215,11 @@ static struct answer ask_module(const char *path, const uint8_t *build_id, uint3
 				int fd, uint64_t vaddr, const struct sym_options *options)
 {
 	static const struct sym_options none;
-	struct answer answer = { .map = new_modmap(), .sym = sym__new(options ? options : &none) };
+	struct answer answer = { .map = modmap__new(), .sym = sym__new(options ? options : &none) };
 	uint32_t location;
 
 	modmap__add_module(answer.map, path, build_id, build_id_len, 0, fd);
-	space__add(space, 0, 0x10000000, 0x70000000, 0, 0);
-	location = modmap__locate(answer.map, space, 0x10000000 + vaddr, 0);
+	location = modmap__intern(answer.map, 0, vaddr);
 	resolve(&answer, &location, 1);
 	answer.nr = sym__frames(answer.sym, modmap__location(answer.map, location), &answer.frames);
 	return answer;
@@ -571,7 +560,7 @@ static void crash_of_libdw_costs_lines_only(void **state)
 	assert_int_equal(count_lines(answer.log), 1);
 	assert_non_null(strstr(answer.log, "function names only"));
 	/* It is not tried, and not complained about, again. */
-	next = modmap__locate(answer.map, space, 0x10000000 + vaddr_of(well_known_function()), 0);
+	next = modmap__intern(answer.map, 0, vaddr_of(well_known_function()));
 	crash_libdw = false;
 	resolve(&answer, &next, 1);
 	assert_string_equal(answer.log, "");
@@ -623,13 +612,12 @@ static void baked_names_come_first(void **state)
 	const struct location location = { .vaddr = 0x123, .module = 0 };
 	const struct location other = { .vaddr = 0x124, .module = 0 };
 	const struct sym_options options = { 0 };
-	struct answer answer = { .map = new_modmap(), .sym = sym__new(&options) };
+	struct answer answer = { .map = modmap__new(), .sym = sym__new(&options) };
 	uint32_t index;
 
 	modmap__add_module(answer.map, "/no/such/file", NULL, 0, 0, -1);
-	space__add(space, 0, 0x1000, 0x2000, 0, 0);
 	sym__bake(answer.sym, 0, 0x123, baked, 2);
-	index = modmap__locate(answer.map, space, 0x1123, 0);
+	index = modmap__intern(answer.map, 0, 0x123);
 	resolve(&answer, &index, 1);
 	assert_string_equal(answer.log, "");
 	assert_int_equal(sym__frames(answer.sym, &location, &answer.frames), 2);
@@ -650,19 +638,17 @@ static void count_progress(uint32_t nr_done, uint32_t modules, void *data)
 static void locations_of_many_modules_are_sorted_out(void **state)
 {
 	const struct sym_options options = { 0 };
-	struct modmap *map = new_modmap();
+	struct modmap *map = modmap__new();
 	struct sym *sym = sym__new(&options);
 	uint32_t locations[6], nr = 0, last = 0;
 	const struct sym_frame *frames;
 
 	modmap__add_module(map, "/proc/self/exe", NULL, 0, 0, -1);
 	modmap__add_module(map, "[vdso]", NULL, 0, 0, -1);
-	space__add(space, 0, 0x10000000, 0x20000000, 0, 0);
-	space__add(space, 0, 0x20000000, 0x30000000, 0, 1);
-	locations[nr++] = modmap__locate(map, space, 0x10000000 + vaddr_of(outermost()), 0);
-	locations[nr++] = modmap__locate(map, space, 0x20000100, 0);
-	locations[nr++] = modmap__locate(map, space, 0x10000000 + vaddr_of(well_known_function()), 0);
-	locations[nr++] = modmap__locate(map, space, 0x50000000, 0);
+	locations[nr++] = modmap__intern(map, 0, vaddr_of(outermost()));
+	locations[nr++] = modmap__intern(map, 1, 0x100);
+	locations[nr++] = modmap__intern(map, 0, vaddr_of(well_known_function()));
+	locations[nr++] = modmap__intern(map, MODMAP_NO_MODULE, 0x50000000);
 	locations[nr++] = locations[0];
 	locations[nr++] = 12345;
 	sym__resolve(sym, map, locations, nr, count_progress, &last);
@@ -683,7 +669,7 @@ static void libc_is_resolved_fast(void **state)
 {
 	const uint32_t nr = 20000;
 	const struct sym_options options = { 0 };
-	struct modmap *map = new_modmap();
+	struct modmap *map = modmap__new();
 	struct sym *sym = sym__new(&options);
 	uint32_t *locations = xcalloc(nr, sizeof(*locations)), nr_named = 0;
 	const struct sym_frame *frames;
@@ -693,9 +679,8 @@ static void libc_is_resolved_fast(void **state)
 	assert_true(dladdr((void *)gnu_get_libc_version, &info));
 	vaddr = (uintptr_t)info.dli_saddr - (uintptr_t)info.dli_fbase;
 	modmap__add_module(map, info.dli_fname, NULL, 0, 0, -1);
-	space__add(space, 0, 0x10000000, 0x20000000, 0, 0);
 	for (uint32_t i = 0; i < nr; i++)
-		locations[i] = modmap__locate(map, space, 0x10000000 + vaddr + 1 + i * 16, 0);
+		locations[i] = modmap__intern(map, 0, vaddr + 1 + i * 16);
 	begin = clock__monotonic_ns();
 	sym__resolve(sym, map, locations, nr, NULL, NULL);
 	assert_true(clock__monotonic_ns() - begin < 5 * NSEC_PER_SEC);

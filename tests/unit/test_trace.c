@@ -93,7 +93,7 @@ static void add_random_record(struct stream *stream)
 		break;
 	}
 	case 2:
-		add_record(stream, (uint16_t)(25 + random_below(60000)), 8 + 8 * random_below(40));
+		add_record(stream, (uint16_t)(1000 + random_below(60000)), 8 + 8 * random_below(40));
 		break;
 	case 3:
 		add_record(stream, WIRE_MAPPING, sizeof(struct wire_mapping));

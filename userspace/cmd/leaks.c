@@ -1,23 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "base/util.h"
 #include "cmd/cmd.h"
 #include "cmd/run.h"
 #include "export/export.h"
 #include "report/leaks.h"
 
-/* A snapshot of each process. */
-struct snapshots {
-	struct leaks **leaks;
-	size_t nr, nr_entries;
-};
-
-static int write_report(const struct snapshots *all, const struct options *options)
+static int write_report(const struct leaks_report *report, const struct options *options)
 {
 	bool to_stdout = !options->output || !strcmp(options->output, "-");
 	FILE *out = stdout;
@@ -31,8 +23,7 @@ static int write_report(const struct snapshots *all, const struct options *optio
 		if (!out)
 			return -errno;
 	}
-	(options->json ? leaks_json__write : leaks_text__write)(
-		(const struct leaks *const *)all->leaks, all->nr, out);
+	(options->json ? leaks_json__write : leaks_text__write)(report, out);
 	errno = 0;
 	err = fflush(out) || ferror(out) ? -(errno ? errno : EIO) : 0;
 	if (!to_stdout && fclose(out) && !err)
@@ -43,32 +34,13 @@ static int write_report(const struct snapshots *all, const struct options *optio
 	return err;
 }
 
-static void build(struct snapshots *all, struct model *model, const struct leaks_filter *filter)
-{
-	all->leaks = xcalloc(model->nr_processes, sizeof(*all->leaks));
-	for (; all->nr < model->nr_processes; all->nr++) {
-		all->leaks[all->nr] = leaks__build(model, model->processes[all->nr], filter,
-						   run__show_names, NULL);
-		all->nr_entries += all->leaks[all->nr]->nr_entries;
-	}
-	log__progress(NULL);
-}
-
-static void clear(struct snapshots *all)
-{
-	for (size_t i = 0; i < all->nr; i++)
-		leaks__free(all->leaks[i]);
-	free(all->leaks);
-}
-
 static int run_leaks(const struct options *options)
 {
 	struct leaks_filter filter = { .min_bytes = options->min_bytes,
 				       .min_count = options->min_count,
-				       .older_ns = options->older_ns,
 				       .top = options->top,
 				       .depth = options->depth };
-	struct snapshots all = { 0 };
+	struct leaks_report *report;
 	struct run run;
 	int status = EXIT_CANNOT, err, write_err;
 
@@ -77,14 +49,15 @@ static int run_leaks(const struct options *options)
 		return EXIT_CANNOT;
 	}
 	err = run__pump(&run);
-	build(&all, run.model, &filter);
-	write_err = write_report(&all, options);
+	report = leaks__build(run.model, &filter, run__show_names, NULL);
+	log__progress(NULL);
+	write_err = write_report(report, options);
 	if (!err && !write_err) {
 		status = run__status(&run);
-		if (options->error_exitcode && all.nr_entries)
+		if (options->error_exitcode && report->nr_entries)
 			status = options->error_exitcode;
 	}
-	clear(&all);
+	leaks__free(report);
 	run__close(&run);
 	return status;
 }

@@ -99,6 +99,7 @@ int run__open(struct run *run, const struct options *options)
 	run->model->module_fd = module_fd;
 	run->model->perf_map_fd = perf_map_fd;
 	run->model->fd_data = run->source;
+	run->model->older_ns = options->older_ns;
 	return 0;
 }
 
@@ -113,14 +114,15 @@ void run__close(struct run *run)
 static void show_progress(struct run *run, uint64_t now_ns)
 {
 	const struct model *model = run->model;
-	char processes[48] = "";
+	char processes[64] = "";
 	uint64_t rate;
 
 	if (!isatty(STDERR_FILENO) || now_ns - run->shown_ns < PROGRESS_NS)
 		return;
 	rate = (model->nr_events - run->shown_events) * NSEC_PER_SEC / (now_ns - run->shown_ns);
-	if (model->by_pid.nr > 1)
-		snprintf(processes, sizeof(processes), "%zu processes, ", model->by_pid.nr);
+	if (model->nr_processes > 1)
+		snprintf(processes, sizeof(processes), "%zu of %zu processes live, ",
+			 model->nr_live, model->nr_processes);
 	log__progress("%s%" PRIu64 " events, %" PRIu64 " bytes live, %" PRIu64
 		      " events/s, %" PRIu64 " lost%s",
 		      processes, model->nr_events, model__live_bytes(model),
@@ -157,7 +159,7 @@ static bool runs_command(const struct run *run)
 {
 	const struct process *command = model__first(run->model);
 
-	return run->options->command && command && !command->ended;
+	return run->options->command && command->pid && !command->ended;
 }
 
 int run__pump(struct run *run)

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "base/util.h"
 #include "cmd/cmd.h"
 #include "cmd/run.h"
@@ -46,16 +47,17 @@ static void observe(struct run *run, const struct wire_head *record)
 	sightings->waiting = array__grow(sightings->waiting, sightings->nr, &sightings->capacity,
 					 sizeof(*sightings->waiting));
 	sightings->waiting[sightings->nr++] =
-		(struct sighting){ index, alloc->func, alloc->bytes, record->pid, alloc->tid };
+		(struct sighting){ index, alloc->func, alloc->bytes, record->pid,
+				   alloc->tid };
 }
 
 static void print_sighting(struct model *model, const struct sighting *sighting)
 {
-	const struct function_name *name = functions__name(&model->functions, sighting->func);
-	struct leak_frames frames = leak_frames__of(model, sighting->stack);
+	const struct function *function = functions__find(model->functions, sighting->func);
+	struct leak_frames frames = leak_frames__of(model, NULL, sighting->stack);
 
-	printf("%s of %" PRIu64 " bytes in thread %" PRIu32, name->symbol, sighting->bytes,
-	       sighting->tid);
+	text__print(stdout, function ? function->symbol : "allocation");
+	printf(" of %" PRIu64 " bytes in thread %" PRIu32, sighting->bytes, sighting->tid);
 	if (model->nr_processes > 1)
 		printf(" of process %" PRIu32, sighting->pid);
 	putchar('\n');

@@ -7,12 +7,12 @@
 
 #include "report/leaks.h"
 
-/* mdump's leak blocks, then the totals; of several processes, each under a heading of its own. */
-void leaks_text__write(const struct leaks *const *leaks, size_t nr, FILE *out);
+/* mdump's leak blocks, then the totals; of each process under a heading where there are several. */
+void leaks_text__write(const struct leaks_report *report, FILE *out);
 /* A line a frame, as in the blocks. */
 void leaks_text__write_frames(const struct leak_frame *frames, uint32_t nr_frames, bool cut,
 			      FILE *out);
 /* README.md, "JSON". */
-void leaks_json__write(const struct leaks *const *leaks, size_t nr, FILE *out);
+void leaks_json__write(const struct leaks_report *report, FILE *out);
 
 #endif /* EXPORT_H */

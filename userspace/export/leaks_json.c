@@ -6,6 +6,14 @@
 #include "base/util.h"
 #include "export/export.h"
 
+static void write_number_or_null(struct json *json, const char *key, uint64_t value)
+{
+	if (value)
+		json__uint(json, key, value);
+	else
+		json__null(json, key);
+}
+
 static void write_target(const struct process *process, struct json *json)
 {
 	time_t seconds = (time_t)(process->started_ns / NSEC_PER_SEC);
@@ -19,15 +27,15 @@ static void write_target(const struct process *process, struct json *json)
 		 (unsigned)(process->started_ns / 1000000 % 1000));
 	json__object(json, "target");
 	json__uint(json, "pid", process->pid);
+	if (process->parent)
+		json__uint(json, "parent", process->parent);
 	json__string(json, "exe", process->exe);
 	json__string(json, "cmdline", process->cmdline);
 	json__string(json, "started", started);
-	if (process->parent)
-		json__uint(json, "parent", process->parent);
 	json__end_object(json);
 }
 
-static void write_summary(const struct leaks *leaks, struct json *json)
+static void write_summary(const struct leaks *leaks, uint64_t nr_lost, struct json *json)
 {
 	const struct heap_totals *totals = &leaks->totals;
 
@@ -40,16 +48,8 @@ static void write_summary(const struct leaks *leaks, struct json *json)
 	json__uint(json, "peak_bytes", totals->peak_bytes);
 	json__uint(json, "leaked_blocks", leaks->leaked_blocks);
 	json__uint(json, "leaked_bytes", leaks->leaked_bytes);
-	json__uint(json, "lost_events", leaks->model->nr_lost);
+	json__uint(json, "lost_events", nr_lost);
 	json__end_object(json);
-}
-
-static void write_number_or_null(struct json *json, const char *key, uint64_t value)
-{
-	if (value)
-		json__uint(json, key, value);
-	else
-		json__null(json, key);
 }
 
 static void write_frame(const struct leak_frame *frame, struct json *json)
@@ -68,11 +68,11 @@ static void write_frame(const struct leak_frame *frame, struct json *json)
 static void write_entry(const struct leak *entry, struct json *json)
 {
 	json__object(json, NULL);
-	json__string(json, "family", entry->family);
 	json__uint(json, "bytes", entry->bytes);
 	json__uint(json, "blocks", entry->blocks);
 	json__uint(json, "oldest_ns", entry->oldest_ns);
 	json__uint(json, "newest_ns", entry->newest_ns);
+	json__string(json, "family", entry->family);
 	json__bool(json, "cut", entry->cut);
 	json__array(json, "frames");
 	for (uint32_t i = 0; i < entry->nr_frames; i++)
@@ -81,23 +81,48 @@ static void write_entry(const struct leak *entry, struct json *json)
 	json__end_object(json);
 }
 
-/* What a forked child began with: part of its figures. */
-static void write_inherited(const struct heap_totals *totals, struct json *json)
+static void write_check(const struct selfcheck *check, struct json *json)
 {
-	json__object(json, "inherited");
-	json__uint(json, "blocks", totals->inherited_blocks);
-	json__uint(json, "bytes", totals->inherited_bytes);
+	const struct {
+		uint64_t found;
+		const char *reason;
+	} reasons[] = {
+		{ check->unknown_frees, "unknown_frees" },
+		{ check->unexplained_bytes, "unexplained_memory" },
+		{ check->replaced_blocks, "replaced_blocks" },
+	};
+
+	if (!check->suspicious)
+		return;
+	json__object(json, "missing_allocator");
+	json__array(json, "reasons");
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+		if (reasons[i].found)
+			json__string(json, NULL, reasons[i].reason);
+	json__end_array(json);
+	json__string(json, "module", check->module ? check->module->path : NULL);
 	json__end_object(json);
 }
 
-static void write_process(const struct leaks *leaks, struct json *json)
+/* What a forked child began with: part of its figures. */
+static void write_inherited(const struct leaks *leaks, struct json *json)
+{
+	if (!leaks->process->parent)
+		return;
+	json__object(json, "inherited");
+	json__uint(json, "blocks", leaks->totals.inherited_blocks);
+	json__uint(json, "bytes", leaks->totals.inherited_bytes);
+	json__end_object(json);
+}
+
+static void write_process(const struct leaks *leaks, const struct model *model, struct json *json)
 {
 	json__object(json, NULL);
 	json__string(json, "heaptap", HEAPTAP_VERSION);
 	write_target(leaks->process, json);
-	write_summary(leaks, json);
-	if (leaks->process->parent)
-		write_inherited(&leaks->totals, json);
+	write_summary(leaks, model->nr_lost, json);
+	write_inherited(leaks, json);
+	write_check(&leaks->selfcheck, json);
 	json__array(json, "leaks");
 	for (size_t i = 0; i < leaks->nr_entries; i++)
 		write_entry(&leaks->entries[i], json);
@@ -105,20 +130,20 @@ static void write_process(const struct leaks *leaks, struct json *json)
 	json__end_object(json);
 }
 
-void leaks_json__write(const struct leaks *const *leaks, size_t nr, FILE *out)
+void leaks_json__write(const struct leaks_report *report, FILE *out)
 {
 	struct json json;
 
 	json__begin(&json, out);
-	if (nr == 1) {
-		write_process(leaks[0], &json);
+	if (report->nr_processes == 1) {
+		write_process(&report->processes[0], report->model, &json);
 		return;
 	}
 	json__object(&json, NULL);
 	json__string(&json, "heaptap", HEAPTAP_VERSION);
 	json__array(&json, "processes");
-	for (size_t i = 0; i < nr; i++)
-		write_process(leaks[i], &json);
+	for (size_t i = 0; i < report->nr_processes; i++)
+		write_process(&report->processes[i], report->model, &json);
 	json__end_array(&json);
 	json__end_object(&json);
 }

@@ -2,13 +2,13 @@
 /* The block of OpenBSD's mdump (its users' scripts read it): a head line, a line a frame, an empty
  * one. */
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <sys/wait.h>
 
 #include "base/text.h"
 #include "base/util.h"
 #include "export/export.h"
-#include "wire.h"
+#include "export/process_text.h"
 
 static void write_frame(const struct leak_frame *frame, FILE *out)
 {
@@ -35,17 +35,36 @@ void leaks_text__write_frames(const struct leak_frame *frames, uint32_t nr_frame
 		fputs(" (the outer frames are missing)\n", out);
 }
 
-static void write_entry(const struct leaks *leaks, const struct leak *entry, FILE *out)
+/* Where all is the C library's, as most often, nobody has to be told. */
+static bool shows_families(const struct leaks *leaks)
+{
+	return leaks->nr_families > 1 || (leaks->nr_families && !leaks->families[0].of_libc);
+}
+
+static void write_entry(const struct leak *entry, bool family, FILE *out)
 {
 	fprintf(out, "Leak sum=%" PRIu64 " count=%" PRIu64 " avg=%" PRIu64, entry->bytes,
 		entry->blocks, entry->bytes / entry->blocks);
-	if (leaks->nr_families > 1) {
+	if (family) {
 		fputs(" family=", out);
-		text__print(out, entry->family);
+		text__print(out, entry->family ? entry->family : "?");
 	}
 	fputc('\n', out);
 	leaks_text__write_frames(entry->frames, entry->nr_frames, entry->cut, out);
 	fputc('\n', out);
+}
+
+static void write_families(const struct leaks *leaks, FILE *out)
+{
+	for (size_t i = 0; i < leaks->nr_families; i++) {
+		const struct leak_family *family = &leaks->families[i];
+
+		fputs(i ? ", " : "By family: ", out);
+		text__print(out, family->name ? family->name : "?");
+		fprintf(out, " %" PRIu64 " bytes in %" PRIu64 " block%s", family->bytes,
+			family->blocks, family->blocks == 1 ? "" : "s");
+	}
+	fputs(".\n", out);
 }
 
 static void write_totals(const struct leaks *leaks, FILE *out)
@@ -55,20 +74,19 @@ static void write_totals(const struct leaks *leaks, FILE *out)
 	fprintf(out, "Live: %" PRIu64 " bytes in %" PRIu64 " block%s, peak %" PRIu64 " bytes.\n",
 		leaks->leaked_bytes, leaks->leaked_blocks, leaks->leaked_blocks == 1 ? "" : "s",
 		totals->peak_bytes);
-	fprintf(out, "Allocations: %" PRIu64 " (%" PRIu64 " bytes), failed: %" PRIu64 ".\n",
-		totals->allocations, totals->allocated_bytes, totals->failed_allocations);
+	if (leaks->nr_families > 1)
+		write_families(leaks, out);
 	if (totals->inherited_blocks)
-		fprintf(out, "Inherited at the fork: %" PRIu64 " bytes in %" PRIu64 " block%s.\n",
+		fprintf(out, "Inherited by fork: %" PRIu64 " bytes in %" PRIu64 " block%s.\n",
 			totals->inherited_bytes, totals->inherited_blocks,
 			totals->inherited_blocks == 1 ? "" : "s");
+	fprintf(out, "Allocations: %" PRIu64 " (%" PRIu64 " bytes), failed: %" PRIu64 ".\n",
+		totals->allocations, totals->allocated_bytes, totals->failed_allocations);
 	fprintf(out, "Frees: %" PRIu64 ", of blocks older than the attach: %" PRIu64 ".\n",
 		totals->frees, totals->unknown_frees);
-	if (leaks->nr_hidden)
-		fprintf(out, "Not shown: %zu more %s.\n", leaks->nr_hidden,
-			leaks->nr_hidden == 1 ? "entry" : "entries");
 }
 
-static void write_losses(const struct model *model, FILE *out)
+static void write_lost(const struct model *model, FILE *out)
 {
 	fprintf(out, "Lost events: %" PRIu64 "%s\n", model->nr_lost,
 		model->nr_lost ? " (the figures above are incomplete; --ring-size or "
@@ -76,68 +94,112 @@ static void write_losses(const struct model *model, FILE *out)
 			       : ".");
 }
 
-/* How it ended, for people. */
-static void write_end(const struct process *process, FILE *out)
+static void write_hidden(const struct leaks *leaks, FILE *out)
 {
-	int status = (int)process->end_status;
-
-	if (!process->ended || process->end_reason != WIRE_END_EXITED)
-		fputs("still running", out);
-	else if (WIFSIGNALED(status))
-		fprintf(out, "killed by signal %d", WTERMSIG(status));
-	else if (WEXITSTATUS(status))
-		fprintf(out, "exited with status %d", WEXITSTATUS(status));
-	else
-		fputs("ended", out);
+	if (leaks->nr_hidden)
+		fprintf(out, "Not shown: %zu more %s.\n", leaks->nr_hidden,
+			leaks->nr_hidden == 1 ? "entry" : "entries");
 }
 
-static void write_heading(const struct process *process, FILE *out)
+#define MIB (1u << 20)
+
+static void write_check(const struct selfcheck *check, FILE *out)
 {
-	fprintf(out, "Process %" PRIu32, process->pid);
-	if (process->parent)
-		fprintf(out, ", child of %" PRIu32, process->parent);
-	fputs(", ", out);
-	write_end(process, out);
-	fputs(": ", out);
-	text__print(out, process->cmdline && *process->cmdline ? process->cmdline
-			 : process->exe			       ? process->exe
-							       : "??");
+	const char *between = ": ";
+
+	if (!check->suspicious)
+		return;
+	fputs("\nheaptap may be missing an allocator", out);
+	if (check->unexplained_bytes) {
+		fprintf(out, "%smemory grew by %" PRIu64 " MiB that no watched function allocated",
+			between, check->unexplained_bytes / MIB);
+		between = "; ";
+	}
+	if (check->unknown_frees) {
+		fprintf(out, "%s%" PRIu64 " blocks were freed that no watched function allocated",
+			between, check->unknown_frees);
+		between = "; ";
+	}
+	if (check->replaced_blocks)
+		fprintf(out, "%s%" PRIu64 " blocks were allocated again that no watched function "
+			     "had freed",
+			between, check->replaced_blocks);
+	if (check->module) {
+		fputs("; ", out);
+		text__print(out, path__base(check->module->path));
+		fputs(" asks the kernel for memory itself", out);
+	}
+	fputs(". `heaptap help leaks` explains --allocator.\n", out);
 }
 
-/* Of a process that did nothing with its heap a line is enough. */
-static bool is_idle(const struct leaks *leaks)
+static void write_entries(const struct leaks *leaks, FILE *out)
 {
-	const struct heap_totals *totals = &leaks->totals;
+	bool family = shows_families(leaks);
 
-	return !totals->allocations && !totals->frees && !totals->unknown_frees &&
-	       !totals->failed_allocations;
+	for (size_t i = 0; i < leaks->nr_entries; i++)
+		write_entry(&leaks->entries[i], family, out);
 }
 
-static void write_one_of_many(const struct leaks *leaks, FILE *out)
+/* A process among several. One that did nothing to its heap gets a line, not a block. */
+static void write_process(const struct leaks *leaks, bool *in_list, FILE *out)
 {
-	write_heading(leaks->process, out);
-	if (is_idle(leaks)) {
-		fputs(": allocated nothing.\n\n", out);
+	const struct process *process = leaks->process;
+	bool idle = !leaks->leaked_blocks && !leaks->selfcheck.suspicious &&
+		    (!leaks->totals.allocations || !process->nr_events);
+	unsigned width;
+
+	/* Lines follow each other; blocks stand apart. */
+	if (!idle && *in_list)
+		fputc('\n', out);
+	width = process_text__write(process, out);
+	*in_list = idle;
+	if (idle) {
+		fputs(": no allocations.\n", out);
 		return;
 	}
-	fputs("\n------------------------------------------------------------------------\n", out);
-	for (size_t i = 0; i < leaks->nr_entries; i++)
-		write_entry(leaks, &leaks->entries[i], out);
+	fputc('\n', out);
+	for (unsigned i = 0; i < width; i++)
+		fputc('=', out);
+	fputs("\n\n", out);
+	write_entries(leaks, out);
 	write_totals(leaks, out);
+	write_hidden(leaks, out);
+	write_check(&leaks->selfcheck, out);
 	fputc('\n', out);
 }
 
-void leaks_text__write(const struct leaks *const *leaks, size_t nr, FILE *out)
+static void write_all_totals(const struct leaks_report *report, FILE *out)
 {
-	if (nr > 1) {
-		for (size_t i = 0; i < nr; i++)
-			write_one_of_many(leaks[i], out);
-		fprintf(out, "Processes: %zu.\n", nr);
-	} else if (nr) {
-		for (size_t i = 0; i < leaks[0]->nr_entries; i++)
-			write_entry(leaks[0], &leaks[0]->entries[i], out);
-		write_totals(leaks[0], out);
+	uint64_t bytes = 0, blocks = 0;
+	size_t nr_leaking = 0;
+
+	for (size_t i = 0; i < report->nr_processes; i++) {
+		bytes += report->processes[i].leaked_bytes;
+		blocks += report->processes[i].leaked_blocks;
+		nr_leaking += report->processes[i].leaked_blocks > 0;
 	}
-	if (nr)
-		write_losses(leaks[0]->model, out);
+	fprintf(out, "All %zu processes: %" PRIu64 " bytes live in %" PRIu64 " block%s, in %zu of "
+		     "them.\n",
+		report->nr_processes, bytes, blocks, blocks == 1 ? "" : "s", nr_leaking);
+}
+
+void leaks_text__write(const struct leaks_report *report, FILE *out)
+{
+	const struct leaks *only = &report->processes[0];
+	bool in_list = false;
+
+	if (report->nr_processes == 1) {
+		write_entries(only, out);
+		write_totals(only, out);
+		write_lost(report->model, out);
+		write_hidden(only, out);
+		write_check(&only->selfcheck, out);
+		return;
+	}
+	for (size_t i = 0; i < report->nr_processes; i++)
+		write_process(&report->processes[i], &in_list, out);
+	if (in_list)
+		fputc('\n', out);
+	write_all_totals(report, out);
+	write_lost(report->model, out);
 }

@@ -93,23 +93,23 @@ void blocks__free(struct blocks *blocks)
 	free(blocks);
 }
 
-struct blocks *blocks__copy(const struct blocks *from)
+struct blocks *blocks__copy(const struct blocks *blocks)
 {
-	struct blocks *blocks = blocks__new();
+	struct blocks *copy = xcalloc(1, sizeof(*copy));
 
-	*blocks = *from;
+	*copy = *blocks;
 	for (size_t i = 0; i < NR_SEGMENTS; i++) {
-		const struct segment *old = &from->segments[i];
-		struct segment *new = &blocks->segments[i];
+		const struct segment *from = &blocks->segments[i];
+		struct segment *to = &copy->segments[i];
 
-		if (!old->capacity)
+		if (!from->capacity)
 			continue;
-		alloc_table(new, old->capacity);
-		memcpy(new->slots, old->slots, table_bytes(old->capacity));
-		new->nr = old->nr;
-		new->nr_used = old->nr_used;
+		alloc_table(to, from->capacity);
+		memcpy(to->slots, from->slots, table_bytes(from->capacity));
+		to->nr = from->nr;
+		to->nr_used = from->nr_used;
 	}
-	return blocks;
+	return copy;
 }
 
 /* Bits 56-63 of the hash choose the segment, 49-55 make the tag, 0-31 the place in the segment. */

@@ -17,8 +17,7 @@ struct blocks;
 
 struct blocks *blocks__new(void);
 void blocks__free(struct blocks *blocks);
-/* A table of the same blocks. */
-struct blocks *blocks__copy(const struct blocks *from);
+struct blocks *blocks__copy(const struct blocks *blocks);
 /* Adds block. Where its address is live already, the old block goes to *replaced and true is
  * returned. */
 bool blocks__add(struct blocks *blocks, const struct heap_block *block,

@@ -1,94 +1,114 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "heap/functions.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "alloc_api.h"
+#include "base/hash.h"
+#include "base/strtab.h"
 #include "base/util.h"
 #include "wire.h"
 
-#define MAX_ANNOUNCED 4096
-#define MAX_NAME      256
-
-/* How reports call the families of alloc_api.h; others as they are, in lower case. */
-static const struct {
-	const char *token, *shown;
-} families[] = {
-	{ "GLIBC", "glibc" },	    { "MUSL", "musl" },	    { "JEMALLOC", "jemalloc" },
-	{ "TCMALLOC", "tcmalloc" }, { "MIMALLOC", "mimalloc" }, { "CXX", "c++" },
-	{ "MMAP", "mmap" },	    { "OTHER", "other" },
-};
-
 static const struct {
 	uint16_t number;
-	struct function_name name;
+	const char *family, *symbol;
 } known[] = {
-#define ALLOC_FN(number, family, symbol, shape) { number, { #family, #symbol } },
-	ALLOC_API(ALLOC_FN)
-#undef ALLOC_FN
+#define ROW(number, family, symbol, shape) { number, #family, #symbol },
+	ALLOC_API(ROW)
+#undef ROW
 };
 
-/* By number; made of `known` when it is first asked. */
-static struct function_name names[WIRE_FUNCTION_USER];
+/* Families that are not shown as alloc_api.h spells them, but for the case. */
+static const struct {
+	const char *family, *shown;
+} spellings[] = {
+	{ "cxx", "c++" },
+};
 
-static const char *shown_family(const char *token)
+static const char *const libc_families[] = { "glibc", "musl", "libc" };
+
+struct functions {
+	struct strtab texts;
+	struct function *all;
+	size_t nr, capacity;
+	size_t nr_user;
+	struct hmap by_number; /* -> index into all */
+};
+
+static const char *shown_family(struct functions *functions, const char *family, size_t len)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
-		if (!strcmp(families[i].token, token))
-			return families[i].shown;
-	return token;
+	uint32_t id;
+
+	for (size_t i = 0; i < ARRAY_SIZE(spellings); i++)
+		if (len == strlen(spellings[i].family) && !memcmp(family, spellings[i].family, len))
+			return shown_family(functions, spellings[i].shown,
+					    strlen(spellings[i].shown));
+	id = strtab__add(&functions->texts, family, len);
+	return strtab__text(&functions->texts, id);
 }
 
-static void make_names(void)
+static void add(struct functions *functions, uint16_t number, const char *family, size_t family_len,
+		const char *symbol, size_t symbol_len)
 {
-	for (size_t i = 0; i < WIRE_FUNCTION_USER; i++)
-		names[i] = (struct function_name){ "?", "?" };
-	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-		names[known[i].number] = (struct function_name){
-			shown_family(known[i].name.family), known[i].name.symbol
-		};
+	struct function *function;
+	uint32_t id = strtab__add(&functions->texts, symbol, symbol_len);
+
+	functions->all = array__grow(functions->all, functions->nr, &functions->capacity,
+				     sizeof(*functions->all));
+	function = &functions->all[functions->nr];
+	*function = (struct function){ .family = shown_family(functions, family, family_len),
+				       .symbol = strtab__text(&functions->texts, id) };
+	for (size_t i = 0; i < ARRAY_SIZE(libc_families); i++)
+		function->of_libc |= !strcmp(function->family, libc_families[i]);
+	hmap__set(&functions->by_number, number, functions->nr++);
 }
 
-void functions__announce(struct functions *functions, uint16_t number, const char *family,
-			 size_t family_len, const char *symbol, size_t symbol_len)
+struct functions *functions__new(void)
 {
-	size_t index = (size_t)number - WIRE_FUNCTION_USER;
+	struct functions *functions = xcalloc(1, sizeof(*functions));
 
-	if (number < WIRE_FUNCTION_USER || index >= MAX_ANNOUNCED)
-		return;
-	while (functions->nr <= index) {
-		functions->announced =
-			array__grow(functions->announced, functions->nr, &functions->capacity,
-				    sizeof(*functions->announced));
-		functions->announced[functions->nr++] = (struct function_name){ 0 };
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+		char *family = xstrdup(known[i].family);
+
+		for (char *c = family; *c; c++)
+			*c = (char)tolower((unsigned char)*c);
+		add(functions, known[i].number, family, strlen(family), known[i].symbol,
+		    strlen(known[i].symbol));
+		free(family);
 	}
-	if (functions->announced[index].symbol)
+	return functions;
+}
+
+void functions__free(struct functions *functions)
+{
+	if (!functions)
 		return;
-	functions->announced[index] =
-		(struct function_name){ xstrndup(family, min(family_len, (size_t)MAX_NAME)),
-					xstrndup(symbol, min(symbol_len, (size_t)MAX_NAME)) };
+	strtab__clear(&functions->texts);
+	free(functions->all);
+	hmap__clear(&functions->by_number);
+	free(functions);
 }
 
-void functions__clear(struct functions *functions)
+int functions__add(struct functions *functions, uint16_t number, const char *family,
+		   size_t family_len, const char *symbol, size_t symbol_len)
 {
-	for (size_t i = 0; i < functions->nr; i++) {
-		free((char *)functions->announced[i].family);
-		free((char *)functions->announced[i].symbol);
-	}
-	free(functions->announced);
-	*functions = (struct functions){ 0 };
-}
-
-const struct function_name *functions__name(const struct functions *functions, uint16_t number)
-{
-	size_t index = (size_t)number - WIRE_FUNCTION_USER;
-
-	if (!names[0].family)
-		make_names();
 	if (number < WIRE_FUNCTION_USER)
-		return &names[number];
-	return index < functions->nr && functions->announced[index].symbol
-		       ? &functions->announced[index]
-		       : &names[0];
+		return -EBADMSG;
+	if (hmap__find(&functions->by_number, number))
+		return 0;
+	if (functions->nr_user == FUNCTIONS_MAX_USER)
+		return -E2BIG;
+	functions->nr_user++;
+	add(functions, number, family, family_len, symbol, symbol_len);
+	return 0;
+}
+
+const struct function *functions__find(const struct functions *functions, uint16_t number)
+{
+	const uint64_t *index = hmap__find(&functions->by_number, number);
+
+	return index ? &functions->all[*index] : NULL;
 }

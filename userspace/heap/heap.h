@@ -36,9 +36,11 @@ struct heap_totals {
 	uint64_t allocated_bytes; /* sum over all allocations */
 	uint64_t live_blocks;
 	uint64_t live_bytes;
-	uint64_t peak_bytes; /* the highest live_bytes */
-	uint64_t last_ns;    /* time of the newest record */
-	uint64_t inherited_blocks; /* live when the process was forked */
+	uint64_t peak_bytes;  /* the highest live_bytes */
+	uint64_t peak_blocks; /* the highest live_blocks, perhaps at another time */
+	uint64_t last_ns;     /* time of the newest record */
+	/* Live when the process was forked, and part of the figures above. */
+	uint64_t inherited_blocks;
 	uint64_t inherited_bytes;
 };
 
@@ -47,10 +49,10 @@ struct heap;
 struct heap *heap__new(void);
 void heap__free(struct heap *heap);
 /*
- * What a forked child begins with: the same blocks, and the totals that led to them, so that they add
- * up; but the peak is what is live now.
+ * The heap of a child process at the moment of the fork: the same live blocks and reallocs in
+ * flight, and the same totals, but for the peak, which begins anew with what is live.
  */
-struct heap *heap__copy(const struct heap *from);
+struct heap *heap__copy(const struct heap *heap);
 /* The process has replaced its image: everything is as in a new heap. */
 void heap__reset(struct heap *heap);
 

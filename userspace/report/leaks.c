@@ -4,143 +4,44 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/util.h"
-
-/* Told apart in a process; there are a dozen. */
-#define MAX_FAMILIES 64
-
-/* A site while it is counted: one stack, cut to the wanted depth, and one family. */
-struct site {
-	uint32_t stack; /* index */
-	const char *family;
-	uint64_t bytes, blocks;
-	uint64_t oldest_at_ns, newest_at_ns; /* when they were allocated */
-};
+#include "report/entries.h"
 
 struct builder {
 	struct model *model;
 	const struct leaks_filter *filter;
-	struct stacks *stacks; /* the model's, or their cut copies */
-	uint32_t *cut_index;   /* by stack index: the index in `stacks`; 0: not cut yet */
-	struct site *sites;
-	size_t nr_sites, sites_capacity;
-	struct hmap by_place; /* index in `stacks` and family's number -> index in sites */
-	const char *families[MAX_FAMILIES];
-	struct leaks *leaks;
+	struct stacks *stacks;	 /* the model's, or their cut copies */
+	uint32_t *cut_index;	 /* by stack index: the index in `stacks`; NULL: they are the same */
+	struct entries *entries; /* of each process */
 };
 
-/* The number of a family, in the order they are met. The last one stands for all that are too many. */
-static size_t family_number(struct builder *builder, const char *family)
-{
-	size_t *nr = &builder->leaks->nr_families, i;
-
-	for (i = 0; i < *nr; i++)
-		if (builder->families[i] == family || !strcmp(builder->families[i], family))
-			return i;
-	if (*nr < MAX_FAMILIES)
-		builder->families[(*nr)++] = family;
-	return *nr - 1;
-}
-
-static struct site *find_site(struct builder *builder, uint32_t stack, uint16_t func)
-{
-	const char *family = functions__name(&builder->model->functions, func)->family;
-	size_t number = family_number(builder, family);
-	uint64_t place = (uint64_t)stack * MAX_FAMILIES + number;
-	const uint64_t *index = hmap__find(&builder->by_place, place);
-
-	if (index)
-		return &builder->sites[*index];
-	builder->sites = array__grow(builder->sites, builder->nr_sites, &builder->sites_capacity,
-				     sizeof(*builder->sites));
-	hmap__set(&builder->by_place, place, builder->nr_sites);
-	builder->sites[builder->nr_sites] =
-		(struct site){ .stack = stack, .family = builder->families[number] };
-	return &builder->sites[builder->nr_sites++];
-}
-
-/* Everything of a snapshot is one allocation each, owned here. */
+/* Everything of a snapshot that one process needs is one allocation each, owned here. */
 struct snapshot {
-	struct leaks leaks;
-	struct leak *entries;
-	struct leak_frame *frames;
+	struct leaks_report report;
+	struct leaks *processes;
 };
 
-/* The index in builder->stacks of a stack of the model's: itself, or its copy cut to filter->depth
- * frames; those that become equal share one. */
-static uint32_t shown_stack(struct builder *builder, uint32_t index)
+/* Stacks cut to filter->depth frames; those that become equal share an index. */
+static void cut_stacks(struct builder *builder)
 {
-	struct stack stack;
-	uint32_t depth;
+	struct stacks *whole = builder->model->stacks;
+	uint32_t nr = stacks__count(whole);
 
-	if (!builder->cut_index || !index)
-		return index;
-	if (!builder->cut_index[index]) {
-		stack = stacks__get(builder->model->stacks, index);
-		depth = (uint32_t)min((uint64_t)stack.nr_frames, builder->filter->depth);
-		/* Ids of the copy are our own business: the old index. */
-		stacks__add(builder->stacks, index, stack.frames, depth, false);
-		builder->cut_index[index] = stacks__index(builder->stacks, index);
+	builder->cut_index = xcalloc(nr, sizeof(*builder->cut_index));
+	builder->stacks = stacks__new();
+	for (uint32_t i = 0; i < nr; i++) {
+		struct stack stack = stacks__get(whole, i);
+		uint32_t depth = (uint32_t)min((uint64_t)stack.nr_frames, builder->filter->depth);
+
+		/* Ids of the copy are its callers' business: the old index + 1. */
+		stacks__add(builder->stacks, i + 1, stack.frames, depth, false);
+		builder->cut_index[i] = stacks__index(builder->stacks, i + 1);
 	}
-	return builder->cut_index[index];
-}
-
-static void count_block(const struct heap_block *block, void *data)
-{
-	struct builder *builder = data;
-	uint64_t end_ns = builder->leaks->process->end_ns;
-	uint64_t age_ns = end_ns - min(block->time_ns, end_ns);
-	uint32_t index = stacks__index(builder->model->stacks, block->stack);
-	struct site *site;
-
-	if (age_ns < builder->filter->older_ns)
-		return;
-	site = find_site(builder, shown_stack(builder, index), block->func);
-	if (!site->blocks || block->time_ns < site->oldest_at_ns)
-		site->oldest_at_ns = block->time_ns;
-	site->newest_at_ns = max(site->newest_at_ns, block->time_ns);
-	site->bytes += block->bytes;
-	site->blocks++;
-	builder->leaks->leaked_bytes += block->bytes;
-	builder->leaks->leaked_blocks++;
-}
-
-/* Largest first; equal ones in the order their stacks were first met, so that output is stable. */
-static int compare_sites(const void *left, const void *right)
-{
-	const struct site *a = left, *b = right;
-
-	if (a->bytes != b->bytes)
-		return a->bytes < b->bytes ? 1 : -1;
-	if (a->blocks != b->blocks)
-		return a->blocks < b->blocks ? 1 : -1;
-	if (a->stack != b->stack)
-		return a->stack < b->stack ? -1 : 1;
-	return strcmp(a->family, b->family);
-}
-
-/* Sorts the sites that pass the filters to the front; returns their number. */
-static size_t select_sites(struct builder *builder)
-{
-	const struct leaks_filter *filter = builder->filter;
-	size_t nr = 0;
-
-	for (size_t i = 0; i < builder->nr_sites; i++) {
-		const struct site *site = &builder->sites[i];
-
-		if (site->bytes >= filter->min_bytes && site->blocks >= filter->min_count)
-			builder->sites[nr++] = *site;
-	}
-	qsort(builder->sites, nr, sizeof(*builder->sites), compare_sites);
-	if (filter->top && nr > filter->top)
-		nr = filter->top;
-	builder->leaks->nr_hidden = builder->nr_sites - nr;
-	return nr;
 }
 
 /* The frames of a location to out, unless it is NULL; returns how many there are. */
-static uint32_t location_frames(const struct model *model, uint32_t index, struct leak_frame *out)
+static uint32_t location_frames(const struct model *model, uint32_t index, uint64_t address,
+				struct leak_frame *out)
 {
 	const struct location *location = modmap__location(model->modmap, index);
 	const struct module *module = modmap__module(model->modmap, location->module);
@@ -150,7 +51,7 @@ static uint32_t location_frames(const struct model *model, uint32_t index, struc
 	for (uint32_t i = 0; out && i < max(nr, 1u); i++) {
 		out[i] = (struct leak_frame){ .module = module ? module->path : NULL,
 					      .offset = location->vaddr,
-					      .address = location->address,
+					      .address = address,
 					      .inlined = i + 1 < nr };
 		if (nr) {
 			out[i].function = names[i].function;
@@ -161,17 +62,39 @@ static uint32_t location_frames(const struct model *model, uint32_t index, struc
 	return max(nr, 1u);
 }
 
-struct leak_frames leak_frames__of(const struct model *model, uint32_t index)
+static uint32_t count_frames(const struct model *model, const struct stack *stack)
+{
+	uint32_t nr = 0;
+
+	for (uint32_t i = 0; i < stack->nr_frames; i++)
+		nr += location_frames(model, stack->frames[i], 0, NULL);
+	return nr;
+}
+
+/* The frames of a stack as they were in space at a time; returns how many. */
+static uint32_t stack_frames(const struct model *model, const struct space *space,
+			     const struct stack *stack, uint64_t time_ns, struct leak_frame *out)
+{
+	uint32_t nr = 0;
+
+	for (uint32_t i = 0; i < stack->nr_frames; i++) {
+		const struct location *location = modmap__location(model->modmap, stack->frames[i]);
+		uint64_t address = space ? space__address(space, location, time_ns)
+					 : location->vaddr;
+
+		nr += location_frames(model, stack->frames[i], address, out + nr);
+	}
+	return nr;
+}
+
+struct leak_frames leak_frames__of(const struct model *model, const struct space *space,
+				   uint32_t index)
 {
 	struct stack stack = stacks__get(model->stacks, index);
 	struct leak_frames result = { .cut = stack.cut };
-	uint32_t room = 0;
 
-	for (uint32_t i = 0; i < stack.nr_frames; i++)
-		room += location_frames(model, stack.frames[i], NULL);
-	result.frames = xcalloc(room, sizeof(*result.frames));
-	for (uint32_t i = 0; i < stack.nr_frames; i++)
-		result.nr += location_frames(model, stack.frames[i], result.frames + result.nr);
+	result.frames = xcalloc(count_frames(model, &stack), sizeof(*result.frames));
+	result.nr = stack_frames(model, space, &stack, UINT64_MAX, result.frames);
 	return result;
 }
 
@@ -181,99 +104,168 @@ void leak_frames__clear(struct leak_frames *frames)
 	*frames = (struct leak_frames){ 0 };
 }
 
-static void resolve_sites(const struct builder *builder, size_t nr_sites,
-			  void (*progress)(uint32_t done, uint32_t modules, void *data), void *data)
+/* All names at once: processes share most of the files they come from. */
+static void resolve_entries(const struct builder *builder, size_t nr_processes,
+			    void (*progress)(uint32_t done, uint32_t modules, void *data),
+			    void *data)
 {
-	uint32_t *stacks = xcalloc(nr_sites, sizeof(*stacks));
+	uint32_t *stacks;
+	size_t nr = 0;
 
-	for (size_t i = 0; i < nr_sites; i++)
-		stacks[i] = builder->sites[i].stack;
-	model__resolve_stacks(builder->model, builder->stacks, stacks, nr_sites, progress, data);
+	for (size_t i = 0; i < nr_processes; i++)
+		nr += builder->entries[i].nr;
+	stacks = xcalloc(nr, sizeof(*stacks));
+	nr = 0;
+	for (size_t i = 0; i < nr_processes; i++)
+		for (size_t k = 0; k < builder->entries[i].nr; k++)
+			stacks[nr++] = builder->entries[i].all[k].stack;
+	model__resolve_stacks(builder->model, builder->stacks, stacks, nr, progress, data);
 	free(stacks);
 }
 
-static size_t count_frames(const struct builder *builder, size_t nr_sites)
+/* The frames of all entries of a process, for them to point into. */
+static struct leak_frame *room_for_frames(const struct builder *builder,
+					  const struct entries *entries)
 {
 	size_t nr = 0;
 
-	for (size_t i = 0; i < nr_sites; i++) {
-		struct stack stack = stacks__get(builder->stacks, builder->sites[i].stack);
+	for (size_t i = 0; i < entries->nr; i++) {
+		struct stack stack = stacks__get(builder->stacks, entries->all[i].stack);
 
-		for (uint32_t k = 0; k < stack.nr_frames; k++)
-			nr += location_frames(builder->model, stack.frames[k], NULL);
+		nr += count_frames(builder->model, &stack);
 	}
-	return nr;
+	return xcalloc(nr, sizeof(struct leak_frame));
 }
 
-static void fill_entries(const struct builder *builder, struct snapshot *snapshot, size_t nr_sites)
+static void fill_entries(const struct builder *builder, const struct entries *entries,
+			 struct leaks *leaks, uint64_t end_ns)
 {
-	uint64_t end_ns = builder->leaks->process->end_ns;
 	struct leak_frame *next;
+	struct leak *all;
 
-	snapshot->entries = xcalloc(nr_sites, sizeof(*snapshot->entries));
-	next = xcalloc(count_frames(builder, nr_sites), sizeof(*snapshot->frames));
-	snapshot->frames = next;
-	for (size_t i = 0; i < nr_sites; i++) {
-		const struct site *site = &builder->sites[i];
-		struct stack stack = stacks__get(builder->stacks, site->stack);
-		struct leak *entry = &snapshot->entries[i];
+	if (!entries->nr)
+		return;
+	all = xcalloc(entries->nr, sizeof(*all));
+	next = room_for_frames(builder, entries);
+	for (size_t i = 0; i < entries->nr; i++) {
+		const struct entry *from = &entries->all[i];
+		struct stack stack = stacks__get(builder->stacks, from->stack);
+		struct leak *to = &all[i];
 
-		*entry = (struct leak){ .family = site->family,
-					.bytes = site->bytes,
-					.blocks = site->blocks,
-					.oldest_ns = end_ns - min(site->oldest_at_ns, end_ns),
-					.newest_ns = end_ns - min(site->newest_at_ns, end_ns),
-					.frames = next,
-					.cut = stack.cut };
-		for (uint32_t k = 0; k < stack.nr_frames; k++)
-			next += location_frames(builder->model, stack.frames[k], next);
-		entry->nr_frames = (uint32_t)(next - entry->frames);
+		*to = (struct leak){ .bytes = from->bytes,
+				     .blocks = from->blocks,
+				     .oldest_ns = end_ns - min(from->oldest_at_ns, end_ns),
+				     .newest_ns = end_ns - min(from->newest_at_ns, end_ns),
+				     .family = entries->families[from->family].name,
+				     .frames = next,
+				     .cut = stack.cut };
+		to->nr_frames = stack_frames(builder->model, leaks->process->space, &stack,
+					     from->newest_at_ns, next);
+		next += to->nr_frames;
 		/* One location is several frames where functions were inlined. */
-		if (builder->filter->depth && entry->nr_frames > builder->filter->depth)
-			entry->nr_frames = (uint32_t)builder->filter->depth;
+		if (builder->filter->depth && to->nr_frames > builder->filter->depth)
+			to->nr_frames = (uint32_t)builder->filter->depth;
 	}
-	snapshot->leaks.entries = snapshot->entries;
-	snapshot->leaks.nr_entries = nr_sites;
+	leaks->entries = all;
+	leaks->nr_entries = entries->nr;
 }
 
-struct leaks *leaks__build(struct model *model, const struct process *process,
-			   const struct leaks_filter *filter,
-			   void (*progress)(uint32_t done, uint32_t modules, void *data),
-			   void *data)
+static int compare_families(const void *left, const void *right)
+{
+	const struct leak_family *a = left, *b = right;
+
+	if (a->bytes != b->bytes)
+		return a->bytes < b->bytes ? 1 : -1;
+	return a->blocks < b->blocks ? 1 : a->blocks > b->blocks ? -1 : 0;
+}
+
+/* The figures of a process, and its entries without names. */
+static struct entries count_process(const struct builder *builder, struct leaks *leaks)
+{
+	const struct process *process = leaks->process;
+	const struct model *model = builder->model;
+	struct sites counted = { 0 };
+	const struct sites *sites = &process->end_sites;
+	struct entries entries;
+
+	if (!process->ended) {
+		counted = sites__count(process->heap, model->stacks, model->end_ns,
+				       model->older_ns);
+		sites = &counted;
+	}
+	leaks->totals = *process__totals(process);
+	leaks->leaked_bytes = sites->bytes;
+	leaks->leaked_blocks = sites->blocks;
+	leaks->selfcheck = selfcheck__run(model, process);
+	entries = entries__make(sites, model->functions, builder->cut_index, builder->filter);
+	leaks->nr_hidden = entries.nr_hidden;
+	sites__clear(&counted);
+	return entries;
+}
+
+/* The rest of it. Sorted last: entries name families by index. */
+static void finish_process(const struct builder *builder, struct leaks *leaks,
+			   struct entries *entries)
+{
+	const struct process *process = leaks->process;
+
+	fill_entries(builder, entries, leaks,
+		     process->ended ? process->end_ns : builder->model->end_ns);
+	if (entries->nr_families)
+		qsort(entries->families, entries->nr_families, sizeof(*entries->families),
+		      compare_families);
+	leaks->families = entries->families;
+	leaks->nr_families = entries->nr_families;
+	free(entries->all);
+}
+
+struct leaks_report *leaks__build(struct model *model, const struct leaks_filter *filter,
+				  void (*progress)(uint32_t done, uint32_t modules, void *data),
+				  void *data)
 {
 	struct snapshot *snapshot = xcalloc(1, sizeof(*snapshot));
-	struct builder builder = {
-		.model = model, .filter = filter, .stacks = model->stacks, .leaks = &snapshot->leaks
-	};
-	size_t nr_sites;
+	struct builder builder = { .model = model, .filter = filter, .stacks = model->stacks };
+	size_t nr = max(model->nr_processes, 1u);
 
-	snapshot->leaks.model = model;
-	snapshot->leaks.process = process;
-	snapshot->leaks.totals = *heap__totals(process->heap);
-	if (filter->depth) {
-		builder.cut_index =
-			xcalloc(stacks__count(model->stacks), sizeof(*builder.cut_index));
-		builder.stacks = stacks__new();
+	snapshot->processes = xcalloc(nr, sizeof(*snapshot->processes));
+	builder.entries = xcalloc(nr, sizeof(*builder.entries));
+	if (filter->depth)
+		cut_stacks(&builder);
+	for (size_t i = 0; i < nr; i++) {
+		snapshot->processes[i].process =
+			model->nr_processes ? model->processes[i] : model__first(model);
+		builder.entries[i] = count_process(&builder, &snapshot->processes[i]);
 	}
-	heap__for_each(process->heap, count_block, &builder);
-	nr_sites = select_sites(&builder);
-	resolve_sites(&builder, nr_sites, progress, data);
-	fill_entries(&builder, snapshot, nr_sites);
-	free(builder.sites);
-	hmap__clear(&builder.by_place);
+	resolve_entries(&builder, nr, progress, data);
+	snapshot->report = (struct leaks_report){ .model = model,
+						  .processes = snapshot->processes,
+						  .nr_processes = nr };
+	for (size_t i = 0; i < nr; i++) {
+		finish_process(&builder, &snapshot->processes[i], &builder.entries[i]);
+		snapshot->report.nr_entries += snapshot->processes[i].nr_entries;
+	}
+	free(builder.entries);
 	free(builder.cut_index);
 	if (builder.stacks != model->stacks)
 		stacks__free(builder.stacks);
-	return &snapshot->leaks;
+	return &snapshot->report;
 }
 
-void leaks__free(struct leaks *leaks)
+void leaks__free(struct leaks_report *report)
 {
-	struct snapshot *snapshot = (struct snapshot *)leaks;
+	struct snapshot *snapshot = (struct snapshot *)report;
 
 	if (!snapshot)
 		return;
-	free(snapshot->entries);
-	free(snapshot->frames);
+	for (size_t i = 0; i < report->nr_processes; i++) {
+		struct leaks *leaks = &snapshot->processes[i];
+
+		/* The frames of all entries are one array. */
+		if (leaks->nr_entries)
+			free((void *)leaks->entries[0].frames);
+		free((void *)leaks->entries);
+		free((void *)leaks->families);
+	}
+	free(snapshot->processes);
 	free(snapshot);
 }

@@ -3,18 +3,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/util.h"
+#include "report/selfcheck.h"
 #include "wire.h"
 
-/* Bounds on what a stream can make of us: processes, those that live at a time, mappings of one, and
- * blocks that forks copied. */
-#define MAX_PROCESSES	  (1u << 20)
-#define MAX_LIVING	  (1u << 15)
-#define MAX_MAPPINGS	  (1u << 20)
-#define MAX_BLOCKS_COPIED (1ull << 28)
+/*
+ * A record of 24 bytes can fork a heap of millions of blocks. What such copies may hold at once, and
+ * what copying may cost in all: many times what any real tree of processes needs.
+ */
+#define MAX_COPIES_HELD	 (64ull << 20)
+#define FREE_COPIES	 (1ull << 30)
+#define COPIES_PER_EVENT 64
 
 struct model *model__new(const struct sym_options *options)
 {
@@ -22,7 +26,9 @@ struct model *model__new(const struct sym_options *options)
 
 	model->stacks = stacks__new();
 	model->modmap = modmap__new();
+	model->functions = functions__new();
 	model->sym = sym__new(options);
+	model->nobody = process__new(0, model->modmap);
 	return model;
 }
 
@@ -32,71 +38,166 @@ void model__free(struct model *model)
 		return;
 	for (size_t i = 0; i < model->nr_processes; i++)
 		process__free(model->processes[i]);
+	process__free(model->nobody);
 	free(model->processes);
 	hmap__clear(&model->by_pid);
 	stacks__free(model->stacks);
 	modmap__free(model->modmap);
+	functions__free(model->functions);
 	sym__free(model->sym);
-	functions__clear(&model->functions);
 	strtab__clear(&model->strings);
 	free(model);
 }
 
-static struct process *find_process(struct model *model, uint32_t pid)
+struct process *model__process(struct model *model, uint32_t pid)
 {
 	const uint64_t *index;
 
-	if (model->newest && model->newest->pid == pid && !model->newest->ended)
-		return model->newest;
+	if (model->last && model->last->pid == pid)
+		return model->last;
 	index = hmap__find(&model->by_pid, pid);
 	if (!index)
 		return NULL;
-	model->newest = model->processes[*index];
-	return model->newest;
+	model->last = model->processes[*index];
+	return model->last;
 }
 
-/* NULL: there are too many. */
-static struct process *add_process(struct model *model, uint32_t pid, const struct process *parent)
+const struct process *model__first(const struct model *model)
 {
-	struct process *process;
+	return model->nr_processes ? model->processes[0] : model->nobody;
+}
 
-	if (!pid || model->nr_processes == MAX_PROCESSES || model->by_pid.nr == MAX_LIVING)
-		return NULL;
-	process = process__new(pid, parent);
+uint64_t model__live_bytes(const struct model *model)
+{
+	uint64_t bytes = 0;
+
+	/* The newest are the ones that live. */
+	for (size_t i = model->nr_processes, live = model->nr_live; i-- > 0 && live;) {
+		if (model->processes[i]->ended)
+			continue;
+		bytes += process__totals(model->processes[i])->live_bytes;
+		live--;
+	}
+	return bytes;
+}
+
+static void end_process(struct model *model, struct process *process, uint64_t time_ns)
+{
+	uint64_t nr_kept = 0;
+
+	process__end(process, model->stacks, time_ns, model->older_ns);
+	model->nr_live--;
+	/* Addresses of frames, and modules to suspect, come from the mappings. */
+	if (!process->end_sites.nr && !selfcheck__run(model, process).suspicious) {
+		space__free(process->space);
+		process->space = NULL;
+	} else {
+		nr_kept = process->end_sites.nr + space__nr_mappings(process->space);
+	}
+	nr_kept = min(nr_kept, process->nr_copied);
+	model->nr_copies_held -= process->nr_copied - nr_kept;
+	process->nr_copied = nr_kept;
+}
+
+/* May one more process begin? One that never ended makes room for another of its pid. */
+static bool make_room(struct model *model, uint32_t pid, uint64_t time_ns)
+{
+	struct process *before = model__process(model, pid);
+
+	if (before && !before->ended)
+		end_process(model, before, time_ns);
+	if (model->nr_live < MODEL_MAX_LIVE)
+		return true;
+	if (!model->warned_live)
+		log_warn("More than %d processes live at once: the newest are not counted.",
+			 MODEL_MAX_LIVE);
+	model->warned_live = true;
+	return false;
+}
+
+static void take_in(struct model *model, struct process *process)
+{
 	model->processes = array__grow(model->processes, model->nr_processes,
-				       &model->processes_capacity, sizeof(*model->processes));
-	hmap__set(&model->by_pid, pid, model->nr_processes);
-	model->processes[model->nr_processes++] = process;
+				       &model->processes_capacity, sizeof(struct process *));
+	model->processes[model->nr_processes] = process;
+	hmap__set(&model->by_pid, process->pid, model->nr_processes++);
+	model->nr_live++;
+	model->last = process;
+}
+
+/* The living process of a record, which begins where the pid was never heard of (renew: or has
+ * ended). NULL: what comes late of one that has ended, or there are too many. */
+static struct process *living(struct model *model, uint32_t pid, bool renew)
+{
+	struct process *process = model__process(model, pid);
+
+	if (process && !(process->ended && renew))
+		return process->ended ? NULL : process;
+	if (!make_room(model, pid, model->end_ns))
+		return NULL;
+	process = process__new(pid, model->modmap);
+	take_in(model, process);
 	return process;
-}
-
-/* The process of a record: what the stream has not told the beginning of begins with it. */
-static struct process *process_of(struct model *model, const struct wire_head *record)
-{
-	struct process *process = find_process(model, record->pid);
-
-	return process ? process : add_process(model, record->pid, NULL);
-}
-
-static int apply_fork(struct model *model, const struct wire_fork *record)
-{
-	struct process *parent = find_process(model, record->head.pid), *child;
-	const struct process *copied = record->flags & WIRE_FORK_EMPTY ? NULL : parent;
-
-	if (copied)
-		model->nr_blocks_copied += heap__totals(copied->heap)->live_blocks;
-	if (find_process(model, record->child) || model->nr_blocks_copied > MAX_BLOCKS_COPIED)
-		return -EBADMSG;
-	child = add_process(model, record->child, copied);
-	if (!child)
-		return -EBADMSG;
-	child->parent = record->head.pid;
-	child->launched = parent && parent->launched;
-	return 0;
 }
 
 /* The bytes behind a record's fixed part. */
 #define TAIL(record) ((const char *)((record) + 1))
+
+static void apply_target(struct model *model, const struct wire_target *record)
+{
+	struct process *process = living(model, record->head.pid, true);
+
+	if (process)
+		process__set_target(process, record);
+}
+
+static bool may_copy(struct model *model, const struct process *parent, uint64_t nr)
+{
+	if (model->nr_copies_held + nr <= MAX_COPIES_HELD &&
+	    model->nr_copies_made + nr <=
+		    FREE_COPIES + COPIES_PER_EVENT * model->nr_events)
+		return true;
+	if (!model->warned_copies)
+		log_warn("Process %" PRIu32 " forks with more than can be copied: what its children "
+			 "have of it is not counted.",
+			 parent->pid);
+	model->warned_copies = true;
+	return false;
+}
+
+static struct process *copy_process(struct model *model, const struct process *parent,
+				    uint32_t child)
+{
+	uint64_t nr = process__totals(parent)->live_blocks + space__nr_mappings(parent->space);
+	struct process *process;
+
+	if (!may_copy(model, parent, nr))
+		return NULL;
+	process = process__fork(parent, child);
+	process->nr_copied = nr;
+	model->nr_copies_held += nr;
+	model->nr_copies_made += nr;
+	return process;
+}
+
+static int apply_fork(struct model *model, const struct wire_fork *record)
+{
+	struct process *parent = model__process(model, record->head.pid), *child = NULL;
+
+	if (!record->child || record->child == record->head.pid)
+		return -EBADMSG;
+	if (!make_room(model, record->child, record->time_ns))
+		return 0;
+	if (parent && !parent->ended && !(record->flags & WIRE_FORK_EMPTY))
+		child = copy_process(model, parent, record->child);
+	if (!child) {
+		child = process__new(record->child, model->modmap);
+		child->parent = record->head.pid;
+		child->whole_after_exec = parent && parent->watched_whole;
+	}
+	take_in(model, child);
+	return 0;
+}
 
 static int apply_module(struct model *model, const struct wire_module *record)
 {
@@ -112,22 +213,23 @@ static int apply_module(struct model *model, const struct wire_module *record)
 		fd = model->module_fd(model->fd_data, record->id);
 	if (fd >= 0)
 		fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	modmap__add_module(model->modmap, path, build_id, record->build_id_len, record->flags, fd);
+	modmap__add_module(model->modmap, path, build_id, record->build_id_len,
+			   record->flags, fd);
 	free(path);
 	return 0;
 }
 
-static int apply_stack(struct model *model, const struct process *process,
-		       const struct wire_stack *record)
+static int apply_stack(struct model *model, const struct wire_stack *record)
 {
 	uint32_t frames[WIRE_MAX_FRAMES], nr = 0;
+	const struct process *process = living(model, record->head.pid, false);
+	const struct space *space = process ? process->space : model->nobody->space;
 	bool cut = record->flags & WIRE_STACK_CUT;
 
 	if (record->nr_frames > WIRE_MAX_FRAMES)
 		return -EBADMSG;
 	for (; nr < record->nr_frames; nr++) {
-		frames[nr] = modmap__locate(model->modmap, process->space, record->frames[nr],
-					    record->time_ns);
+		frames[nr] = space__locate(space, record->frames[nr], record->time_ns);
 		/* No code is mapped there: what a frame pointer walk read was no return address. */
 		if (modmap__location(model->modmap, frames[nr])->module == MODMAP_NO_MODULE && nr) {
 			cut = true;
@@ -164,122 +266,127 @@ static int apply_string(struct model *model, const struct wire_string *record)
 	return 0;
 }
 
-static int apply_mapping(struct model *model, struct process *process,
-			 const struct wire_mapping *record)
-{
-	/* Neither an unknown module nor a process that maps without end is a reason to stop. */
-	if (record->module < modmap__nr_modules(model->modmap) &&
-	    space__count(process->space) < MAX_MAPPINGS)
-		space__add(process->space, record->time_ns, record->start, record->end,
-			   record->vaddr, record->module);
-	return 0;
-}
-
 static int apply_function(struct model *model, const struct wire_function *record)
 {
-	const char *family = TAIL(record);
+	const char *family = TAIL(record), *symbol = family + record->family_len;
+	int err = functions__add(model->functions, record->func, family, record->family_len, symbol,
+				 record->symbol_len);
 
-	functions__announce(&model->functions, record->func, family, record->family_len,
-			    family + record->family_len, record->symbol_len);
-	return 0;
+	/* Too many: what it allocates is counted all the same. */
+	return err == -E2BIG ? 0 : err;
 }
 
-static int apply_end(struct model *model, const struct wire_end *record)
+static void apply_exec(struct model *model, const struct wire_exec *record)
 {
-	struct process *process = find_process(model, record->head.pid);
+	struct process *process = living(model, record->head.pid, false);
 
 	if (!process)
-		return 0;
-	process__end(process, record->time_ns, record->reason, record->status);
-	hmap__delete(&model->by_pid, record->head.pid);
-	return 0;
+		return;
+	model->nr_copies_held -= process->nr_copied;
+	process__exec(process, model->modmap);
 }
 
-/* Records of one process. */
-static int apply_to_process(struct model *model, const struct wire_head *record)
+static void apply_end(struct model *model, const struct wire_end *record)
 {
-	struct process *process = process_of(model, record);
+	struct process *process = model__process(model, record->head.pid);
 
-	if (!process)
-		return -EBADMSG;
-	switch (record->type) {
-	case WIRE_STACK:
-		return apply_stack(model, process, (const struct wire_stack *)record);
-	case WIRE_MAPPING:
-		return apply_mapping(model, process, (const struct wire_mapping *)record);
-	case WIRE_TARGET:
-		process__set_target(process, (const struct wire_target *)record);
-		break;
-	case WIRE_EXEC:
-		process__exec(process);
-		break;
-	case WIRE_MEMORY:
-		process__set_memory(process, (const struct wire_memory *)record);
-		break;
-	}
-	return 0;
+	model->end_ns = max(model->end_ns, record->time_ns);
+	if (!record->head.pid || !process || process->ended)
+		return;
+	process->end_reason = record->reason;
+	process->end_status = record->status;
+	end_process(model, process, record->time_ns);
+}
+
+static void apply_memory(struct model *model, const struct wire_memory *record)
+{
+	struct process *process = living(model, record->head.pid, false);
+
+	if (process)
+		process__add_memory(process, record);
+}
+
+static void apply_mapping(struct model *model, const struct wire_mapping *record)
+{
+	struct process *process = living(model, record->head.pid, false);
+
+	if (process)
+		space__add_mapping(process->space, record->time_ns, record->start, record->end,
+				   record->vaddr, record->module);
 }
 
 static int apply_rare(struct model *model, const struct wire_head *record)
 {
 	switch (record->type) {
+	case WIRE_STACK:
+		return apply_stack(model, (const struct wire_stack *)record);
+	case WIRE_TARGET:
+		apply_target(model, (const struct wire_target *)record);
+		return 0;
 	case WIRE_MODULE:
 		return apply_module(model, (const struct wire_module *)record);
 	case WIRE_STRING:
 		return apply_string(model, (const struct wire_string *)record);
 	case WIRE_SYMBOL:
 		return apply_symbol(model, (const struct wire_symbol *)record);
-	case WIRE_FUNCTION:
-		return apply_function(model, (const struct wire_function *)record);
-	case WIRE_FORK:
-		return apply_fork(model, (const struct wire_fork *)record);
-	case WIRE_END:
-		return apply_end(model, (const struct wire_end *)record);
+	case WIRE_MAPPING:
+		apply_mapping(model, (const struct wire_mapping *)record);
+		return 0;
 	case WIRE_LOST:
 		model->nr_lost += ((const struct wire_lost *)record)->events;
 		return 0;
-	case WIRE_STACK:
-	case WIRE_MAPPING:
-	case WIRE_TARGET:
 	case WIRE_EXEC:
+		apply_exec(model, (const struct wire_exec *)record);
+		return 0;
+	case WIRE_END:
+		apply_end(model, (const struct wire_end *)record);
+		return 0;
+	case WIRE_FORK:
+		return apply_fork(model, (const struct wire_fork *)record);
+	case WIRE_FUNCTION:
+		return apply_function(model, (const struct wire_function *)record);
 	case WIRE_MEMORY:
-		return apply_to_process(model, record);
+		apply_memory(model, (const struct wire_memory *)record);
+		return 0;
 	}
 	return 0;
+}
+
+/* The living process of an event, which is counted; NULL: it came late. */
+static struct process *count_event(struct model *model, uint32_t pid, uint64_t time_ns)
+{
+	struct process *process = model->last;
+
+	if (!process || process->pid != pid || process->ended)
+		process = living(model, pid, false);
+	model->nr_events++;
+	model->end_ns = time_ns;
+	if (process)
+		process->nr_events++;
+	return process;
 }
 
 int model__apply(struct model *model, const struct wire_head *record)
 {
 	struct process *process;
 
-	if (record->type != WIRE_ALLOC && record->type != WIRE_FREE)
-		return apply_rare(model, record);
-	process = process_of(model, record);
-	if (!process)
-		return -EBADMSG;
-	model->nr_events++;
-	process->nr_events++;
-	if (record->type == WIRE_ALLOC)
-		heap__alloc(process->heap, (const struct wire_alloc *)record);
-	else
-		heap__release(process->heap, (const struct wire_free *)record);
-	process->end_ns = heap__totals(process->heap)->last_ns;
-	return 0;
-}
+	if (record->type == WIRE_ALLOC) {
+		const struct wire_alloc *alloc = (const struct wire_alloc *)record;
 
-const struct process *model__first(const struct model *model)
-{
-	return model->nr_processes ? model->processes[0] : NULL;
-}
+		process = count_event(model, record->pid, alloc->time_ns);
+		if (process)
+			heap__alloc(process->heap, alloc);
+		return 0;
+	}
+	if (record->type == WIRE_FREE) {
+		const struct wire_free *release = (const struct wire_free *)record;
 
-uint64_t model__live_bytes(const struct model *model)
-{
-	uint64_t bytes = 0, pid, index;
-	size_t at = 0;
-
-	while (hmap__next(&model->by_pid, &at, &pid, &index))
-		bytes += heap__totals(model->processes[index]->heap)->live_bytes;
-	return bytes;
+		process = count_event(model, record->pid, release->time_ns);
+		if (process)
+			heap__release(process->heap, release);
+		return 0;
+	}
+	return apply_rare(model, record);
 }
 
 void model__resolve(struct model *model, const uint32_t *locations, uint32_t nr,

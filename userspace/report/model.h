@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Everything known of the processes of one stream, built from its records. The same whether the
- * records come from the kernel or from a file. No clock, no privilege. Modules, names and stacks are
- * shared by all processes, so that each is looked at once.
+ * Everything known of the watched processes, built from the records of one stream: processes, and
+ * what they share: modules, locations, stacks, functions, names. The same whether the records come
+ * from the kernel or from a file. No clock, no privilege.
  */
 #ifndef MODEL_H
 #define MODEL_H
@@ -21,22 +21,35 @@
 
 struct wire_head;
 
+/* Processes alive at once at most: those beyond are not counted, with a warning. */
+#define MODEL_MAX_LIVE 16384
+
 struct model {
-	struct process **processes; /* in the order of their beginning */
+	struct process **processes; /* in the order of appearance; ended ones stay */
 	size_t nr_processes, processes_capacity;
-	struct hmap by_pid;	/* of those that live: -> index */
-	struct process *newest; /* the one of the record before: most follow one of the same */
+	size_t nr_live;
+	struct hmap by_pid;   /* -> index of the newest process of that pid */
+	struct process *last; /* looked for last: most records are its */
 
 	struct stacks *stacks; /* of location indexes of modmap */
 	struct modmap *modmap;
+	struct functions *functions;
 	struct sym *sym;
-	struct functions functions;
-
-	uint64_t nr_events; /* allocations, frees and half reallocs */
-	uint64_t nr_lost;
-	uint64_t nr_blocks_copied; /* at forks */
-
 	struct strtab strings; /* of the stream, by its ids */
+
+	uint64_t nr_events; /* allocations, frees and half reallocs of all processes */
+	uint64_t nr_lost;
+	uint64_t end_ns; /* CLOCK_MONOTONIC: of the end, or of the newest record */
+
+	/* To be set before the first record: reports are of blocks at least so old at the end. */
+	uint64_t older_ns;
+
+	/* Blocks and mappings copied by forks: now, and in all. A stranger's stream must not make
+	 * much of little. */
+	uint64_t nr_copies_held, nr_copies_made;
+	bool warned_live, warned_copies;
+	struct process *nobody; /* stands for the first process of a stream that has none */
+
 	/* Where a module's file is open, -1: nowhere; the model duplicates it. NULL: nobody knows.
 	 */
 	int (*module_fd)(void *data, uint32_t module);
@@ -51,9 +64,11 @@ void model__free(struct model *model);
 /* 0, or -EBADMSG for a record that contradicts the stream. Unknown types are ignored. */
 int model__apply(struct model *model, const struct wire_head *record);
 
-/* The first process: the command, or the one attached to first. NULL: there is none yet. */
+/* The process that has, or had last, a pid; NULL: none. */
+struct process *model__process(struct model *model, uint32_t pid);
+/* The first process: the one that was launched or named. Of pid 0 while there is none. */
 const struct process *model__first(const struct model *model);
-/* The bytes live in all that have not ended. */
+/* Bytes live in all processes that have not ended. */
 uint64_t model__live_bytes(const struct model *model);
 
 /* Looks up the names of nr locations of the modmap: sym__resolve. */

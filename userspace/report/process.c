@@ -2,34 +2,52 @@
 #include "report/process.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/util.h"
 #include "wire.h"
 
-struct process *process__new(uint32_t pid, const struct process *parent)
+/* What an allocator needs for a small block at most: a head, a least size, alignment. */
+#define BLOCK_OVERHEAD 32
+
+static struct process *new_process(uint32_t pid)
 {
 	struct process *process = xcalloc(1, sizeof(*process));
 
 	process->pid = pid;
-	process->heap = parent ? heap__copy(parent->heap) : heap__new();
-	process->space = parent && parent->space ? space__copy(parent->space) : space__new();
-	if (!parent)
-		return process;
-	process->launched = parent->launched;
-	process->exe = parent->exe ? xstrdup(parent->exe) : NULL;
-	process->cmdline = parent->cmdline ? xstrdup(parent->cmdline) : NULL;
-	process->started_ns = parent->started_ns;
-	process->end_ns = parent->end_ns;
+	return process;
+}
+
+struct process *process__new(uint32_t pid, struct modmap *map)
+{
+	struct process *process = new_process(pid);
+
+	process->heap = heap__new();
+	process->space = space__new(map);
+	return process;
+}
+
+struct process *process__fork(const struct process *parent, uint32_t child)
+{
+	struct process *process = new_process(child);
+
+	process->parent = parent->pid;
+	process->watched_whole = parent->watched_whole;
+	process->whole_after_exec = parent->watched_whole;
+	process->shares_heap = true;
+	process->heap = heap__copy(parent->heap);
+	process->space = space__copy(parent->space);
 	return process;
 }
 
 void process__free(struct process *process)
 {
-	heap__free(process->heap);
-	space__free(process->space);
+	if (!process)
+		return;
 	free(process->exe);
 	free(process->cmdline);
+	heap__free(process->heap);
+	space__free(process->space);
+	sites__clear(&process->end_sites);
 	free(process);
 }
 
@@ -49,34 +67,52 @@ void process__set_target(struct process *process, const struct wire_target *reco
 	process->cmdline[len] = '\0';
 	process->started_ns = record->started_ns;
 	process->launched = record->flags & WIRE_TARGET_LAUNCHED;
+	process->watched_whole |= process->launched;
 }
 
-void process__exec(struct process *process)
+void process__exec(struct process *process, struct modmap *map)
 {
 	heap__reset(process->heap);
-	process->memory = (struct memory_use){ 0 };
+	space__free(process->space);
+	process->space = space__new(map);
+	process->memory = (struct process_memory){ 0 };
+	process->watched_whole |= process->whole_after_exec;
+	process->shares_heap = false;
+	process->nr_copied = 0;
 }
 
-void process__set_memory(struct process *process, const struct wire_memory *record)
+void process__add_memory(struct process *process, const struct wire_memory *record)
 {
-	struct memory_use *memory = &process->memory;
-	uint64_t bytes = record->anonymous_bytes -
-			 min(record->stack_bytes, record->anonymous_bytes);
+	struct process_memory *memory = &process->memory;
+	const struct heap_totals *totals = process__totals(process);
+	uint64_t bytes = record->anonymous_bytes - min(record->stack_bytes, record->anonymous_bytes);
+	uint64_t allocated = totals->peak_bytes + totals->peak_blocks * BLOCK_OVERHEAD, growth;
 
-	if (!memory->known) {
-		memory->known = true;
+	/* What is watched from its start begins with nothing, however late somebody looks. */
+	if (!memory->known && (!process->watched_whole || process->shares_heap))
 		memory->first_bytes = bytes;
-		memory->first_live_bytes = heap__totals(process->heap)->live_bytes;
+	growth = bytes - min(bytes, memory->first_bytes);
+	if (!memory->known || (double)growth - 2.0 * (double)allocated >
+				      (double)memory->growth_bytes -
+					      2.0 * (double)memory->allocated_bytes) {
+		memory->growth_bytes = growth;
+		memory->allocated_bytes = allocated;
 	}
-	memory->peak_bytes = max(memory->peak_bytes, bytes);
+	memory->known = true;
 }
 
-void process__end(struct process *process, uint64_t time_ns, uint32_t reason, uint32_t status)
+void process__end(struct process *process, const struct stacks *stacks, uint64_t end_ns,
+		  uint64_t older_ns)
 {
 	process->ended = true;
-	process->end_ns = time_ns;
-	process->end_reason = reason;
-	process->end_status = status;
-	space__free(process->space);
-	process->space = NULL;
+	process->end_ns = end_ns;
+	process->end_totals = *heap__totals(process->heap);
+	process->end_sites = sites__count(process->heap, stacks, end_ns, older_ns);
+	heap__free(process->heap);
+	process->heap = NULL;
+}
+
+const struct heap_totals *process__totals(const struct process *process)
+{
+	return process->heap ? heap__totals(process->heap) : &process->end_totals;
 }

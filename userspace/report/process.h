@@ -1,47 +1,74 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Everything known of one process of a stream: who it is, its heap, its address space, its end. */
+/*
+ * One watched process: who it is, its heap, its mappings, how it ended. Once it has ended, only what
+ * a report needs is kept of it.
+ */
 #ifndef PROCESS_H
 #define PROCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "heap/heap.h"
+#include "heap/stacks.h"
+#include "report/sites.h"
 #include "symbol/space.h"
 
+struct wire_end;
 struct wire_memory;
 struct wire_target;
 
-/* Memory it had of the kernel (WIRE_MEMORY), since its last exec. */
-struct memory_use {
+/* Memory the process has of the kernel, against what it allocated; all of the moment at which the
+ * former exceeds the latter the most. */
+struct process_memory {
 	bool known;
-	uint64_t first_bytes, peak_bytes; /* resident and anonymous, but for the stack */
-	uint64_t first_live_bytes;	  /* of the heap at the first */
+	uint64_t first_bytes;	  /* what it had when it was first looked at, stacks apart */
+	uint64_t growth_bytes;	  /* since then */
+	uint64_t allocated_bytes; /* at most live until then, and what allocators add a block */
 };
 
 struct process {
-	uint32_t pid, parent; /* parent 0: the first of its tree, or not known */
-	char *exe, *cmdline;  /* NULL until told; cmdline: arguments separated by blanks */
-	uint64_t started_ns;  /* CLOCK_REALTIME */
-	bool launched;	      /* watched from its first instruction */
+	uint32_t pid;
+	uint32_t parent;     /* the process that forked it; 0: it was not watched */
+	char *exe, *cmdline; /* NULL until told; cmdline: arguments separated by blanks */
+	uint64_t started_ns; /* CLOCK_REALTIME */
+	bool launched;
+	/* From the first instruction of its program on, or as the child of one that was: every block
+	 * it can free has been seen. */
+	bool watched_whole;
+	bool whole_after_exec; /* it shares its parent's memory until then */
+	bool shares_heap;      /* began as a copy of its parent, and has not exec'ed since */
+
+	struct heap *heap;   /* NULL once ended */
+	struct space *space; /* NULL once ended with nothing that needs it */
+	struct process_memory memory;
+	uint64_t nr_events; /* allocations, frees and half reallocs of its own */
+
 	bool ended;
-	uint32_t end_reason;   /* WIRE_END_*, once ended */
-	uint32_t end_status;   /* wait status; 0: success, or not known */
-	uint64_t end_ns;       /* CLOCK_MONOTONIC: of the end, or of the newest record */
-	uint64_t nr_events;    /* allocations, frees and half reallocs, of its own */
-	struct heap *heap;
-	struct space *space;
-	struct memory_use memory;
+	uint32_t end_reason, end_status; /* of its wire_end; reason 0: none came */
+	uint64_t end_ns;		 /* CLOCK_MONOTONIC */
+	/* Of the end, when there is no heap any more. */
+	struct heap_totals end_totals;
+	struct sites end_sites;
+
+	uint64_t nr_copied; /* blocks and mappings it has from its parent: the model's bound */
 };
 
-/* parent NULL: it begins with nothing; else with a copy of its heap and mappings. */
-struct process *process__new(uint32_t pid, const struct process *parent);
+/* A process of which nothing is known yet; its heap and its mappings are empty. */
+struct process *process__new(uint32_t pid, struct modmap *map);
+/* A child that begins with copies of its parent's heap and mappings. The parent is alive. */
+struct process *process__fork(const struct process *parent, uint32_t child);
 void process__free(struct process *process);
 
 void process__set_target(struct process *process, const struct wire_target *record);
-void process__exec(struct process *process);
-void process__set_memory(struct process *process, const struct wire_memory *record);
-/* It ended: what only its records need is given back. */
-void process__end(struct process *process, uint64_t time_ns, uint32_t reason, uint32_t status);
+/* It has replaced its image: heap and mappings are empty, all figures begin anew. */
+void process__exec(struct process *process, struct modmap *map);
+void process__add_memory(struct process *process, const struct wire_memory *record);
+/* It ended at end_ns. What is live is added up (sites__count) and let go. */
+void process__end(struct process *process, const struct stacks *stacks, uint64_t end_ns,
+		  uint64_t older_ns);
+
+const struct heap_totals *process__totals(const struct process *process);
 
 #endif /* PROCESS_H */

@@ -20,9 +20,23 @@ struct file_source {
 	struct trace_reader *reader;
 	char *path;
 	int fd;
-	bool complete; /* WIRE_END was seen */
+	bool complete; /* the WIRE_END of the recording was seen */
+	uint32_t only_pid; /* of the processes seen; 0: none yet */
+	bool several;	   /* of them */
 	bool stopping;
 };
+
+/* Older recordings, of one process each, end with that process's end. */
+static void note_completeness(struct file_source *self, const struct wire_head *record)
+{
+	if (record->type == WIRE_END)
+		self->complete = !record->pid || !self->several;
+	if (record->type == WIRE_FORK || (record->type == WIRE_TARGET && self->only_pid &&
+					  self->only_pid != record->pid))
+		self->several = true;
+	if (record->type == WIRE_TARGET)
+		self->only_pid = record->pid;
+}
 
 static int end_of_file(const struct file_source *self)
 {
@@ -52,8 +66,8 @@ static int pump(struct source *source, int timeout_ms, record_fn take, void *dat
 			log_err("%s cannot be read: %s.", self->path, strerror(-err));
 		if (err < 0)
 			return err;
-		if (record->type == WIRE_END && !record->pid)
-			self->complete = true;
+		if (record->type >= WIRE_STACK)
+			note_completeness(self, record);
 		err = take(record, data);
 		if (err) {
 			if (err == -EBADMSG)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "symbol/modmap.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -62,15 +61,11 @@ const struct module *modmap__module(const struct modmap *map, uint32_t id)
 	return id < map->nr_modules ? &map->modules[id] : NULL;
 }
 
-uint32_t modmap__locate(struct modmap *map, const struct space *space, uint64_t address,
-			uint64_t time_ns)
+uint32_t modmap__intern(struct modmap *map, uint32_t module, uint64_t vaddr)
 {
-	struct location new = { .address = address, .vaddr = address, .module = MODMAP_NO_MODULE };
+	struct location new = { .vaddr = vaddr, .module = module };
 	uint64_t key;
 
-	/* Address 0 has nothing before it: it wraps to where nothing is mapped either. */
-	if (space__find(space, address - 1, time_ns, &new.vaddr, &new.module))
-		new.vaddr++;
 	for (key = hash__bytes(&new, sizeof(new));; key++) {
 		const uint64_t *index = hmap__find(&map->by_hash, key);
 

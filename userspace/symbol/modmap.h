@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The modules of a stream, and locations: turns an address of a moment in an address space into the
- * pair (module, link-time address) that has a meaning outside the process. Locations are interned;
- * stacks are made of them.
+ * The modules of a stream, the files its processes mapped, and the locations in them: a location is
+ * the pair (module, link-time address), which means the same in every process that maps the file.
+ * Locations are interned; stacks are made of them. Where a process has its modules, its
+ * symbol/space.h knows.
  */
 #ifndef MODMAP_H
 #define MODMAP_H
 
 #include <stddef.h>
 #include <stdint.h>
-
-#include "symbol/space.h"
 
 #define MODMAP_NO_MODULE    UINT32_MAX
 #define MODULE_MAX_BUILD_ID 64
@@ -19,14 +18,13 @@ struct module {
 	char *path; /* as the target sees it; "[vdso]" and the like for what is no file */
 	uint8_t build_id[MODULE_MAX_BUILD_ID];
 	uint32_t build_id_len; /* 0: none */
-	uint32_t flags; /* WIRE_MODULE_* of bpf/wire.h */
+	uint32_t flags;	       /* WIRE_MODULE_* of wire.h */
 	int fd; /* open on the very file while the target lives or heaptap watches; -1: not */
 };
 
 struct location {
-	uint64_t address; /* as it was in the process: a return address */
-	uint64_t vaddr;	  /* link-time address in the module; == address without a module */
-	uint32_t module;  /* MODMAP_NO_MODULE: none was mapped there */
+	uint64_t vaddr;	 /* link-time address in the module; without one, the address as it was */
+	uint32_t module; /* MODMAP_NO_MODULE: none was mapped there */
 	uint32_t pad;
 };
 
@@ -42,10 +40,8 @@ uint32_t modmap__nr_modules(const struct modmap *map);
 /* NULL for an id never given out. */
 const struct module *modmap__module(const struct modmap *map, uint32_t id);
 
-/* The location of a return address met in `space` at time_ns (the mapping is looked up for address - 1: a call
- * may be the last instruction of its mapping). Returns its index, dense from 0. */
-uint32_t modmap__locate(struct modmap *map, const struct space *space, uint64_t address,
-			uint64_t time_ns);
+/* The index, dense from 0, of the location of a return address. */
+uint32_t modmap__intern(struct modmap *map, uint32_t module, uint64_t vaddr);
 uint32_t modmap__nr_locations(const struct modmap *map);
 const struct location *modmap__location(const struct modmap *map, uint32_t index);
 

@@ -19,47 +19,84 @@ struct mapping {
 	uint32_t order; /* of arrival: decides between equal times */
 };
 
-struct space {
+/* Shared by a process and those it forked, for as long as none of them maps anything: most children
+ * of a shell never do. */
+struct table {
+	size_t nr_users;
 	struct mapping *mappings;
 	size_t nr_mappings, mappings_capacity;
 	uint32_t next_order;
 };
 
-struct space *space__new(void)
+struct space {
+	struct modmap *map;
+	struct table *table;
+};
+
+struct space *space__new(struct modmap *map)
 {
-	return xcalloc(1, sizeof(struct space));
+	struct space *space = xcalloc(1, sizeof(*space));
+
+	space->map = map;
+	space->table = xcalloc(1, sizeof(*space->table));
+	space->table->nr_users = 1;
+	return space;
+}
+
+struct space *space__copy(const struct space *space)
+{
+	struct space *copy = xcalloc(1, sizeof(*copy));
+
+	*copy = *space;
+	copy->table->nr_users++;
+	return copy;
+}
+
+static void leave_table(struct table *table)
+{
+	if (--table->nr_users)
+		return;
+	free(table->mappings);
+	free(table);
 }
 
 void space__free(struct space *space)
 {
 	if (!space)
 		return;
-	free(space->mappings);
+	leave_table(space->table);
 	free(space);
 }
 
-struct space *space__copy(const struct space *from)
+/* The space's table, for it alone to change. */
+static struct table *own_table(struct space *space)
 {
-	struct space *space = space__new();
+	const struct table *shared = space->table;
+	struct table *own;
 
-	*space = *from;
-	space->mappings = xcalloc(max(from->nr_mappings, (size_t)1), sizeof(*space->mappings));
-	space->mappings_capacity = max(from->nr_mappings, (size_t)1);
-	if (from->nr_mappings)
-		memcpy(space->mappings, from->mappings,
-		       from->nr_mappings * sizeof(*space->mappings));
-	return space;
+	if (shared->nr_users == 1)
+		return space->table;
+	own = xcalloc(1, sizeof(*own));
+	*own = *shared;
+	own->nr_users = 1;
+	own->mappings_capacity = shared->nr_mappings;
+	own->mappings = xreallocarray(NULL, own->mappings_capacity, sizeof(*own->mappings));
+	if (own->nr_mappings)
+		memcpy(own->mappings, shared->mappings, own->nr_mappings * sizeof(*own->mappings));
+	leave_table(space->table);
+	space->table = own;
+	return own;
 }
 
 /* The number of mappings that start at or before address. */
-static size_t upper_bound(const struct space *space, uint64_t address)
+static size_t upper_bound(const struct table *table, uint64_t address)
 {
-	size_t low = 0, high = space->nr_mappings;
+	size_t low = 0, high = table->nr_mappings;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (space->mappings[middle].start <= address)
+		if (table->mappings[middle].start <= address)
 			low = middle + 1;
 		else
 			high = middle;
@@ -72,40 +109,51 @@ static bool is_newer(const struct mapping *a, const struct mapping *b)
 	return a->time_ns != b->time_ns ? a->time_ns > b->time_ns : a->order > b->order;
 }
 
+/* Of several mappings in any order: the newest at a time and, where there is none, the first that
+ * comes later. */
+struct choice {
+	const struct mapping *past, *future;
+};
+
+static void consider(struct choice *choice, const struct mapping *m, uint64_t time_ns)
+{
+	if (m->time_ns <= time_ns)
+		choice->past = choice->past && is_newer(choice->past, m) ? choice->past : m;
+	else
+		choice->future =
+			choice->future && is_newer(m, choice->future) ? choice->future : m;
+}
+
 /*
  * What was mapped at an address at a time: the newest mapping so far. When there is none yet, the
  * first that comes later: when watching begins, samples may overtake the list of mappings.
  */
-static const struct mapping *find_mapping(const struct space *space, uint64_t address,
+static const struct mapping *find_mapping(const struct table *table, uint64_t address,
 					  uint64_t time_ns)
 {
-	const struct mapping *past = NULL, *future = NULL;
+	struct choice choice = { NULL, NULL };
 
-	for (size_t i = upper_bound(space, address); i-- > 0;) {
-		const struct mapping *m = &space->mappings[i];
+	for (size_t i = upper_bound(table, address); i-- > 0;) {
+		const struct mapping *m = &table->mappings[i];
 
 		if (m->max_end <= address)
 			break;
-		if (m->end <= address)
-			continue;
-		if (m->time_ns <= time_ns)
-			past = past && is_newer(past, m) ? past : m;
-		else
-			future = future && is_newer(m, future) ? future : m;
+		if (m->end > address)
+			consider(&choice, m, time_ns);
 	}
-	return past ? past : future;
+	return choice.past ? choice.past : choice.future;
 }
 
 /*
  * Is this very mapping there already, with nothing newer over any part of it? A plugin that is
  * loaded and unloaded again and again at one place would make a pile to search otherwise.
  */
-static bool is_known(const struct space *space, const struct mapping *new)
+static bool is_known(const struct table *table, const struct mapping *new)
 {
 	const struct mapping *same = NULL, *newest = NULL;
 
-	for (size_t i = upper_bound(space, new->end - 1); i-- > 0;) {
-		const struct mapping *m = &space->mappings[i];
+	for (size_t i = upper_bound(table, new->end - 1); i-- > 0;) {
+		const struct mapping *m = &table->mappings[i];
 
 		if (m->max_end <= new->start)
 			break;
@@ -120,45 +168,73 @@ static bool is_known(const struct space *space, const struct mapping *new)
 	return same && same == newest && same->time_ns <= new->time_ns;
 }
 
-void space__add(struct space *space, uint64_t time_ns, uint64_t start, uint64_t end,
-			 uint64_t vaddr, uint32_t module)
+void space__add_mapping(struct space *space, uint64_t time_ns, uint64_t start, uint64_t end,
+			uint64_t vaddr, uint32_t module)
 {
 	struct mapping new = {
 		.start = start, .end = end, .time_ns = time_ns, .vaddr = vaddr, .module = module
 	};
+	struct table *table;
 	uint64_t max_end;
 	size_t at;
 
-	if (start >= end || is_known(space, &new))
+	if (module >= modmap__nr_modules(space->map) || start >= end ||
+	    is_known(space->table, &new))
 		return;
-	new.order = space->next_order++;
-	space->mappings = array__grow(space->mappings, space->nr_mappings, &space->mappings_capacity,
-				    sizeof(*space->mappings));
-	at = upper_bound(space, start);
-	memmove(&space->mappings[at + 1], &space->mappings[at],
-		(space->nr_mappings - at) * sizeof(*space->mappings));
-	space->mappings[at] = new;
-	space->nr_mappings++;
-	max_end = at ? space->mappings[at - 1].max_end : 0;
-	for (; at < space->nr_mappings; at++) {
-		max_end = max(max_end, space->mappings[at].end);
-		space->mappings[at].max_end = max_end;
+	table = own_table(space);
+	new.order = table->next_order++;
+	table->mappings = array__grow(table->mappings, table->nr_mappings,
+				      &table->mappings_capacity, sizeof(*table->mappings));
+	at = upper_bound(table, start);
+	memmove(&table->mappings[at + 1], &table->mappings[at],
+		(table->nr_mappings - at) * sizeof(*table->mappings));
+	table->mappings[at] = new;
+	table->nr_mappings++;
+	max_end = at ? table->mappings[at - 1].max_end : 0;
+	for (; at < table->nr_mappings; at++) {
+		max_end = max(max_end, table->mappings[at].end);
+		table->mappings[at].max_end = max_end;
 	}
 }
 
-bool space__find(const struct space *space, uint64_t address, uint64_t time_ns, uint64_t *vaddr,
-		 uint32_t *module)
+size_t space__nr_mappings(const struct space *space)
 {
-	const struct mapping *mapping = find_mapping(space, address, time_ns);
-
-	if (!mapping)
-		return false;
-	*vaddr = address - mapping->start + mapping->vaddr;
-	*module = mapping->module;
-	return true;
+	return space->table->nr_mappings;
 }
 
-size_t space__count(const struct space *space)
+uint32_t space__module(const struct space *space, size_t number)
 {
-	return space->nr_mappings;
+	return space->table->mappings[number].module;
+}
+
+uint32_t space__locate(const struct space *space, uint64_t address, uint64_t time_ns)
+{
+	/* Address 0 has nothing before it: it wraps to where nothing is mapped either. */
+	const struct mapping *mapping = find_mapping(space->table, address - 1, time_ns);
+
+	if (!mapping)
+		return modmap__intern(space->map, MODMAP_NO_MODULE, address);
+	return modmap__intern(space->map, mapping->module,
+			      address - mapping->start + mapping->vaddr);
+}
+
+uint64_t space__address(const struct space *space, const struct location *location,
+			uint64_t time_ns)
+{
+	const struct table *table = space->table;
+	struct choice choice = { NULL, NULL };
+	const struct mapping *found;
+
+	if (location->module == MODMAP_NO_MODULE)
+		return location->vaddr;
+	for (size_t i = 0; i < table->nr_mappings; i++) {
+		const struct mapping *m = &table->mappings[i];
+
+		/* As in space__locate, the byte before counts. */
+		if (m->module == location->module &&
+		    location->vaddr - 1 - m->vaddr < m->end - m->start)
+			consider(&choice, m, time_ns);
+	}
+	found = choice.past ? choice.past : choice.future;
+	return found ? location->vaddr - found->vaddr + found->start : location->vaddr;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The address space of one process: which module was mapped where, and when. Mappings of the past stay
- * known, because records of the past come later.
+ * Which module was mapped where in one process, and when: turns an address of a moment into a
+ * location (symbol/modmap.h), and back. Mappings of the past stay known, because records of the
+ * past come later.
  */
 #ifndef SPACE_H
 #define SPACE_H
@@ -10,21 +11,31 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "symbol/modmap.h"
+
 struct space;
 
-struct space *space__new(void);
+/* Locations and modules are those of map, which must outlive the space. */
+struct space *space__new(struct modmap *map);
+/* The same mappings for a child process: they are shared until one of the two adds a mapping. */
+struct space *space__copy(const struct space *space);
 void space__free(struct space *space);
-/* What a forked child begins with. */
-struct space *space__copy(const struct space *from);
 
-/* From time_ns on, [start, end) is `module`, `start` being its link-time address vaddr. An empty range
- * is ignored. */
-void space__add(struct space *space, uint64_t time_ns, uint64_t start, uint64_t end, uint64_t vaddr,
-		uint32_t module);
-/* What was mapped at an address at a time: its link-time address and module. False: nothing. */
-bool space__find(const struct space *space, uint64_t address, uint64_t time_ns, uint64_t *vaddr,
-		 uint32_t *module);
-/* Mappings known, those of the past included. */
-size_t space__count(const struct space *space);
+/* From time_ns on, [start, end) is `module`, `start` being its link-time address vaddr. An unknown
+ * module or an empty range is ignored. */
+void space__add_mapping(struct space *space, uint64_t time_ns, uint64_t start, uint64_t end,
+			uint64_t vaddr, uint32_t module);
+/* Past ones included. */
+size_t space__nr_mappings(const struct space *space);
+/* The module of a mapping, by number below space__nr_mappings. A module may come more than once. */
+uint32_t space__module(const struct space *space, size_t number);
+
+/* The location of a return address met at time_ns (the mapping is looked up for address - 1: a call
+ * may be the last instruction of its mapping). Returns its index in the modmap. */
+uint32_t space__locate(const struct space *space, uint64_t address, uint64_t time_ns);
+/* The return address that a location had at time_ns; its link-time address where its module was
+ * never mapped there. */
+uint64_t space__address(const struct space *space, const struct location *location,
+			uint64_t time_ns);
 
 #endif /* SPACE_H */

@@ -40,19 +40,19 @@ static bool string_fits(const struct wire_head *head)
 	return string->len <= WIRE_MAX_STRING && sizeof(*string) + string->len <= head->size;
 }
 
-static bool function_fits(const struct wire_head *head)
-{
-	const struct wire_function *function = (const void *)head;
-
-	return sizeof(*function) + function->family_len + function->symbol_len <= head->size;
-}
-
 static bool symbol_fits(const struct wire_head *head)
 {
 	const struct wire_symbol *symbol = (const void *)head;
 
 	return symbol->nr_frames <= MAX_SYMBOL_FRAMES &&
 	       sizeof(*symbol) + symbol->nr_frames * sizeof(symbol->frames[0]) <= head->size;
+}
+
+static bool function_fits(const struct wire_head *head)
+{
+	const struct wire_function *function = (const void *)head;
+
+	return sizeof(*function) + function->family_len + function->symbol_len <= head->size;
 }
 
 /* A known type, its fixed part and, where it has one, the check of its variable part. */

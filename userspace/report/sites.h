@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is live in a heap, added up by who allocated it: all that is kept of a process that has
+ * ended. */
+#ifndef SITES_H
+#define SITES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "heap/heap.h"
+#include "heap/stacks.h"
+
+/* The live blocks of one stack and one function. */
+struct site {
+	uint32_t stack; /* index; two sites may have the same */
+	uint16_t func;
+	uint16_t pad;
+	uint64_t bytes, blocks;
+	uint64_t oldest_at_ns, newest_at_ns; /* when they were allocated */
+};
+
+struct sites {
+	struct site *all;
+	size_t nr, capacity;
+	uint64_t bytes, blocks; /* sums */
+};
+
+/* Adds up the blocks that are at least older_ns old at end_ns. To be given to sites__clear. */
+struct sites sites__count(const struct heap *heap, const struct stacks *stacks, uint64_t end_ns,
+			  uint64_t older_ns);
+void sites__clear(struct sites *sites);
+
+#endif /* SITES_H */
