@@ -23,9 +23,9 @@ enum opt_tristate { OPT_AUTO, OPT_YES, OPT_NO };
 struct options {
 	uint32_t pids[OPT_MAX_PIDS]; /* -p */
 	size_t nr_pids;
-	const char *comm;   /* --comm; NULL: none */
-	const char *cgroup; /* --cgroup; likewise */
-	bool children;	    /* of those, too */
+	const char *comm;     /* --comm; NULL: none */
+	const char *cgroup;   /* --cgroup; likewise */
+	bool children;	      /* of those, too */
 	char **command;	      /* after "--", NULL-terminated; NULL: none */
 	const char *file;     /* the operand (help: the word); NULL: none */
 	uint64_t duration_ns; /* -d; 0: until Ctrl-C or the end */

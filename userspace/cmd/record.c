@@ -19,8 +19,8 @@ struct recording {
 	struct run *run;
 };
 
-/* NAME.PID.htap in the current folder, NAME being the command's, or the (first) process's executable.
- * NULL after saying that there is no such process. */
+/* NAME.PID.htap in the current folder, NAME being the command's, or the (first) process's
+ * executable. NULL after saying that there is no such process. */
 static char *default_path(const struct options *options)
 {
 	struct pid_set targets = { 0 };

@@ -123,8 +123,8 @@ static void show_progress(struct run *run, uint64_t now_ns)
 	if (model->nr_processes > 1)
 		snprintf(processes, sizeof(processes), "%zu of %zu processes live, ",
 			 model->nr_live, model->nr_processes);
-	log__progress("%s%" PRIu64 " events, %" PRIu64 " bytes live, %" PRIu64
-		      " events/s, %" PRIu64 " lost%s",
+	log__progress("%s%" PRIu64 " events, %" PRIu64 " bytes live, %" PRIu64 " events/s, %" PRIu64
+		      " lost%s",
 		      processes, model->nr_events, model__live_bytes(model),
 		      run->shown_ns ? rate : 0, model->nr_lost,
 		      run->options->file || run->options->command ? "" : "; Ctrl-C ends it");

@@ -47,8 +47,7 @@ static void observe(struct run *run, const struct wire_head *record)
 	sightings->waiting = array__grow(sightings->waiting, sightings->nr, &sightings->capacity,
 					 sizeof(*sightings->waiting));
 	sightings->waiting[sightings->nr++] =
-		(struct sighting){ index, alloc->func, alloc->bytes, record->pid,
-				   alloc->tid };
+		(struct sighting){ index, alloc->func, alloc->bytes, record->pid, alloc->tid };
 }
 
 static void print_sighting(struct model *model, const struct sighting *sighting)

@@ -121,8 +121,9 @@ static void write_check(const struct selfcheck *check, FILE *out)
 		between = "; ";
 	}
 	if (check->replaced_blocks)
-		fprintf(out, "%s%" PRIu64 " blocks were allocated again that no watched function "
-			     "had freed",
+		fprintf(out,
+			"%s%" PRIu64 " blocks were allocated again that no watched function "
+			"had freed",
 			between, check->replaced_blocks);
 	if (check->module) {
 		fputs("; ", out);
@@ -178,8 +179,9 @@ static void write_all_totals(const struct leaks_report *report, FILE *out)
 		blocks += report->processes[i].leaked_blocks;
 		nr_leaking += report->processes[i].leaked_blocks > 0;
 	}
-	fprintf(out, "All %zu processes: %" PRIu64 " bytes live in %" PRIu64 " block%s, in %zu of "
-		     "them.\n",
+	fprintf(out,
+		"All %zu processes: %" PRIu64 " bytes live in %" PRIu64 " block%s, in %zu of "
+		"them.\n",
 		report->nr_processes, bytes, blocks, blocks == 1 ? "" : "s", nr_leaking);
 }
 

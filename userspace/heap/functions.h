@@ -22,9 +22,9 @@ struct functions *functions__new(void);
 void functions__free(struct functions *functions);
 
 /*
- * Takes a function of the user's; the texts are copied up to their length or first NUL. The first to
- * come under a number stays. 0; -EBADMSG for a number below WIRE_FUNCTION_USER; -E2BIG when there
- * are FUNCTIONS_MAX_USER already.
+ * Takes a function of the user's; the texts are copied up to their length or first NUL. The first
+ * to come under a number stays. 0; -EBADMSG for a number below WIRE_FUNCTION_USER; -E2BIG when
+ * there are FUNCTIONS_MAX_USER already.
  */
 #define FUNCTIONS_MAX_USER 4096
 int functions__add(struct functions *functions, uint16_t number, const char *family,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The keeper: a small process of heaptap's own that holds the links and outlives it. However heaptap
- * ends, kill -9 included, somebody takes the probes away and continues who was stopped.
+ * The keeper: a small process of heaptap's own that holds the links and outlives it. However
+ * heaptap ends, kill -9 included, somebody takes the probes away and continues who was stopped.
  *
- * It must be another process: the kernel takes breakpoints out in the task that closes a link last, and
- * gives up where that task has been killed ("failed to unregister, leaking uprobe"). And it saves time:
- * each link takes some 40 ms to go, but many can go at once, while heaptap does something else.
+ * It must be another process: the kernel takes breakpoints out in the task that closes a link last,
+ * and gives up where that task has been killed ("failed to unregister, leaking uprobe"). And it
+ * saves time: each link takes some 40 ms to go, but many can go at once, while heaptap does
+ * something else.
  */
 #ifndef KEEPER_H
 #define KEEPER_H

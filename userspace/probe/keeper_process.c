@@ -166,8 +166,8 @@ static bool may_be_stopped(const struct followed *entry, const struct unwind_pro
 
 static void continue_all(void)
 {
-	const struct unwind_process *slots =
-		mmap(NULL, UNWIND_MAX_SLOTS * sizeof(*slots), PROT_READ, MAP_SHARED, self.processes, 0);
+	const struct unwind_process *slots = mmap(NULL, UNWIND_MAX_SLOTS * sizeof(*slots),
+						  PROT_READ, MAP_SHARED, self.processes, 0);
 	uint32_t pid, *before = NULL;
 	struct followed entry;
 

@@ -61,8 +61,8 @@ static int create_link(const struct link_create_attr *attr)
 
 static void keep(struct links *links, int fd)
 {
-	links->handles = array__grow(links->handles, links->nr, &links->capacity,
-				     sizeof(*links->handles));
+	links->handles =
+		array__grow(links->handles, links->nr, &links->capacity, sizeof(*links->handles));
 	links->handles[links->nr++] = keeper__give(fd);
 }
 

@@ -39,12 +39,13 @@ struct links {
 
 /*
  * Attaches programs at the sites of the file at path (any path the kernel can open,
- * /proc/PID/map_files included) for the threads of process pid; slot goes into every cookie. 0 or -errno: -EINVAL and
- * -EOPNOTSUPP mean that the kernel does not have this kind. On failure links is as before the call.
+ * /proc/PID/map_files included) for the threads of process pid; slot goes into every cookie. 0 or
+ * -errno: -EINVAL and -EOPNOTSUPP mean that the kernel does not have this kind. On failure links is
+ * as before the call.
  */
 int links__attach(struct links *links, enum link_kind kind, const struct link_programs *programs,
 		  const char *path, pid_t pid, uint32_t slot, const struct probe_site *sites,
-		   size_t nr_sites);
+		  size_t nr_sites);
 
 /* Detaches everything, perhaps a moment later (keeper__wait); the probed processes run on. */
 void links__detach(struct links *links);

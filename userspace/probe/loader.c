@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Both glibc's loader (elf/dl-debug.c) and musl's (ldso/dynlink.c) call the empty function
- * _dl_debug_state when the list of what is loaded begins to change, and again when it has: after the
- * mapping, before any code of what was mapped runs.
+ * _dl_debug_state when the list of what is loaded begins to change, and again when it has: after
+ * the mapping, before any code of what was mapped runs.
  */
 #include "probe/loader.h"
 

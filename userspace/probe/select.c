@@ -13,9 +13,9 @@
 
 #include "base/util.h"
 
-#define COMM_BYTES     15 /* TASK_COMM_LEN of include/linux/sched.h, without the NUL */
-#define MAX_PROC_FILE  (1u << 20)
-#define CGROUP_MOUNT   "/sys/fs/cgroup"
+#define COMM_BYTES    15 /* TASK_COMM_LEN of include/linux/sched.h, without the NUL */
+#define MAX_PROC_FILE (1u << 20)
+#define CGROUP_MOUNT  "/sys/fs/cgroup"
 
 void pid_set__add(struct pid_set *set, pid_t pid)
 {

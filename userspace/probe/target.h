@@ -25,7 +25,8 @@ struct target {
 int target__open(pid_t pid, struct target *target);
 void target__close(struct target *target);
 
-/* Was it started by a shell with job control, which would notice if it were stopped for a moment? */
+/* Was it started by a shell with job control, which would notice if it were stopped for a moment?
+ */
 bool target__has_shell(const struct target *target);
 
 /* One executable mapping of /proc/PID/maps. */

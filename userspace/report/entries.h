@@ -7,7 +7,7 @@
 #include "report/leaks.h"
 
 struct entry {
-	uint32_t stack; /* index, of the cut ones where stacks are cut */
+	uint32_t stack;	 /* index, of the cut ones where stacks are cut */
 	uint32_t family; /* index */
 	uint64_t bytes, blocks;
 	uint64_t oldest_at_ns, newest_at_ns; /* when they were allocated */

@@ -10,8 +10,8 @@
 struct builder {
 	struct model *model;
 	const struct leaks_filter *filter;
-	struct stacks *stacks;	 /* the model's, or their cut copies */
-	uint32_t *cut_index;	 /* by stack index: the index in `stacks`; NULL: they are the same */
+	struct stacks *stacks; /* the model's, or their cut copies */
+	uint32_t *cut_index;   /* by stack index: the index in `stacks`; NULL: they are the same */
 	struct entries *entries; /* of each process */
 };
 
@@ -79,8 +79,8 @@ static uint32_t stack_frames(const struct model *model, const struct space *spac
 
 	for (uint32_t i = 0; i < stack->nr_frames; i++) {
 		const struct location *location = modmap__location(model->modmap, stack->frames[i]);
-		uint64_t address = space ? space__address(space, location, time_ns)
-					 : location->vaddr;
+		uint64_t address =
+			space ? space__address(space, location, time_ns) : location->vaddr;
 
 		nr += location_frames(model, stack->frames[i], address, out + nr);
 	}
@@ -189,8 +189,8 @@ static struct entries count_process(const struct builder *builder, struct leaks 
 	struct entries entries;
 
 	if (!process->ended) {
-		counted = sites__count(process->heap, model->stacks, model->end_ns,
-				       model->older_ns);
+		counted =
+			sites__count(process->heap, model->stacks, model->end_ns, model->older_ns);
 		sites = &counted;
 	}
 	leaks->totals = *process__totals(process);

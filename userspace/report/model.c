@@ -13,8 +13,8 @@
 #include "wire.h"
 
 /*
- * A record of 24 bytes can fork a heap of millions of blocks. What such copies may hold at once, and
- * what copying may cost in all: many times what any real tree of processes needs.
+ * A record of 24 bytes can fork a heap of millions of blocks. What such copies may hold at once,
+ * and what copying may cost in all: many times what any real tree of processes needs.
  */
 #define MAX_COPIES_HELD	 (64ull << 20)
 #define FREE_COPIES	 (1ull << 30)
@@ -154,11 +154,11 @@ static void apply_target(struct model *model, const struct wire_target *record)
 static bool may_copy(struct model *model, const struct process *parent, uint64_t nr)
 {
 	if (model->nr_copies_held + nr <= MAX_COPIES_HELD &&
-	    model->nr_copies_made + nr <=
-		    FREE_COPIES + COPIES_PER_EVENT * model->nr_events)
+	    model->nr_copies_made + nr <= FREE_COPIES + COPIES_PER_EVENT * model->nr_events)
 		return true;
 	if (!model->warned_copies)
-		log_warn("Process %" PRIu32 " forks with more than can be copied: what its children "
+		log_warn("Process %" PRIu32
+			 " forks with more than can be copied: what its children "
 			 "have of it is not counted.",
 			 parent->pid);
 	model->warned_copies = true;
@@ -213,8 +213,7 @@ static int apply_module(struct model *model, const struct wire_module *record)
 		fd = model->module_fd(model->fd_data, record->id);
 	if (fd >= 0)
 		fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	modmap__add_module(model->modmap, path, build_id, record->build_id_len,
-			   record->flags, fd);
+	modmap__add_module(model->modmap, path, build_id, record->build_id_len, record->flags, fd);
 	free(path);
 	return 0;
 }

@@ -85,16 +85,17 @@ void process__add_memory(struct process *process, const struct wire_memory *reco
 {
 	struct process_memory *memory = &process->memory;
 	const struct heap_totals *totals = process__totals(process);
-	uint64_t bytes = record->anonymous_bytes - min(record->stack_bytes, record->anonymous_bytes);
+	uint64_t bytes =
+		record->anonymous_bytes - min(record->stack_bytes, record->anonymous_bytes);
 	uint64_t allocated = totals->peak_bytes + totals->peak_blocks * BLOCK_OVERHEAD, growth;
 
 	/* What is watched from its start begins with nothing, however late somebody looks. */
 	if (!memory->known && (!process->watched_whole || process->shares_heap))
 		memory->first_bytes = bytes;
 	growth = bytes - min(bytes, memory->first_bytes);
-	if (!memory->known || (double)growth - 2.0 * (double)allocated >
-				      (double)memory->growth_bytes -
-					      2.0 * (double)memory->allocated_bytes) {
+	if (!memory->known ||
+	    (double)growth - 2.0 * (double)allocated >
+		    (double)memory->growth_bytes - 2.0 * (double)memory->allocated_bytes) {
 		memory->growth_bytes = growth;
 		memory->allocated_bytes = allocated;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One watched process: who it is, its heap, its mappings, how it ended. Once it has ended, only what
- * a report needs is kept of it.
+ * One watched process: who it is, its heap, its mappings, how it ended. Once it has ended, only
+ * what a report needs is kept of it.
  */
 #ifndef PROCESS_H
 #define PROCESS_H
@@ -34,8 +34,8 @@ struct process {
 	char *exe, *cmdline; /* NULL until told; cmdline: arguments separated by blanks */
 	uint64_t started_ns; /* CLOCK_REALTIME */
 	bool launched;
-	/* From the first instruction of its program on, or as the child of one that was: every block
-	 * it can free has been seen. */
+	/* From the first instruction of its program on, or as the child of one that was: every
+	 * block it can free has been seen. */
 	bool watched_whole;
 	bool whole_after_exec; /* it shares its parent's memory until then */
 	bool shares_heap;      /* began as a copy of its parent, and has not exec'ed since */

@@ -21,8 +21,7 @@
 static const struct {
 	uint64_t bytes, times;
 } rooms[] = {
-	[false] = { 64 * MIB, 4 },
-	[true] = { 16 * MIB, 2 }, /* watched as a whole */
+	[false] = { 64 * MIB, 4 }, [true] = { 16 * MIB, 2 }, /* watched as a whole */
 };
 
 /* More than a handful, and more than 1 % of all. */
@@ -102,8 +101,7 @@ struct selfcheck selfcheck__run(const struct model *model, const struct process 
 		if (check.module)
 			check.unexplained_bytes = unexplained_bytes(process);
 	}
-	check.suspicious =
-		check.unknown_frees || check.unexplained_bytes || check.replaced_blocks;
+	check.suspicious = check.unknown_frees || check.unexplained_bytes || check.replaced_blocks;
 	if (!check.suspicious)
 		check.module = NULL;
 	return check;

@@ -1,75 +1,27 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The source behind `-p PID` and `-- COMMAND`: probes, ring, mapping events and the ends of
- * processes, brought together into one stream. Reading order matters: the ring's head is noted first,
- * then the mapping events are read, then the ring up to that head, so a stack never comes before
- * its mappings.
+ * The source behind `-p PID` and `-- COMMAND`: ring, mapping events and the ends of processes,
+ * brought together into one stream. Reading order matters: the ring's head is noted first, then the
+ * mapping events are read, then the ring up to that head, so a stack never comes before its
+ * mappings.
  */
-#include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/util.h"
-#include "follow_abi.h"
 #include "probe/keeper.h"
-#include "probe/launch.h"
-#include "probe/target.h"
-#include "source/engine.h"
-#include "source/mapevents.h"
-#include "source/processes.h"
-#include "source/queue.h"
-#include "source/source.h"
-#include "source/walks.h"
+#include "source/bpf_source.h"
 
 /* Ends taken from the epoll at a time. */
 #define MAX_EVENTS 64
 
-struct bpf_source {
-	struct source source;
-	struct engine engine;
-	struct processes processes;
-	struct mapevents events;
-	struct queue queue;
-	struct walks walks;
-	pid_t command;	     /* launched; 0: none */
-	bool command_exists; /* it was not collected yet */
-	int command_status;
-	int epoll;
-	bool stopping, ended;
-	uint64_t nr_lost_told;
-	/* What the ring told of processes, to be seen to when its records were handed on. */
-	struct news {
-		uint32_t type;
-		struct wire_fork fork; /* of the other types, the head only */
-	} *news;
-	size_t nr_news, news_capacity;
-	/* Where records go while the source is pumped. */
-	record_fn take;
-	void *take_data;
-};
-
 static struct bpf_source *self_of(const struct source *source)
 {
 	return (struct bpf_source *)source;
-}
-
-/* Each file that is mapped stays open here. */
-static void raise_file_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static void add_mapping(pid_t pid, const struct target_mapping *mapping, uint64_t time_ns,
@@ -102,20 +54,12 @@ static void read_mapevents(struct bpf_source *self)
 	self->events.lost = false;
 }
 
-/* Wakes the pump when the programs say so, not whenever there is a record: hence edge-triggered. */
-static void watch_ring(struct bpf_source *self)
-{
-	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
-
-	epoll_ctl(self->epoll, EPOLL_CTL_ADD, self->engine.ring.fd, &event);
-}
-
 static void note_news(struct bpf_source *self, const struct wire_head *record)
 {
 	struct news *news;
 
-	self->news = array__grow(self->news, self->nr_news, &self->news_capacity,
-				 sizeof(*self->news));
+	self->news =
+		array__grow(self->news, self->nr_news, &self->news_capacity, sizeof(*self->news));
 	news = &self->news[self->nr_news++];
 	*news = (struct news){ .type = record->type };
 	if (record->type == WIRE_FORK)
@@ -383,11 +327,8 @@ static void close_source(struct source *source)
 	free(self);
 }
 
-static struct bpf_source *new_source(const struct bpf_source_config *config)
+void bpf_source__init(struct bpf_source *self)
 {
-	struct bpf_source *self = xcalloc(1, sizeof(*self));
-	int err;
-
 	self->source = (struct source){ .pump = pump,
 					.stop = stop,
 					.module_fd = module_fd,
@@ -396,161 +337,4 @@ static struct bpf_source *new_source(const struct bpf_source_config *config)
 					.print_stats = print_stats,
 					.close = close_source };
 	self->command_status = -1;
-	self->epoll = epoll_create1(EPOLL_CLOEXEC);
-	keeper__start();
-	if (engine__open(&self->engine, config)) {
-		close_source(&self->source);
-		return NULL;
-	}
-	keeper__watch(engine__followed_fd(&self->engine), engine__processes_fd(&self->engine));
-	walks__init(&self->walks, &self->engine.tables);
-	processes__init(&self->processes, &self->engine, &self->queue, self->epoll);
-	err = mapevents__open(&self->events);
-	if (err) {
-		log_err("The kernel's mapping events cannot be had: %s.", strerror(-err));
-		close_source(&self->source);
-		return NULL;
-	}
-	watch_ring(self);
-	mapevents__watch(&self->events, self->epoll);
-	return self;
-}
-
-/* Watches one of the processes asked for. 0; or -errno after saying why not. */
-static int attach_one(struct bpf_source *self, pid_t pid)
-{
-	const struct bpf_source_config *config = &self->engine.config;
-	uint32_t flags = config->follow ? FOLLOW_CHILDREN : 0;
-	const struct mappings *mappings;
-	struct target target;
-	const char *why;
-	int err;
-
-	if (processes__find(&self->processes, pid))
-		return 0;
-	err = target__open(pid, &target);
-	if (err)
-		return err;
-	if (config->lossless || !target__has_shell(&target))
-		flags |= FOLLOW_MAY_STOP;
-	err = processes__add(&self->processes, &target, 0, flags);
-	if (err)
-		return err;
-	mappings = &processes__find(&self->processes, pid)->mappings;
-	why = files__why_none(&self->processes.files);
-	if (mappings->probe_error)
-		log_err("The allocator functions of process %d could not be probed: %s. Run "
-			"`heaptap doctor -p %d` to see why.",
-			pid, strerror(-mappings->probe_error), pid);
-	else if (!mappings->nr_probed && why)
-		log_err("%s", why);
-	else if (!mappings->nr_probed)
-		log_err("No allocator that heaptap knows was found in process %d (%s). Run "
-			"`heaptap doctor -p %d` to see where it looked.",
-			pid, processes__find(&self->processes, pid)->target.exe, pid);
-	return mappings->probe_error || !mappings->nr_probed ? -ENOENT : 0;
-}
-
-struct source *bpf_source__attach(const struct bpf_source_config *config, const pid_t *pids,
-				  size_t nr_pids)
-{
-	struct bpf_source_config with_room = *config;
-	struct bpf_source *self = NULL;
-	int err = target__check_privileges();
-	size_t nr_attached = 0;
-
-	/* What is wrong with the only process is said before anything is loaded. */
-	if (!err && nr_pids == 1) {
-		struct target target;
-
-		err = target__open(pids[0], &target);
-		if (!err)
-			target__close(&target);
-	}
-	with_room.many = config->follow || nr_pids > 1;
-	if (!err)
-		self = new_source(&with_room);
-	if (!self)
-		return NULL;
-	raise_file_limit();
-	for (size_t i = 0; i < nr_pids; i++)
-		nr_attached += !attach_one(self, pids[i]);
-	if (!nr_attached) {
-		close_source(&self->source);
-		return NULL;
-	}
-	engine__watch(&self->engine);
-	return &self->source;
-}
-
-/* Runs the command through its loader, probing what it maps before any of it runs. */
-static int load_command(struct bpf_source *self, struct launch *launch)
-{
-	struct watched *watched = processes__find(&self->processes, launch->pid);
-	int event;
-
-	do {
-		mappings__scan(&watched->mappings);
-		event = launch__next(launch);
-	} while (event == LAUNCH_MAPPED);
-	if (event == LAUNCH_ENDED) {
-		self->command_exists = false;
-		self->command_status = launch->status;
-	}
-	return event < 0 ? event : 0;
-}
-
-static void say_what_was_found(const struct mappings *mappings, const char *command)
-{
-	const char *why = files__why_none(mappings->files);
-
-	if (mappings->probe_error)
-		log_err("The allocator functions of %s could not be probed: %s. Run `heaptap "
-			"doctor` to see why.",
-			command, strerror(-mappings->probe_error));
-	else if (!mappings->nr_probed && why)
-		log_warn("%s", why);
-	else if (!mappings->nr_probed)
-		log_warn("No allocator that heaptap knows was found in %s: its heap stays unseen.",
-			 command);
-}
-
-struct source *bpf_source__launch(const struct bpf_source_config *config, char **command)
-{
-	struct bpf_source_config with_room = *config;
-	struct bpf_source *self;
-	struct launch launch;
-	struct target target;
-	int err;
-
-	if (target__check_privileges())
-		return NULL;
-	with_room.many = config->follow;
-	self = new_source(&with_room);
-	if (!self)
-		return NULL;
-	if (launch__start(&launch, command)) {
-		close_source(&self->source);
-		return NULL;
-	}
-	self->command = launch.pid;
-	self->command_exists = true;
-	raise_file_limit(); /* not before: the command would inherit it */
-	err = target__open(launch.pid, &target);
-	if (!err) {
-		engine__watch(&self->engine);
-		err = processes__add(&self->processes, &target, WIRE_TARGET_LAUNCHED,
-				     FOLLOW_MAY_STOP | (config->follow ? FOLLOW_CHILDREN : 0));
-	}
-	if (!err)
-		err = load_command(self, &launch);
-	if (err) {
-		log_err("%s could not be traced while it was loaded: %s.", command[0],
-			strerror(-err));
-		kill(launch.pid, SIGKILL);
-		close_source(&self->source);
-		return NULL;
-	}
-	say_what_was_found(&processes__find(&self->processes, launch.pid)->mappings, command[0]);
-	return &self->source;
 }

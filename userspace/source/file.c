@@ -20,7 +20,7 @@ struct file_source {
 	struct trace_reader *reader;
 	char *path;
 	int fd;
-	bool complete; /* the WIRE_END of the recording was seen */
+	bool complete;	   /* the WIRE_END of the recording was seen */
 	uint32_t only_pid; /* of the processes seen; 0: none yet */
 	bool several;	   /* of them */
 	bool stopping;
@@ -31,8 +31,8 @@ static void note_completeness(struct file_source *self, const struct wire_head *
 {
 	if (record->type == WIRE_END)
 		self->complete = !record->pid || !self->several;
-	if (record->type == WIRE_FORK || (record->type == WIRE_TARGET && self->only_pid &&
-					  self->only_pid != record->pid))
+	if (record->type == WIRE_FORK ||
+	    (record->type == WIRE_TARGET && self->only_pid && self->only_pid != record->pid))
 		self->several = true;
 	if (record->type == WIRE_TARGET)
 		self->only_pid = record->pid;

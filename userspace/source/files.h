@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The files that watched processes run code from, each once for all of them: what can be probed in it,
- * its unwind table, its record. A file is kept open, so that its names can be read when the process, or
- * the file's own name, is gone.
+ * The files that watched processes run code from, each once for all of them: what can be probed in
+ * it, its unwind table, its record. A file is kept open, so that its names can be read when the
+ * process, or the file's own name, is gone.
  */
 #ifndef FILES_H
 #define FILES_H
@@ -28,14 +28,15 @@ struct mapped_file {
 	struct probe_site *sites; /* of allocator functions, and of the dynamic loader's news */
 	size_t nr_sites, nr_functions;
 	bool maps_memory; /* asks the kernel for memory itself */
-	char *why_none; /* a sentence why it has no functions, where that is special; NULL: it is not */
+	char *why_none;	  /* a sentence why it has no functions, where that is special; NULL: it is
+			     not */
 };
 
 struct files {
 	struct unwind_tables *tables;
 	struct queue *queue;
 	const struct allocator_config *allocators; /* NULL: the defaults */
-	struct mapped_file *files; /* by module id */
+	struct mapped_file *files;		   /* by module id */
 	size_t nr, capacity;
 };
 

@@ -123,8 +123,8 @@ static void copy_out(const struct mapevents_cpu *cpu, uint64_t at, void *to, siz
 }
 
 void mapevents__drain(struct mapevents *events,
-		      void (*visit)(pid_t pid, const struct target_mapping *mapping, uint64_t time_ns,
-				    void *data),
+		      void (*visit)(pid_t pid, const struct target_mapping *mapping,
+				    uint64_t time_ns, void *data),
 		      void *data)
 {
 	static union {
@@ -151,15 +151,14 @@ void mapevents__drain(struct mapevents *events,
 				continue;
 			memcpy(&id, record.bytes + header.size - sizeof(id), sizeof(id));
 			record.bytes[header.size - sizeof(id)] = '\0';
-			visit(
-				(pid_t)record.mmap2.pid,
-				&(struct target_mapping){
-					.start = record.mmap2.addr,
-					.end = record.mmap2.addr + record.mmap2.len,
-					.offset = record.mmap2.offset,
-					.path = record.mmap2.path,
-				},
-				id.time_ns, data);
+			visit((pid_t)record.mmap2.pid,
+			      &(struct target_mapping){
+				      .start = record.mmap2.addr,
+				      .end = record.mmap2.addr + record.mmap2.len,
+				      .offset = record.mmap2.offset,
+				      .path = record.mmap2.path,
+			      },
+			      id.time_ns, data);
 		}
 		__atomic_store_n(&cpu->page->data_tail, at, __ATOMIC_RELEASE);
 	}

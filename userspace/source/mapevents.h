@@ -27,10 +27,11 @@ void mapevents__close(struct mapevents *events);
 /* Adds what becomes readable with each new event to an epoll. */
 void mapevents__watch(const struct mapevents *events, int epoll);
 
-/* Calls visit for every new executable mapping of any process, made at time_ns (CLOCK_MONOTONIC). */
+/* Calls visit for every new executable mapping of any process, made at time_ns (CLOCK_MONOTONIC).
+ */
 void mapevents__drain(struct mapevents *events,
-		      void (*visit)(pid_t pid, const struct target_mapping *mapping, uint64_t time_ns,
-				    void *data),
+		      void (*visit)(pid_t pid, const struct target_mapping *mapping,
+				    uint64_t time_ns, void *data),
 		      void *data);
 
 #endif /* MAPEVENTS_H */

@@ -142,7 +142,8 @@ static void keep_range(struct mappings *mappings, const struct mapped_range *ran
 	mappings->ranges[mappings->nr_ranges++] = *range;
 }
 
-/* Tells both walkers. Stacks through addresses that now mean something else are not known any more. */
+/* Tells both walkers. Stacks through addresses that now mean something else are not known any more.
+ */
 static void map_code(struct mappings *mappings, const struct mapped_file *file,
 		     const struct wire_mapping *mapping)
 {
@@ -175,8 +176,8 @@ void mappings__add(struct mappings *mappings, const struct target_mapping *mappi
 	map_code(mappings, file, &record);
 	queue__add(mappings->files->queue, WIRE_MAPPING, mappings->pid, &record, sizeof(record),
 		   NULL, 0, NULL, 0);
-	keep_range(mappings, &(struct mapped_range){ mapping->start, mapping->end,
-						     mapping->offset, record.module });
+	keep_range(mappings, &(struct mapped_range){ mapping->start, mapping->end, mapping->offset,
+						     record.module });
 	probe_module(mappings, record.module);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What one process has mapped executable: each mapping becomes a record and is told to both walkers,
- * each file with something to probe is probed in that process.
+ * What one process has mapped executable: each mapping becomes a record and is told to both
+ * walkers, each file with something to probe is probed in that process.
  */
 #ifndef MAPPINGS_H
 #define MAPPINGS_H
@@ -41,14 +41,15 @@ void mappings__add(struct mappings *mappings, const struct target_mapping *mappi
 		   uint64_t time_ns);
 /* Makes what was added known to the walker in the kernel. */
 void mappings__publish(struct mappings *mappings);
-/* The process is a copy of parent's: so is what it has mapped, and it is probed likewise. No records. */
+/* The process is a copy of parent's: so is what it has mapped, and it is probed likewise. No
+ * records. */
 void mappings__inherit(struct mappings *mappings, const struct mappings *parent);
 /* The process has replaced its image: what was mapped is not any more; then as mappings__scan. */
 int mappings__restart(struct mappings *mappings);
 /* Adds everything mapped now, and publishes it. 0, or -ESRCH when the process is gone. */
 int mappings__scan(struct mappings *mappings);
-/* Probes the files of other processes that have allocators, whatever this one has mapped: so they are
- * probed from the moment it maps them. */
+/* Probes the files of other processes that have allocators, whatever this one has mapped: so they
+ * are probed from the moment it maps them. */
 void mappings__probe_known(struct mappings *mappings);
 
 #endif /* MAPPINGS_H */

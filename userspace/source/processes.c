@@ -146,8 +146,8 @@ static int probe(struct processes *processes, struct watched *watched, const str
 	int err = mappings__open(&watched->mappings, processes->engine, &processes->files, pid);
 
 	if (!err)
-		err = engine__follow(processes->engine, pid,
-				     watched->mappings.space.process->slot, watched->flags);
+		err = engine__follow(processes->engine, pid, watched->mappings.space.process->slot,
+				     watched->flags);
 	if (err) {
 		if (!processes->too_many_told)
 			log_warn("Process %d, and perhaps others, cannot be watched: %s.", pid,

@@ -35,7 +35,7 @@ struct processes {
 	size_t nr, capacity;
 	struct hmap by_pid; /* -> index in list */
 	int epoll;	    /* gets the end of each: data.ptr is the struct watched */
-	int perf_map; /* of one that has ended; -1: none */
+	int perf_map;	    /* of one that has ended; -1: none */
 	uint64_t sampled_ns;
 	bool too_many_told;
 };
@@ -60,7 +60,8 @@ void processes__forked(struct processes *processes, const struct wire_fork *reco
 void processes__execed(struct processes *processes, pid_t pid);
 void processes__loaded(struct processes *processes, pid_t pid);
 
-/* The process has ended, and all it sent was taken: queues its end. status: its wait status, or 0. */
+/* The process has ended, and all it sent was taken: queues its end. status: its wait status, or 0.
+ */
 void processes__end(struct processes *processes, struct watched *watched, uint32_t reason,
 		    uint32_t status);
 

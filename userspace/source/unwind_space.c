@@ -22,8 +22,8 @@ int unwind_slots__open(struct unwind_slots *slots, int processes_fd, int ranges_
 		       uint32_t max_blocks)
 {
 	size_t bytes = max_blocks * sizeof(*slots->blocks);
-	void *processes = mmap(NULL, PROCESSES_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
-			       processes_fd, 0);
+	void *processes =
+		mmap(NULL, PROCESSES_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, processes_fd, 0);
 	void *blocks = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, ranges_fd, 0);
 	int err = -errno;
 
@@ -59,9 +59,9 @@ static struct unwind_spare *runs_of(struct unwind_slots *slots, uint32_t nr_bloc
 	return &slots->runs[__builtin_ctz(nr_blocks)];
 }
 
-/* Both views move to blocks of their own, nr_blocks each, with nothing in them yet. False: there are
- * not so many. The kernel reads a view only after it was published, and the old blocks stay as they
- * are until somebody else gets them. */
+/* Both views move to blocks of their own, nr_blocks each, with nothing in them yet. False: there
+ * are not so many. The kernel reads a view only after it was published, and the old blocks stay as
+ * they are until somebody else gets them. */
 static bool take_blocks(struct unwind_space *space, uint32_t nr_blocks)
 {
 	struct unwind_slots *slots = space->slots;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a watched process has mapped, where the walker in the kernel reads it (bpf/unwind_maps.h). */
+/* What a watched process has mapped, where the walker in the kernel reads it (bpf/unwind_maps.h).
+ */
 #ifndef UNWIND_SPACE_H
 #define UNWIND_SPACE_H
 
@@ -15,11 +16,11 @@ struct mapped_code {
 };
 
 struct unwind_space {
-	struct unwind_process *process;	    /* shared with the kernel; NULL: closed */
-	struct unwind_range_block *blocks;  /* of all processes, shared likewise */
-	uint32_t first_block, nr_blocks;    /* the two views have nr_blocks each, from there on */
-	struct unwind_slots *slots;	    /* where more room comes from; NULL: nowhere */
-	struct mapped_code *code;	/* sorted, not overlapping */
+	struct unwind_process *process;	   /* shared with the kernel; NULL: closed */
+	struct unwind_range_block *blocks; /* of all processes, shared likewise */
+	uint32_t first_block, nr_blocks;   /* the two views have nr_blocks each, from there on */
+	struct unwind_slots *slots;	   /* where more room comes from; NULL: nowhere */
+	struct mapped_code *code;	   /* sorted, not overlapping */
 	size_t nr_code, code_capacity;
 	bool too_many_told;
 };
@@ -38,11 +39,12 @@ struct unwind_slots {
 	uint32_t nr_slots;		/* likewise */
 	uint32_t next_serial;		/* of unwind_process */
 	struct unwind_spare slots;
-	struct unwind_spare runs[6]; /* first blocks of pairs of views of 1, 2, 4 ... 32 blocks each */
+	struct unwind_spare
+		runs[6]; /* first blocks of pairs of views of 1, 2, 4 ... 32 blocks each */
 };
 
-/* Both descriptors, of BPF maps, are needed in the call only; ranges_fd's has max_blocks elements. 0 or
- * -errno. */
+/* Both descriptors, of BPF maps, are needed in the call only; ranges_fd's has max_blocks elements.
+ * 0 or -errno. */
 int unwind_slots__open(struct unwind_slots *slots, int processes_fd, int ranges_fd,
 		       uint32_t max_blocks);
 void unwind_slots__close(struct unwind_slots *slots);
@@ -65,10 +67,10 @@ void unwind_space__copy(struct unwind_space *space, const struct unwind_space *f
 void unwind_space__publish(struct unwind_space *space);
 
 /*
- * Stacks are known by their addresses, in an epoch of what addresses mean. The kernel's programs begin
- * one at exec; unwind_space__begin_epoch does where code was replaced by other code. Until the views
- * are of the same epoch (unwind_space__set_epoch, with what unwind_space__epoch returned before they
- * were written), the kernel's walker does not use them.
+ * Stacks are known by their addresses, in an epoch of what addresses mean. The kernel's programs
+ * begin one at exec; unwind_space__begin_epoch does where code was replaced by other code. Until
+ * the views are of the same epoch (unwind_space__set_epoch, with what unwind_space__epoch returned
+ * before they were written), the kernel's walker does not use them.
  */
 uint32_t unwind_space__epoch(const struct unwind_space *space);
 void unwind_space__set_epoch(struct unwind_space *space, uint32_t epoch);

@@ -133,9 +133,8 @@ static void check(struct walks *walks, struct finish *finish, const struct wire_
 
 	if (ours->record.id != record->id)
 		return;
-	nr_theirs =
-		finish__walk(finish, record->regs, true, record->stack, record->regs[RSP],
-			     record->stack_len, theirs, WIRE_MAX_FRAMES, &complete);
+	nr_theirs = finish__walk(finish, record->regs, true, record->stack, record->regs[RSP],
+				 record->stack_len, theirs, WIRE_MAX_FRAMES, &complete);
 	nr_common = min(nr_ours, nr_theirs);
 	while (at < nr_common && ours->frames[at] == theirs[at])
 		at++;

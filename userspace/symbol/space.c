@@ -120,8 +120,7 @@ static void consider(struct choice *choice, const struct mapping *m, uint64_t ti
 	if (m->time_ns <= time_ns)
 		choice->past = choice->past && is_newer(choice->past, m) ? choice->past : m;
 	else
-		choice->future =
-			choice->future && is_newer(m, choice->future) ? choice->future : m;
+		choice->future = choice->future && is_newer(m, choice->future) ? choice->future : m;
 }
 
 /*
