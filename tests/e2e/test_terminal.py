@@ -4,7 +4,7 @@
 import re
 
 from htap import (HEAPTAP, build, check, has, heaptap, main, same, steps, temp, terminal, test,
-                  wait_for, is_probed, lives)
+                  wait_for, is_probed, is_watching, lives)
 
 
 @test("long work shows a progress line on a terminal, on stderr")
@@ -28,7 +28,7 @@ def _():
 def _():
     with steps() as target:
         with terminal([HEAPTAP, "leaks", "-p", target.pid]) as term:
-            wait_for(lambda: is_probed(target.pid), "probes")
+            wait_for(lambda: is_probed(target.pid) and is_watching(term), "probes")
             target("keep", 3, 100)
             term.type("\x03")
             same(term.end(), 0, "status")

@@ -218,6 +218,13 @@ static void tell_unreadable(pid_t pid, int err)
 			pid);
 }
 
+bool target__lives(pid_t pid)
+{
+	struct proc_stat stat;
+
+	return !read_stat(pid, &stat) && stat.state != 'Z' && stat.state != 'X';
+}
+
 int target__open(pid_t pid, struct target *target)
 {
 	struct proc_stat stat;

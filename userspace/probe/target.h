@@ -25,6 +25,9 @@ struct target {
 int target__open(pid_t pid, struct target *target);
 void target__close(struct target *target);
 
+/* Is there a process pid that has not ended? Says nothing. */
+bool target__lives(pid_t pid);
+
 /* Was it started by a shell with job control, which would notice if it were stopped for a moment?
  */
 bool target__has_shell(const struct target *target);

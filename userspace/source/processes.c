@@ -195,7 +195,7 @@ void processes__forked(struct processes *processes, const struct wire_fork *reco
 	struct target target;
 	uint32_t flags = engine__follow_flags(processes->engine, pid);
 
-	if (processes__find(processes, pid) || target__open(pid, &target)) {
+	if (processes__find(processes, pid) || !target__lives(pid) || target__open(pid, &target)) {
 		engine__forget(processes->engine, pid);
 		send_end(processes, pid, WIRE_END_EXITED, 0);
 		kill(pid, SIGCONT);
@@ -216,7 +216,8 @@ static void renew_target(struct processes *processes, struct watched *watched)
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = watched };
 	struct target target;
 
-	if (has_ended(&watched->target) || target__open(watched->target.pid, &target))
+	if (has_ended(&watched->target) || !target__lives(watched->target.pid) ||
+	    target__open(watched->target.pid, &target))
 		return;
 	target__close(&watched->target);
 	watched->target = target;
