@@ -145,10 +145,10 @@ def read_recording(build, path):
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
 
 
-def bench_reading(build, directory):
-    path = make_recording(build, directory, "events")
+def bench_reading(build, directory, kind, whose):
+    path = make_recording(build, directory, kind)
     seconds = statistics.median(read_recording(build, path)[0] for _ in range(3))
-    print(f"heaptap leaks, a recording of {EVENTS / 1e6:.0f} million events, "
+    print(f"heaptap leaks, a recording of {EVENTS / 1e6:.0f} million events{whose}, "
           f"{os.path.getsize(path) / EVENTS:.1f} bytes each:")
     print_row("  events read in a second of CPU time", EVENTS / seconds / 1e6, "M/s", 3,
               at_most=False)
@@ -179,7 +179,8 @@ def main():
                       lambda: bench_pairs(build, "nofp", 60, rounds, False),
                       lambda: bench_tables(build),
                       lambda: bench_attach(build, directory, rounds),
-                      lambda: bench_reading(build, directory),
+                      lambda: bench_reading(build, directory, "events", ""),
+                      lambda: bench_reading(build, directory, "tree", " of 60 processes"),
                       lambda: bench_memory(build, directory)):
             try:
                 bench()

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * recording events|live N FILE: writes a recording of N events that end with a few live blocks, or
- * of N blocks of which all live. Addresses, sizes and times vary as in a real one, so that it
+ * recording events|live|tree N FILE: writes a recording of N events that end with a few live blocks,
+ * or of N blocks of which all live, or of N events of 60 processes in turn, the first having forked
+ * the others. Addresses, sizes and times vary as in a real one, so that it
  * compresses like one; names are baked in, so that reading it looks for no other file.
  */
 #include <errno.h>
@@ -17,6 +18,7 @@
 #include "wire.h"
 
 #define PID	   1000
+#define NR_PIDS	   60
 #define NR_STACKS  1000
 #define NR_FRAMES  12
 #define NR_PLACES  2000 /* return addresses */
@@ -30,12 +32,13 @@
 static struct trace_writer *writer;
 static int failed;
 static uint64_t now_ns = NSEC_PER_SEC;
+static uint32_t pid = PID;
 
 static void put(void *record, uint16_t type, size_t size)
 {
 	struct wire_head *head = record;
 
-	*head = (struct wire_head){ .type = type, .size = (uint16_t)size, .pid = PID };
+	*head = (struct wire_head){ .type = type, .size = (uint16_t)size, .pid = pid };
 	if (!failed)
 		failed = trace_writer__append(writer, head);
 }
@@ -105,7 +108,7 @@ static void put_alloc(uint64_t addr)
 	struct wire_alloc alloc = { .time_ns = now_ns += 200 + (uint64_t)random() % 2000,
 				    .addr = addr,
 				    .bytes = 8 + (uint64_t)random() % 500,
-				    .tid = PID,
+				    .tid = pid,
 				    .stack = 1 + (uint32_t)random() % NR_STACKS,
 				    .func = MALLOC };
 
@@ -116,7 +119,7 @@ static void put_free(uint64_t addr)
 {
 	struct wire_free record = { .time_ns = now_ns += 200 + (uint64_t)random() % 2000,
 				    .addr = addr,
-				    .tid = PID,
+				    .tid = pid,
 				    .func = FREE };
 
 	put(&record, WIRE_FREE, sizeof(record));
@@ -133,14 +136,25 @@ static void put_live(uint64_t nr)
 	}
 }
 
-/* A heap that is full from the start: somebody frees a block, somebody else gets it. */
-static void put_events(uint64_t nr)
+static void put_forks(void)
+{
+	for (uint32_t i = 1; i < NR_PIDS; i++) {
+		struct wire_fork fork = { .time_ns = now_ns, .child = PID + i };
+
+		put(&fork, WIRE_FORK, sizeof(fork));
+	}
+}
+
+/* Heaps that are full from the start: somebody frees a block, somebody else gets it. */
+static void put_events(uint64_t nr, uint32_t nr_pids)
 {
 	bool *live = xcalloc(NR_BLOCKS, sizeof(*live));
 
 	for (uint64_t i = 0; i < nr && !failed; i++) {
 		size_t block = (size_t)random() % NR_BLOCKS;
-		uint64_t addr = 0x7f0000000000 + block * 512;
+		uint64_t addr = 0x7f0000000000 + block / nr_pids * 512;
+
+		pid = PID + (uint32_t)(block % nr_pids);
 
 		if (live[block])
 			put_free(addr);
@@ -148,6 +162,7 @@ static void put_events(uint64_t nr)
 			put_alloc(addr);
 		live[block] = !live[block];
 	}
+	pid = PID;
 	free(live);
 }
 
@@ -157,7 +172,7 @@ int main(int argc, char **argv)
 	int fd, err;
 
 	if (argc != 4) {
-		fprintf(stderr, "recording events|live N FILE\n");
+		fprintf(stderr, "recording events|live|tree N FILE\n");
 		return 2;
 	}
 	uint64_t nr = strtoull(argv[2], NULL, 10);
@@ -170,11 +185,15 @@ int main(int argc, char **argv)
 	put_process();
 	put_names();
 	put_stacks();
+	if (!strcmp(argv[1], "tree"))
+		put_forks();
 	if (!strcmp(argv[1], "live"))
 		put_live(nr);
 	else
-		put_events(nr);
+		put_events(nr, strcmp(argv[1], "tree") ? 1 : NR_PIDS);
 	end.time_ns = now_ns;
+	put(&end, WIRE_END, sizeof(end));
+	pid = 0;
 	put(&end, WIRE_END, sizeof(end));
 	err = trace_writer__close(writer);
 	if (failed || err) {

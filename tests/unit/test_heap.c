@@ -510,6 +510,74 @@ static void test_memory(void **state)
 	assert_in_range(heap__memory_bytes(heap), 100000 * 32, 100000 * 64);
 }
 
+static void test_copy(void **state)
+{
+	struct heap *heap = *state, *copy;
+	struct heap_totals expected;
+
+	allocate(heap, P, 100);
+	allocate(heap, Q, 50);
+	release(heap, P);
+	release(heap, 0x9000);
+	expected = *heap__totals(heap);
+	copy = heap__copy(heap);
+	expected.peak_bytes = 50;
+	check_totals(copy, expected);
+	assert_int_equal(heap__totals(copy)->inherited_blocks, 1);
+	assert_int_equal(heap__totals(copy)->inherited_bytes, 50);
+	assert_int_equal(heap__totals(copy)->peak_blocks, 1);
+	assert_int_equal(heap__totals(heap)->inherited_blocks, 0);
+	/* From here on they are two. */
+	release(copy, Q);
+	allocate(copy, P, 1);
+	assert_int_equal(only_block(copy).bytes, 1);
+	assert_int_equal(only_block(heap).bytes, 50);
+	assert_int_equal(heap__totals(heap)->frees, 1);
+	heap__reset(copy);
+	assert_int_equal(heap__totals(copy)->inherited_bytes, 0);
+	heap__free(copy);
+}
+
+static void test_copy_in_flight(void **state)
+{
+	struct heap *heap = *state, *copy;
+
+	allocate(heap, P, 100);
+	begin_realloc(heap, 1, P);
+	begin_realloc(heap, 2, Q);
+	copy = heap__copy(heap);
+	assert_int_equal(heap__totals(copy)->inherited_bytes, 100);
+	end_realloc(copy, 1, 0x3000, 200);
+	end_realloc(copy, 2, 0x4000, 1);
+	assert_int_equal(heap__totals(copy)->frees, 1);
+	assert_int_equal(heap__totals(copy)->unknown_frees, 1);
+	assert_int_equal(heap__totals(copy)->live_bytes, 201);
+	end_realloc(heap, 1, 0, 200);
+	assert_int_equal(only_block(heap).addr, P);
+	heap__free(copy);
+}
+
+/* Tables of every size, some of them mapped: as many blocks, each to be found. */
+static void test_copy_of_many(void **state)
+{
+	struct heap *heap = *state;
+
+	for (uint64_t nr = 1; nr <= 1000000; nr *= 10) {
+		struct heap *copy;
+
+		for (uint64_t i = nr / 10 + 1; i <= nr; i++)
+			allocate(heap, i * 32, 8);
+		copy = heap__copy(heap);
+		assert_in_range(heap__memory_bytes(copy), 1, heap__memory_bytes(heap));
+		for (uint64_t i = 1; i <= nr; i++)
+			release(copy, i * 32);
+		assert_int_equal(heap__totals(copy)->unknown_frees, 0);
+		assert_int_equal(heap__totals(copy)->live_blocks, 0);
+		assert_int_equal(heap__totals(heap)->live_blocks, nr);
+		heap__free(copy);
+	}
+}
+
 #define heap_test(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -538,6 +606,9 @@ int main(void)
 		heap_test(test_reset),
 		heap_test(test_newest_time),
 		heap_test(test_memory),
+		heap_test(test_copy),
+		heap_test(test_copy_in_flight),
+		heap_test(test_copy_of_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

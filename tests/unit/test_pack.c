@@ -74,14 +74,15 @@ static size_t random_records(uint64_t *raw, size_t max)
 	return at;
 }
 
-/* As a program makes them: few kinds, addresses that come again, times that grow. */
-static size_t likely_records(uint64_t *raw, size_t max)
+/* As nr_pids programs make them at once: few kinds, addresses that come again, times that grow. */
+static size_t records_of(uint32_t nr_pids, uint64_t *raw, size_t max)
 {
 	uint64_t now = 1000000000, addr;
 	size_t at = 0;
 
 	for (uint32_t i = 0; max - at >= sizeof(struct wire_stack) + 20 * 8; i++) {
 		void *to = (char *)raw + at;
+		uint32_t pid = nr_pids == 1 ? 7 : 7 + (uint32_t)(random_bits(16) % nr_pids);
 
 		now += random_bits(10);
 		addr = 0x550000000000 + random_bits(8) * 48;
@@ -89,28 +90,33 @@ static size_t likely_records(uint64_t *raw, size_t max)
 			struct wire_stack *stack = to;
 
 			*stack = (struct wire_stack){
-				{ WIRE_STACK, 24 + 20 * 8, 7 }, now, 1 + i / 50, 20, 0
+				{ WIRE_STACK, 24 + 20 * 8, pid }, now, 1 + i / 50, 20, 0
 			};
 			for (int j = 0; j < 20; j++)
 				stack->frames[j] = 0x400000 + random_bits(6) * 4;
 		} else if (i % 2) {
 			*(struct wire_alloc *)to =
-				(struct wire_alloc){ { WIRE_ALLOC, 48, 7 },
+				(struct wire_alloc){ { WIRE_ALLOC, 48, pid },
 						     now,
 						     addr,
 						     random_bits(5),
-						     7 + (uint32_t)random_bits(1),
+						     pid + (uint32_t)random_bits(1),
 						     1 + (uint32_t)random_bits(3),
 						     1,
 						     0,
 						     0 };
 		} else {
 			*(struct wire_free *)to =
-				(struct wire_free){ { WIRE_FREE, 32, 7 }, now, addr, 7, 5, 0 };
+				(struct wire_free){ { WIRE_FREE, 32, pid }, now, addr, pid, 5, 0 };
 		}
 		at += ((struct wire_head *)to)->size;
 	}
 	return at;
+}
+
+static size_t likely_records(uint64_t *raw, size_t max)
+{
+	return records_of(1, raw, max);
 }
 
 /* Packs, unpacks into memory of the exact size, compares. Returns the packed length, 0 where it
@@ -160,6 +166,20 @@ static void test_likely_records(void **state)
 	assert_in_range(packed_len, raw_len / 20, raw_len / 5);
 	raw_len = likely_records(raw, sizeof(raw));
 	assert_true(check_round_trip(pack, raw, raw_len));
+	pack__free(pack);
+}
+
+/* Events of 60 processes, one after the other's: the pid is a matter of the kind, of which there are
+ * so many more. */
+static void test_many_processes(void **state)
+{
+	struct pack *pack = pack__new();
+	static uint64_t raw[BLOCK_MAX_RAW / 8];
+	size_t one = check_round_trip(pack, raw, likely_records(raw, 256 << 10));
+	size_t many = check_round_trip(pack, raw, records_of(60, raw, 256 << 10));
+
+	assert_in_range(many, one, one + one / 2);
+	assert_true(check_round_trip(pack, raw, records_of(5000, raw, sizeof(raw))));
 	pack__free(pack);
 }
 
@@ -270,6 +290,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_any_records),
 		cmocka_unit_test(test_likely_records),
+		cmocka_unit_test(test_many_processes),
 		cmocka_unit_test(test_many_kinds),
 		cmocka_unit_test(test_no_records),
 		cmocka_unit_test(test_lengths_must_match),

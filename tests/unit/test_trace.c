@@ -421,6 +421,7 @@ static void test_hostile_records(void **state)
 		struct wire_module module;
 		struct wire_string string;
 		struct wire_symbol symbol;
+		struct wire_function function;
 	} u = { 0 };
 
 	check_record(&u.head, 64, -EBADMSG); /* size 0 */
@@ -465,6 +466,23 @@ static void test_hostile_records(void **state)
 	u.symbol.nr_frames = 1;
 	check_record(&u.head, 40, 1);
 	u.symbol.nr_frames = 0x10000001; /* times 16: 16 in 32 bits */
+	check_record(&u.head, 40, -EBADMSG);
+	u.head = (struct wire_head){ .type = WIRE_FUNCTION, .size = 32 };
+	u.function.func = WIRE_FUNCTION_USER;
+	u.function.family_len = u.function.symbol_len = 8;
+	check_record(&u.head, 32, 1);
+	u.function.symbol_len = 9;
+	check_record(&u.head, 32, -EBADMSG);
+	u.function.family_len = 65535;
+	u.function.symbol_len = 1;
+	check_record(&u.head, 32, -EBADMSG);
+	u.head = (struct wire_head){ .type = WIRE_FORK, .size = 24 };
+	check_record(&u.head, 24, 1);
+	u.head.size = 16;
+	check_record(&u.head, 16, -EBADMSG);
+	u.head = (struct wire_head){ .type = WIRE_MEMORY, .size = 48 };
+	check_record(&u.head, 48, 1);
+	u.head.size = 40;
 	check_record(&u.head, 40, -EBADMSG);
 }
 
