@@ -6,6 +6,12 @@
  * long or pointers as members. Every record starts with struct wire_head; `size` counts the whole
  * record including the head and is a multiple of 8, so a reader skips what it does not know.
  * Values are explicit and append-only: never renumber, never reuse. Times are CLOCK_MONOTONIC ns.
+ *
+ * A stream holds any number of processes, told apart by head.pid. Ids of modules, stacks and strings,
+ * and numbers of functions, are the stream's; heap, mappings, target and end are a process's. A
+ * process begins with the wire_fork that names it as child, else with its first record, and ends with
+ * its wire_end: records of its pid that come after that are ignored, until a wire_fork or wire_target
+ * begins another process of that pid. A wire_fork comes before every other record of the child.
  */
 #ifndef WIRE_H
 #define WIRE_H
@@ -92,8 +98,9 @@ struct wire_free {
 #define WIRE_STACK_CUT 1u /* the walk stopped before the outermost frame */
 
 /*
- * A stack of one process (head.pid), sent once, before its first record that names it. Ids grow from 1
- * over all processes of a stream and are not reused. Two ids may name equal frames (two CPUs met the
+ * A stack of one process (head.pid: its mappings say what the frames are), sent once, before the first
+ * record that names it; records of forked children may name it, too. Ids grow from 1 over all processes
+ * of a stream and are not reused. Two ids may name equal frames (two CPUs met the
  * stack at once, the kernel's table was full, or it was met in two processes).
  */
 struct wire_stack {
@@ -129,7 +136,7 @@ struct wire_walk {
 	uint8_t stack[];	       /* from regs[7], the stack pointer, on */
 };
 
-/* Who is watched. Followed by two strings without NUL: exe_len bytes, then cmdline_len bytes
+/* Who is watched; again after a wire_exec. Followed by two strings without NUL: exe_len bytes, then cmdline_len bytes
  * (arguments separated by NUL), then zero padding to 8. */
 struct wire_target {
 	struct wire_head head;
@@ -176,8 +183,10 @@ struct wire_lost {
 
 /*
  * The process (head.pid) has a new child process: from here on the child has a copy of its heap and
- * mappings. A wire_target of the child follows, and its events after that. With WIRE_FORK_EMPTY the
- * child shares its parent's memory until exec (vfork): it begins with nothing.
+ * mappings (reallocs in flight are undone: their threads are not in the child). A wire_target of the child follows, and its events after that. With WIRE_FORK_EMPTY the
+ * child shares its parent's memory until exec (vfork): it begins with nothing. child is neither 0 nor
+ * head.pid; where a process of that pid has not ended, it has now. A reader that does not know
+ * head.pid, or finds that too much was to be copied, begins the child with nothing.
  */
 struct wire_fork {
 	struct wire_head head;
@@ -218,7 +227,8 @@ struct wire_memory {
 	uint64_t pad[2];
 };
 
-/* The process has replaced its image: its old heap and mappings are gone. */
+/* The process has replaced its image: its old heap and mappings are gone. All mappings of the new one
+ * come after this, also those that were sent before. */
 struct wire_exec {
 	struct wire_head head;
 	uint64_t time_ns;
@@ -250,12 +260,13 @@ struct wire_symbol {
 	struct wire_symbol_frame frames[];
 };
 
-/* Watching the process has ended. head.pid 0: the recording is complete. */
+/* Watching the process has ended. head.pid 0: the recording is complete (names may follow). Recordings
+ * of one process from before wire_fork end with its wire_end. */
 struct wire_end {
 	struct wire_head head;
 	uint64_t time_ns;
 	uint32_t reason; /* WIRE_END_* */
-	uint32_t status; /* wait status of the process, when it ended and we are its parent */
+	uint32_t status; /* wait status of the process, when it ended and we know it; else 0 */
 };
 #define WIRE_END_STOPPED 1u /* the watcher stopped watching */
 #define WIRE_END_EXITED 2u  /* the process ended */

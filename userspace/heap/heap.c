@@ -52,28 +52,6 @@ void heap__reset(struct heap *heap)
 	heap->blocks = blocks__new();
 }
 
-static void begin_flight(struct heap *heap, uint32_t tid, const struct heap_block *old)
-{
-	heap->flights = array__grow(heap->flights, heap->nr_flights, &heap->flight_capacity,
-				    sizeof(*heap->flights));
-	heap->flights[heap->nr_flights] = (struct flight){ .old = *old, .tid = tid };
-	hmap__set(&heap->flight_of_tid, tid, heap->nr_flights++);
-}
-
-struct heap *heap__copy(const struct heap *heap)
-{
-	struct heap *copy = xcalloc(1, sizeof(*copy));
-	struct heap_totals *totals = &copy->totals;
-
-	*totals = heap->totals;
-	totals->inherited_blocks = totals->peak_blocks = totals->live_blocks;
-	totals->inherited_bytes = totals->peak_bytes = totals->live_bytes;
-	copy->blocks = blocks__copy(heap->blocks);
-	for (size_t i = 0; i < heap->nr_flights; i++)
-		begin_flight(copy, heap->flights[i].tid, &heap->flights[i].old);
-	return copy;
-}
-
 static void leave_live(struct heap *heap, const struct heap_block *block)
 {
 	heap->totals.live_blocks--;
@@ -127,6 +105,28 @@ static void put_back(struct heap *heap, const struct heap_block *old)
 		return;
 	blocks__add(heap->blocks, &newer, &again);
 	count_replaced(heap, old);
+}
+
+struct heap *heap__copy(const struct heap *heap)
+{
+	struct heap *copy = xcalloc(1, sizeof(*copy));
+	struct heap_totals *totals = &copy->totals;
+
+	*totals = heap->totals;
+	copy->blocks = blocks__copy(heap->blocks);
+	for (size_t i = 0; i < heap->nr_flights; i++)
+		put_back(copy, &heap->flights[i].old);
+	totals->inherited_blocks = totals->peak_blocks = totals->live_blocks;
+	totals->inherited_bytes = totals->peak_bytes = totals->live_bytes;
+	return copy;
+}
+
+static void begin_flight(struct heap *heap, uint32_t tid, const struct heap_block *old)
+{
+	heap->flights = array__grow(heap->flights, heap->nr_flights, &heap->flight_capacity,
+				    sizeof(*heap->flights));
+	heap->flights[heap->nr_flights] = (struct flight){ .old = *old, .tid = tid };
+	hmap__set(&heap->flight_of_tid, tid, heap->nr_flights++);
 }
 
 /* The old block of the realloc that tid has begun; addr 0 where it or its beginning is unknown. */

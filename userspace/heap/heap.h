@@ -49,8 +49,9 @@ struct heap;
 struct heap *heap__new(void);
 void heap__free(struct heap *heap);
 /*
- * The heap of a child process at the moment of the fork: the same live blocks and reallocs in
- * flight, and the same totals, but for the peak, which begins anew with what is live.
+ * The heap of a child process at the moment of the fork: the same live blocks and the same totals,
+ * but for the peak, which begins anew with what is live. Reallocs in flight have not begun for the
+ * child: only the thread that forked is in it.
  */
 struct heap *heap__copy(const struct heap *heap);
 /* The process has replaced its image: everything is as in a new heap. */
