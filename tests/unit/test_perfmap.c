@@ -286,7 +286,8 @@ static void hostile_overlaps_take_no_time(void **state)
 
 static const char *function_at(struct sym *sym, struct modmap *map, uint64_t address)
 {
-	/* Three pages, a module each: code that is in no file has its own address as link-time one. */
+	/* Three pages, a module each: code that is in no file has its own address as link-time one.
+	 */
 	uint32_t module = address < 0x4000 ? (uint32_t)(address >> 12) - 1 : MODMAP_NO_MODULE;
 	uint32_t index = modmap__intern(map, module, address);
 	const struct sym_frame *frames;

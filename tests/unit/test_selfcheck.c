@@ -77,8 +77,7 @@ static void expect(uint64_t unknown_frees, uint64_t unexplained_bytes, uint64_t 
 	assert_int_equal(check.unknown_frees, unknown_frees);
 	assert_int_equal(check.unexplained_bytes, unexplained_bytes);
 	assert_int_equal(check.replaced_blocks, replaced_blocks);
-	assert_int_equal(check.suspicious,
-			 unknown_frees || unexplained_bytes || replaced_blocks);
+	assert_int_equal(check.suspicious, unknown_frees || unexplained_bytes || replaced_blocks);
 	if (module)
 		assert_string_equal(check.module->path, module);
 	else

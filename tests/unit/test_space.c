@@ -226,7 +226,8 @@ static void many_mappings_are_searched_fast(void **state)
 	for (uint32_t i = 0; i < 1000000; i++) {
 		uint32_t module = (uint32_t)rand() % nr;
 
-		assert_int_equal(locate(space, module * 0x10000ull + 1 + i % 64, nr)->module, module);
+		assert_int_equal(locate(space, module * 0x10000ull + 1 + i % 64, nr)->module,
+				 module);
 		assert_int_equal(locate(space, 0x90000001 + i % 64, 2 * nr)->module, 7);
 	}
 	assert_true(clock__monotonic_ns() - begin < 5 * NSEC_PER_SEC);
