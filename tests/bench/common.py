@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the benchmarks share: rows of figures, the workload of pairs, programs that answer lines."""
 
+import glob
 import os
 import subprocess
+import sys
 
 
 class Failed(Exception):
@@ -20,6 +22,62 @@ def print_row(name, value, unit, target=None, at_most=True):
         bound = f"{'<=' if at_most else '>='} {target:g} {unit}".rstrip()
         verdict = "ok" if (value <= target) == at_most or value == target else "not ok"
     print(f"{name:58}{text + ' ' + unit:>12}{bound:>12}  {verdict}".rstrip(), flush=True)
+
+
+def figure(value):
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if isinstance(value, int) or abs(value) >= 10 else f"{value:.2f}"
+
+
+class Table:
+    """Rows of figures for several subjects, and a goal that all of them have."""
+
+    def __init__(self, head):
+        self.rows = [head]
+
+    def add(self, name, values, unit="", goal=None):
+        missed = goal is not None and any(value is not None and value > goal for value in values)
+        bound = "" if goal is None else f"{goal:g} {unit} at most{': missed' if missed else ''}"
+        self.rows.append([name, *(f"{figure(value)} {unit}".rstrip() for value in values), bound])
+
+    def print(self, markdown=False):
+        widths = [max(map(len, column)) for column in zip(*self.rows)]
+        for number, row in enumerate(self.rows):
+            if markdown:
+                print("| " + " | ".join(row) + " |")
+                if not number:
+                    print("|" + " --- |" * len(row))
+            else:
+                cells = (text.rjust(width) for text, width in zip(row[1:], widths[1:]))
+                print("  ".join([row[0].ljust(widths[0]), *cells]).rstrip())
+        sys.stdout.flush()
+
+
+def cpu_ns(pid):
+    """User and system time of all threads that live."""
+    total = 0
+    for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
+        with open(path, encoding="ascii") as file:
+            total += int(file.read().split()[0])
+    return total
+
+
+def peak_rss(pid):
+    """The most resident bytes so far, 0 when the process is gone."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 0
+
+
+def load():
+    with open("/proc/loadavg", encoding="ascii") as file:
+        return f"load {file.read().split()[0]} before, {os.cpu_count()} processors"
 
 
 class Program:
