@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Measures what it costs to record real programs from start to end, beside heaptrack:
+programs.py BUILD-DIRECTORY [--markdown] [--rounds N]
+
+Each program runs natively and under each tool in turns; a ratio is the median of the rounds'.
+"""
+
+import argparse
+import contextlib
+import glob
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from common import Failed, Table, cpu_ns, load, peak_rss
+
+LIMIT = 90
+POLL_SECONDS = 0.003
+
+SQL = """create table t(a integer primary key, b text, c integer); create index i on t(c);
+with recursive n(x) as (select 1 union all select x + 1 from n where x < 80000)
+insert into t select x, 'row number ' || x, x % 1000 from n;
+select count(*), sum(length(p.b || q.b)) from t p join t q on p.c = q.c where p.a < 1500;
+select c, group_concat(b) from t group by c order by c desc limit 3;
+"""
+PYTHON = """
+rows = [{"id": i, "name": "n%d" % i, "tags": [str(i), i * 1.5]} for i in range(50000)]
+words = sorted(" ".join(r["tags"][0] + r["name"] for r in rows).split())
+print(len(words), sum(len(r) for r in rows))
+"""
+CXX = """#include <iostream>
+#include <map>
+#include <vector>
+int main() { std::map<int, std::vector<int>> m; m[1].push_back(2); std::cout << m.size(); }
+"""
+
+
+def make_inputs(directory):
+    with open(f"{directory}/a.sql", "w", encoding="ascii") as file:
+        file.write(SQL)
+    with open(f"{directory}/a.py", "w", encoding="ascii") as file:
+        file.write(PYTHON)
+    with open(f"{directory}/a.cc", "w", encoding="ascii") as file:
+        file.write(CXX)
+    with open(f"{directory}/a.json", "w", encoding="ascii") as file:
+        json.dump([{"id": i, "name": f"name {i}", "tags": [i, i + 1, f"t{i}"]}
+                   for i in range(25_000)], file)
+    with open(f"{directory}/a.xml", "w", encoding="ascii") as file:
+        rows = (f'<row id="{i}"><name>name {i}</name><tag/></row>\n' for i in range(120_000))
+        file.write(f"<rows>\n{''.join(rows)}</rows>\n")
+
+
+def cc1plus():
+    """The compiler proper, which g++ only starts, and where it finds the system's headers."""
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        path, multiarch = (subprocess.check_output(["g++", option], text=True).strip()
+                           for option in ("-print-prog-name=cc1plus", "-print-multiarch"))
+        return [path, "-quiet", "-imultiarch", multiarch, "-D_GNU_SOURCE"]
+    return ["cc1plus"]
+
+
+def programs(directory):
+    """(name, argv, environment)"""
+    return (("sqlite3, inserts and a join", ["sqlite3", ":memory:", f".read {directory}/a.sql"], {}),
+            ("python3", ["/usr/bin/python3", f"{directory}/a.py"], {}),
+            ("python3, PYTHONMALLOC=malloc", ["/usr/bin/python3", f"{directory}/a.py"],
+             {"PYTHONMALLOC": "malloc"}),
+            ("cc1plus, three headers",
+             [*cc1plus(), f"{directory}/a.cc", "-o", f"{directory}/a.s"], {}),
+            ("jq, 1.7 MB of JSON", ["jq", "map(.tags[2]) | sort | length", f"{directory}/a.json"],
+             {}),
+            ("xmllint, 6 MB of XML", ["xmllint", "--noout", f"{directory}/a.xml"], {}))
+
+
+def children(pid):
+    """All processes below one."""
+    found = []
+    for path in glob.glob(f"/proc/{pid}/task/*/children"):
+        with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
+            for child in map(int, file.read().split()):
+                found += [child, *children(child)]
+    return found
+
+
+def executable(pid):
+    with contextlib.suppress(OSError):
+        return os.readlink(f"/proc/{pid}/exe")
+    return None
+
+
+class Watch:
+    """Looks at a process and those below it until it ends."""
+
+    def __init__(self, process, program):
+        self.program = os.path.realpath(shutil.which(program))
+        self.target, self.cpu, self.peaks = None, 0, {}
+        deadline = time.monotonic() + LIMIT
+        while process.poll() is None:
+            self.look(process.pid)
+            if time.monotonic() > deadline:
+                process.kill()
+                raise Failed(f"{program} is not done after {LIMIT} s")
+            time.sleep(POLL_SECONDS)
+
+    def look(self, root):
+        if self.target:
+            with contextlib.suppress(OSError):
+                self.cpu = max(self.cpu, cpu_ns(self.target))
+        for pid in [root, *children(root)]:
+            self.peaks[pid] = max(self.peaks.get(pid, 0), peak_rss(pid))
+            if not self.target and executable(pid) == self.program:
+                self.target = pid
+
+    def memory(self):
+        """Peaks of the target and of all others."""
+        target = self.peaks.get(self.target, 0)
+        return target, sum(self.peaks.values()) - target
+
+
+def run(argv, program, environment):
+    """CPU seconds of the program alone and of everything, wall seconds, memory."""
+    before = os.times()
+    start = time.monotonic()
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(argv, env={**os.environ, **environment},
+                                   stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        watch = Watch(process, program)
+        wall = time.monotonic() - start
+        after = os.times()
+        if process.returncode:
+            said.seek(0)
+            raise Failed(f"{argv[0]} ended with {process.returncode}: "
+                         f"{said.read().decode(errors='replace')[-300:].strip()}")
+    if not watch.cpu:
+        raise Failed(f"{program} was not seen running")
+    target, others = watch.memory()
+    return {"cpu": watch.cpu / 1e9, "wall": wall, "target": target, "others": others,
+            "all": sum(after[2:4]) - sum(before[2:4])}
+
+
+def tools(build):
+    """{name: argv without the program, given the file to write}"""
+    chosen = {"heaptap": lambda path: [f"{build}/heaptap", "record", "--no-symbols", "-o", path,
+                                       "--"]}
+    if shutil.which("heaptrack"):
+        chosen["heaptrack"] = lambda path: ["heaptrack", "-r", "-o", path]
+    else:
+        print("bench: heaptrack is not installed: scripts/setup bench does it", file=sys.stderr)
+    return chosen
+
+
+def events_of(build, path):
+    """(allocations and frees, lost events) of a recording."""
+    done = subprocess.run([f"{build}/heaptap", "leaks", "--json", "-o", f"{path}.json", path],
+                          capture_output=True, text=True)
+    if done.returncode:
+        raise Failed(f"heaptap leaks: {done.stderr.strip()}")
+    with open(f"{path}.json", encoding="utf-8") as file:
+        summary = json.load(file)["summary"]
+    os.unlink(f"{path}.json")
+    return summary["allocations"] + summary["frees"] + summary["unknown_frees"], \
+        summary["lost_events"]
+
+
+def size_of(directory):
+    """Of the one file there, whatever was appended to its name."""
+    paths = glob.glob(f"{directory}/*")
+    if len(paths) != 1:
+        raise Failed(f"{len(paths)} recordings instead of one")
+    return paths[0], os.path.getsize(paths[0])
+
+
+def measure_round(build, chosen, argv, environment):
+    measured = {"native": run(argv, argv[0], environment)}
+    for name, words in chosen.items():
+        with tempfile.TemporaryDirectory(dir=build) as directory:
+            figures = run([*words(f"{directory}/recording"), *argv], argv[0], environment)
+            path, figures["bytes"] = size_of(directory)
+            figures["memory"] = figures["others"] + max(
+                0, figures["target"] - measured["native"]["target"])
+            if name == "heaptap":
+                measured["events"], measured["lost"] = events_of(build, path)
+        measured[name] = figures
+    return measured
+
+
+HEAD = ["program", "events", "native", "tool", "its CPU time", "CPU time of all", "wall time",
+        "memory of the tool", "on disk, an event"]
+
+
+def add_rows(table, name, rounds, chosen):
+    def median(value):
+        return statistics.median(value(one) for one in rounds)
+
+    for tool in chosen:
+        def ratio(key, tool=tool):
+            return median(lambda one: one[tool][key] / one["native"][key])
+
+        first = tool == next(iter(chosen))
+        table.rows.append([
+            name if first else "",
+            f"{median(lambda one: one['events']) / 1e3:.0f} k" if first else "",
+            f"{median(lambda one: one['native']['cpu']):.2f} s" if first else "", tool,
+            f"{ratio('cpu'):.1f} x",
+            f"{median(lambda one: one[tool]['all'] / one['native']['cpu']):.1f} x",
+            f"{ratio('wall'):.1f} x", f"{median(lambda one: one[tool]['memory']) / 2**20:.0f} MiB",
+            f"{median(lambda one: one[tool]['bytes'] / one['events']):.1f} B"])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("build")
+    parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="", help="programs whose name contains this")
+    arguments = parser.parse_args()
+    status = 0
+    table = Table(HEAD)
+    print(f"programs recorded from start to end, times as multiples of native, "
+          f"{arguments.rounds} rounds; {load()}", flush=True)
+    chosen = tools(arguments.build)
+    with tempfile.TemporaryDirectory(dir=arguments.build) as directory:
+        make_inputs(directory)
+        for name, argv, environment in programs(directory):
+            if arguments.only not in name:
+                continue
+            try:
+                if not shutil.which(argv[0]):
+                    raise Failed(f"{argv[0]} is not installed: scripts/setup check does it")
+                rounds = [measure_round(arguments.build, chosen, argv, environment)
+                          for _ in range(arguments.rounds)]
+                if any(one["lost"] for one in rounds):
+                    raise Failed("heaptap lost events")
+                add_rows(table, name, rounds, chosen)
+            except (Failed, OSError) as error:
+                print(f"bench: {name}: {error}", file=sys.stderr)
+                status = 1
+    table.print(arguments.markdown)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
