@@ -247,5 +247,19 @@ def _():
     against_tally([stripped])
 
 
+@test("an allocator nobody has told of is missed, and where it is")
+def _():
+    hoard = build("hoard")
+    report = leaks("--", hoard)
+    same(report.json["missing_allocator"], {"reasons": ["unexplained_memory"], "module": hoard},
+         "what is missed")
+    done = heaptap("leaks", "--", hoard).expect(0)
+    has(done.stdout, r"may be missing an allocator: .*hoard", "the text")
+    # With its functions named, or with malloc in their place, everything is accounted for.
+    named = leaks("--allocator", "malloc=hoard_alloc(size=1) free=hoard_free(ptr=1)", "--", hoard)
+    check("missing_allocator" not in named.json, f"still missed: {named.json}")
+    check("missing_allocator" not in leaks("--", hoard, "malloc").json, "missed with malloc")
+
+
 if __name__ == "__main__":
     main()
