@@ -345,13 +345,16 @@ static void two_names_tell_the_family(void **state)
 					       { "calloc", 0x1040, GLOBAL } };
 	static const struct symbol beside[] = { { "gnu_get_libc_version", 0x1080, GLOBAL },
 						{ "mi_malloc", 0x1000, GLOBAL },
-						{ "malloc", 0x1200, GLOBAL } };
+						{ "malloc", 0x1200, GLOBAL },
+						{ "mi_free", 0x1300, GLOBAL } };
 
 	expect_family(taken, 4, STATIC, "malloc", "MIMALLOC");
 	expect_family(taken, 4, STATIC, "calloc", "MIMALLOC");
 	expect_family(taken, 4, STATIC, "mi_malloc", NULL);
-	expect_family(beside, 3, STATIC, "malloc", "GLIBC");
-	expect_family(beside, 3, STATIC, "mi_malloc", "MIMALLOC");
+	expect_family(beside, 4, STATIC, "malloc", "GLIBC");
+	expect_family(beside, 4, STATIC, "mi_malloc", "MIMALLOC");
+	/* Nobody's allocator only gives. */
+	expect_family(beside, 3, STATIC, "mi_malloc", NULL);
 }
 
 static void unprefixed_names_need_the_family(void **state)
@@ -392,11 +395,12 @@ static void local_names(void **state)
 	static const struct symbol symbols[] = { { "free", 0x1000, LOCAL },
 						 { "je_malloc", 0x1100, LOCAL },
 						 { "free", 0x1200, LOCAL },
-						 { "malloc", 0x1300, UNDEFINED } };
+						 { "malloc", 0x1300, UNDEFINED },
+						 { "je_sdallocx", 0x1400, LOCAL } };
 
 	expect_family(symbols, 4, DYNAMIC, "free", NULL);
 	expect_family(symbols, 4, DYNAMIC, "malloc", NULL);
-	expect_family(symbols, 4, DYNAMIC, "je_malloc", "JEMALLOC");
+	expect_family(symbols, 5, DYNAMIC, "je_malloc", "JEMALLOC");
 	/* Made local by the linker, or a name of somebody's own. */
 	expect_family(symbols, 1, STATIC, "free", "OTHER");
 	expect_family(symbols, 4, STATIC, "free", NULL);

@@ -144,6 +144,26 @@ static bool is_credible(const struct work *work, const struct candidate *candida
 	return work->result->is_static;
 }
 
+/*
+ * Does the file have own names of that family for both ends of a block's life? One alone may be a
+ * stranger: MySQL has tables whose functions begin with mi_, too.
+ */
+static bool has_both_ends(const struct work *work, const char *family)
+{
+	bool makes = false, frees = false;
+
+	for (size_t i = 0; i < work->nr_candidates; i++) {
+		const struct known_name *name = work->candidates[i].senses;
+
+		if (!name->fn || !family__is_own_name(name->symbol) ||
+		    strcmp(name->fn->family, family))
+			continue;
+		makes |= alloc_fn__returns(name->fn);
+		frees |= !alloc_fn__returns(name->fn);
+	}
+	return makes && frees;
+}
+
 /* The row of a name in a file of that family; NULL: there it is no allocator's. */
 static const struct alloc_fn *row_of(const struct work *work, const struct candidate *candidate,
 				     const char *family)
@@ -153,7 +173,7 @@ static const struct alloc_fn *row_of(const struct work *work, const struct candi
 	for (size_t i = 0; i < candidate->nr_senses; i++) {
 		const struct alloc_fn *fn = candidate->senses[i].fn;
 
-		if (fn && (is_own || !strcmp(fn->family, family)))
+		if (fn && (is_own ? has_both_ends(work, fn->family) : !strcmp(fn->family, family)))
 			return fn;
 	}
 	return NULL;
