@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 
-from htap import (BUILT, Skip, build, check, has, heaptap, leaks, library, main, run, same, started,
+from htap import (BUILT, Counter, Skip, build, check, has, heaptap, leaks, library, main, run, same, started,
                   temp, test)
 
 KEYS = ("allocations", "frees", "failed_allocations", "unknown_frees", "allocated_bytes",
@@ -94,6 +94,12 @@ def _():
                   "musl")
 
 
+@test("every kind of link, and the loop of old kernels")
+def _():
+    for options in (["--link", "multi"], ["--link", "perf"], ["--plain-loop"]):
+        against_tally([build("families")], *options, preload="libjemalloc.so.2")
+
+
 @test("jemalloc with a prefix, beside glibc's malloc")
 def _():
     prefixed = library("prefixed", "-Wl,--no-as-needed", "-l:libjemalloc.so.2")
@@ -164,6 +170,17 @@ def _():
     against_tally([build("families")], "--mmap")
     if shutil.which("musl-gcc"):
         against_tally([musl("families-musl", "families")], "--mmap")
+
+
+@test("--mmap: threads bring their stacks, and nothing else")
+def _():
+    counter = Counter(build("threads"))
+    command = [build("threads"), "churn", "4", "100"]
+    report = leaks("--mmap", "--", *command, env=counter.environment())
+    counts = counter.read()
+    mapped = report.summary["allocations"] - counts["allocations"]
+    check(4 <= mapped <= 40, f"{mapped} mappings")
+    same(report.summary["failed_allocations"], 0, "failed")
 
 
 SLAB = "posix_memalign=slab_get(out=2,size=3,family=slab) free=slab_put(ptr=2,family=slab)"

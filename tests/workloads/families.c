@@ -138,6 +138,10 @@ static void call_c_library(void)
 	void *block;
 
 	CALL_PLAIN();
+	/* Large enough for a mapping of its own. */
+	block = made(malloc(300000), 300000);
+	free(resized(realloc(block, 900000), 300000, 900000));
+	tally_freed(900000);
 	free(made(memalign(64, 200), 200));
 	tally_freed(200);
 	made(aligned_alloc(64, 640), 640);
