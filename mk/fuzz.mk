@@ -24,7 +24,16 @@ $(O)/seeds/fuzz_cfi: $(O)/fuzz_cfi
 	$(Q)objcopy -O binary -j .eh_frame $@/library $@/frames
 	$(Q)(printf 0 && cat $@/frames) >$@/section && rm $@/frames
 
-run-fuzz: $(FUZZ:%=$(O)/%) $(O)/seeds/fuzz_cfi
+# A descriptor, and a library with allocators of two families.
+$(O)/seeds/fuzz_allocators: $(O)/fuzz_allocators
+	$(Q)mkdir -p $@
+	$(Q)echo 'char *malloc(long n) { return (char *)n; } void free(char *p) { *p = 0; }' \
+		'char *mi_malloc(long n) { return malloc(n); } void mi_free(char *p) { free(p); }' | \
+		$(CC) -w -O1 -shared -nostdlib -x c -o $@/library.so -
+	$(Q)(printf 'malloc=0x1000(size=2) free=mi_free@file(ptr=1,family=x)\0' && \
+		cat $@/library.so) >$@/both && rm $@/library.so
+
+run-fuzz: $(FUZZ:%=$(O)/%) $(O)/seeds/fuzz_cfi $(O)/seeds/fuzz_allocators
 	$(Q)set -e; for name in $(FUZZ_CHOSEN); do \
 		echo "  FUZZ     $$name, $(FUZZ_SECONDS) s"; \
 		mkdir -p $(O)/corpus/$$name $(O)/seeds/$$name; \
