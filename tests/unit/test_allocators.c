@@ -238,7 +238,9 @@ static void the_loaders_own(void **state)
 static void one_instruction_of_two(void **state)
 {
 	/* valloc runs into pvalloc: endbr64, then the same push. */
-	static const struct symbol symbols[] = { { "valloc", 0x1400, GLOBAL }, { "pvalloc", 0x1404, GLOBAL } };
+	static const struct symbol symbols[] = { { "valloc", 0x1400, GLOBAL },
+						 { "pvalloc", 0x1404, GLOBAL },
+						 { "mallctl", 0x1500, GLOBAL } };
 	struct probe_site *sites;
 
 	assert_int_equal(find(symbols, ARRAY_SIZE(symbols), &sites), 1);
@@ -261,7 +263,7 @@ static void damaged(void **state)
 	free(sites);
 	/* Any number of them. */
 	for (size_t i = 0; i < ARRAY_SIZE(symbols); i++)
-		symbols[i] = (struct symbol){ "malloc", 0x1500 + i, GLOBAL };
+		symbols[i] = (struct symbol){ i ? "malloc" : "free", 0x1500 + i, GLOBAL };
 	int nr = find(symbols, ARRAY_SIZE(symbols), &sites);
 	assert_true(nr > 0 && nr < (int)ARRAY_SIZE(symbols));
 	free(sites);
@@ -390,8 +392,21 @@ static void operators(void **state)
 	free(sites);
 }
 
+static void one_end_is_no_allocator(void **state)
+{
+	/* As in libbsd. */
+	static const struct symbol symbols[] = { { "reallocarray", 0x1000, GLOBAL },
+						 { "free", 0x1100, UNDEFINED },
+						 { "cfree", 0x1200, GLOBAL } };
+
+	expect_family(symbols, 2, LIBRARY, "reallocarray", NULL);
+	expect_family(symbols, 3, LIBRARY, "reallocarray", "OTHER");
+}
+
 static void local_names(void **state)
 {
+	static const struct symbol linked[] = { { "free", 0x1000, LOCAL },
+						{ "malloc", 0x1100, LOCAL } };
 	static const struct symbol symbols[] = { { "free", 0x1000, LOCAL },
 						 { "je_malloc", 0x1100, LOCAL },
 						 { "free", 0x1200, LOCAL },
@@ -402,7 +417,8 @@ static void local_names(void **state)
 	expect_family(symbols, 4, DYNAMIC, "malloc", NULL);
 	expect_family(symbols, 5, DYNAMIC, "je_malloc", "JEMALLOC");
 	/* Made local by the linker, or a name of somebody's own. */
-	expect_family(symbols, 1, STATIC, "free", "OTHER");
+	expect_family(linked, 2, STATIC, "free", "OTHER");
+	expect_family(linked, 2, DYNAMIC, "free", NULL);
 	expect_family(symbols, 4, STATIC, "free", NULL);
 }
 
@@ -498,6 +514,7 @@ int main(void)
 		cmocka_unit_test(unprefixed_names_need_the_family),
 		cmocka_unit_test(operators),
 		cmocka_unit_test(local_names),
+		cmocka_unit_test(one_end_is_no_allocator),
 		cmocka_unit_test(roles),
 		cmocka_unit_test(the_users_own),
 		cmocka_unit_test(memory_from_the_kernel),

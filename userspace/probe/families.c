@@ -21,8 +21,10 @@ static int by_symbol(const void *left, const void *right)
 	const struct known_name *a = left, *b = right;
 	int order = strcmp(a->symbol, b->symbol);
 
-	if (order || !a->fn || !b->fn)
+	if (order)
 		return order;
+	if (!a->fn || !b->fn)
+		return (a->fn ? 0 : 1) - (b->fn ? 0 : 1);
 	return a->fn->number < b->fn->number ? -1 : a->fn->number > b->fn->number;
 }
 

@@ -26,6 +26,7 @@ struct work {
 	size_t nr_candidates;
 	unsigned marker_rank;
 	bool is_program, is_loader, is_libc, is_cxx_library;
+	bool has_common_names; /* what is called malloc is one */
 	struct search *result;
 };
 
@@ -144,57 +145,59 @@ static bool is_credible(const struct work *work, const struct candidate *candida
 	return work->result->is_static;
 }
 
-/*
- * Does the file have own names of that family for both ends of a block's life? One alone may be a
- * stranger: MySQL has tables whose functions begin with mi_, too.
- */
-static bool has_both_ends(const struct work *work, const char *family)
+/* The row of a name in a family; NULL: it has none there. */
+static const struct alloc_fn *row_of(const struct candidate *candidate, const char *family)
 {
-	bool makes = false, frees = false;
-
-	for (size_t i = 0; i < work->nr_candidates; i++) {
-		const struct known_name *name = work->candidates[i].senses;
-
-		if (!name->fn || !family__is_own_name(name->symbol) ||
-		    strcmp(name->fn->family, family))
-			continue;
-		makes |= alloc_fn__returns(name->fn);
-		frees |= !alloc_fn__returns(name->fn);
-	}
-	return makes && frees;
-}
-
-/* The row of a name in a file of that family; NULL: there it is no allocator's. */
-static const struct alloc_fn *row_of(const struct work *work, const struct candidate *candidate,
-				     const char *family)
-{
-	bool is_own = family__is_own_name(candidate->senses->symbol);
-
 	for (size_t i = 0; i < candidate->nr_senses; i++) {
 		const struct alloc_fn *fn = candidate->senses[i].fn;
 
-		if (fn && (is_own ? has_both_ends(work, fn->family) : !strcmp(fn->family, family)))
+		if (fn && !strcmp(fn->family, family))
 			return fn;
 	}
 	return NULL;
 }
 
+/*
+ * Does the file have functions of that family, own names or others, for both ends of a block's
+ * life? One alone may be a stranger: MySQL has tables whose functions begin with mi_, too, and
+ * libbsd a reallocarray that calls realloc.
+ */
+static bool has_both_ends(const struct work *work, const char *family, bool own_names)
+{
+	bool makes = false, frees = false;
+
+	for (size_t i = 0; i < work->nr_candidates; i++) {
+		const struct candidate *candidate = &work->candidates[i];
+		const struct alloc_fn *fn = row_of(candidate, family);
+
+		if (!fn || family__is_own_name(fn->symbol) != own_names ||
+		    !is_credible(work, candidate))
+			continue;
+		makes |= alloc_fn__returns(fn);
+		frees |= !alloc_fn__returns(fn);
+	}
+	return makes && frees;
+}
+
+/* What is known of a name in this file; NULL: here it is no allocator's. */
 static const struct alloc_fn *choose_row(const struct work *work, const struct candidate *candidate,
 					 bool with_mmap)
 {
-	const struct alloc_fn *fn;
+	const char *symbol = candidate->senses->symbol;
+	const struct alloc_fn *own = candidate->senses->fn, *fn = NULL;
 
 	if (!is_credible(work, candidate))
 		return NULL;
-	fn = row_of(work, candidate, work->result->family);
-	if (!fn && family__is_operator(candidate->senses->symbol) && !work->is_cxx_library)
-		fn = row_of(work, candidate, "CXX");
+	if (family__is_own_name(symbol))
+		return own && has_both_ends(work, own->family, true) ? own : NULL;
+	if (work->has_common_names)
+		fn = row_of(candidate, work->result->family);
 	/* A program may have the C++ library inside and operators of its own: better twice than
 	 * not. */
-	if (!fn && family__is_operator(candidate->senses->symbol) && work->is_program)
-		fn = row_of(work, candidate, "CXX");
+	if (!fn && family__is_operator(symbol) && (!work->is_cxx_library || work->is_program))
+		fn = row_of(candidate, "CXX");
 	if (!fn && with_mmap)
-		fn = row_of(work, candidate, "MMAP");
+		fn = row_of(candidate, "MMAP");
 	return fn;
 }
 
@@ -253,6 +256,8 @@ struct search *search__file(struct elf_file *elf, const struct allocator_config 
 	search->is_static = work->is_program && !elf__has_interpreter(elf);
 	elf__for_each_symbol(elf, visit, work);
 	decide_family(work);
+	work->has_common_names =
+		strcmp(search->family, "OTHER") || has_both_ends(work, "OTHER", false);
 	for (size_t i = 0; i < work->nr_candidates; i++) {
 		const struct candidate *candidate = &work->candidates[i];
 		const struct alloc_fn *fn = choose_row(work, candidate, config->mmap);
