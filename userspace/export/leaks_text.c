@@ -141,12 +141,13 @@ static void write_entries(const struct leaks *leaks, FILE *out)
 		write_entry(&leaks->entries[i], family, out);
 }
 
-/* A process among several. One that did nothing to its heap gets a line, not a block. */
+/* A process among several. One that allocated nothing itself and leaves nothing gets a line, not a
+ * block. */
 static void write_process(const struct leaks *leaks, bool *in_list, FILE *out)
 {
 	const struct process *process = leaks->process;
 	bool idle = !leaks->leaked_blocks && !leaks->selfcheck.suspicious &&
-		    (!leaks->totals.allocations || !process->nr_events);
+		    leaks->totals.allocations == leaks->totals.inherited_allocations;
 	unsigned width;
 
 	/* Lines follow each other; blocks stand apart. */

@@ -54,6 +54,9 @@ void heap__reset(struct heap *heap)
 
 static void leave_live(struct heap *heap, const struct heap_block *block)
 {
+	/* There is a peak before a block goes only; not to look when one comes saves a store. */
+	if (heap->totals.live_blocks > heap->totals.peak_blocks)
+		heap->totals.peak_blocks = heap->totals.live_blocks;
 	heap->totals.live_blocks--;
 	heap->totals.live_bytes -= block->bytes;
 }
@@ -93,7 +96,6 @@ static void add_block(struct heap *heap, const struct wire_alloc *record)
 	totals->live_blocks++;
 	totals->live_bytes += block.bytes;
 	totals->peak_bytes = max(totals->peak_bytes, totals->live_bytes);
-	totals->peak_blocks = max(totals->peak_blocks, totals->live_blocks);
 }
 
 /* Gives an old block its address back, unless another block has got it meanwhile. */
@@ -116,6 +118,7 @@ struct heap *heap__copy(const struct heap *heap)
 	copy->blocks = blocks__copy(heap->blocks);
 	for (size_t i = 0; i < heap->nr_flights; i++)
 		put_back(copy, &heap->flights[i].old);
+	totals->inherited_allocations = totals->allocations;
 	totals->inherited_blocks = totals->peak_blocks = totals->live_blocks;
 	totals->inherited_bytes = totals->peak_bytes = totals->live_bytes;
 	return copy;

@@ -37,9 +37,10 @@ struct heap_totals {
 	uint64_t live_blocks;
 	uint64_t live_bytes;
 	uint64_t peak_bytes;  /* the highest live_bytes */
-	uint64_t peak_blocks; /* the highest live_blocks, perhaps at another time */
+	uint64_t peak_blocks; /* the highest live_blocks so far, if more than there are now */
 	uint64_t last_ns;     /* time of the newest record */
-	/* Live when the process was forked, and part of the figures above. */
+	/* What was when the process was forked (blocks: live then), part of the figures above. */
+	uint64_t inherited_allocations;
 	uint64_t inherited_blocks;
 	uint64_t inherited_bytes;
 };

@@ -298,8 +298,6 @@ static struct process *count_event(struct model *model, uint32_t pid, uint64_t t
 		process = living(model, pid, false);
 	model->nr_events++;
 	model->end_ns = time_ns;
-	if (process)
-		process->nr_events++;
 	return process;
 }
 

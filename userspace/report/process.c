@@ -87,7 +87,8 @@ void process__add_memory(struct process *process, const struct wire_memory *reco
 	const struct heap_totals *totals = process__totals(process);
 	uint64_t bytes =
 		record->anonymous_bytes - min(record->stack_bytes, record->anonymous_bytes);
-	uint64_t allocated = totals->peak_bytes + totals->peak_blocks * BLOCK_OVERHEAD, growth;
+	uint64_t nr_blocks = max(totals->peak_blocks, totals->live_blocks);
+	uint64_t allocated = totals->peak_bytes + nr_blocks * BLOCK_OVERHEAD, growth;
 
 	/* What is watched from its start begins with nothing, however late somebody looks. */
 	if (!memory->known && (!process->watched_whole || process->shares_heap))

@@ -43,7 +43,6 @@ struct process {
 	struct heap *heap;   /* NULL once ended */
 	struct space *space; /* NULL once ended with nothing that needs it */
 	struct process_memory memory;
-	uint64_t nr_events; /* allocations, frees and half reallocs of its own */
 
 	bool ended;
 	uint32_t end_reason, end_status; /* of its wire_end; reason 0: none came */
