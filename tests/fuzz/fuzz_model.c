@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* libFuzzer: records that are valid one by one and make no sense together, into the model and a
+ * report. Few pids, addresses and ids, so that they meet. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "export/export.h"
+#include "report/leaks.h"
+#include "trace/record.h"
+#include "wire.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Types by the low bits of a byte: mostly those that make and end processes. */
+static const struct {
+	uint16_t type, size;
+} kinds[16] = {
+	{ WIRE_ALLOC, 48 },  { WIRE_ALLOC, 48 },    { WIRE_FREE, 32 },	 { WIRE_FORK, 24 },
+	{ WIRE_FORK, 24 },   { WIRE_EXEC, 16 },	    { WIRE_END, 24 },	 { WIRE_TARGET, 48 },
+	{ WIRE_MODULE, 32 }, { WIRE_MAPPING, 48 },  { WIRE_STACK, 40 },	 { WIRE_MEMORY, 48 },
+	{ WIRE_STRING, 24 }, { WIRE_FUNCTION, 24 }, { WIRE_SYMBOL, 40 }, { WIRE_LOST, 24 },
+};
+
+/* The next record, its words made of a byte each; false at the end. */
+static bool next_record(const uint8_t **data, const uint8_t *end, uint64_t *words)
+{
+	const uint8_t *at = *data;
+	uint16_t type, size;
+
+	if (end - at < 2)
+		return false;
+	type = kinds[*at & 15].type;
+	size = kinds[*at & 15].size;
+	*(struct wire_head *)words =
+		(struct wire_head){ .type = type, .size = size, .pid = *at >> 4 };
+	at++;
+	if (end - at < size / 4 - 2)
+		return false;
+	/* 32 bits of each byte: small numbers, or large ones. */
+	for (uint16_t i = 2; i < size / 4; i++, at++)
+		((uint32_t *)words)[i] = *at & 0x80 ? *at * 0x01010101u : *at;
+	*data = at;
+	return true;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const struct sym_options options = { .sysroot = "/nowhere" };
+	struct leaks_filter filter = { .depth = size % 3 };
+	struct model *model = model__new(&options);
+	const uint8_t *end = data + size;
+	struct leaks_report *report;
+	uint64_t words[8];
+	static FILE *out;
+
+	if (!out)
+		out = fopen("/dev/null", "w");
+	while (next_record(&data, end, words))
+		if (record__valid((struct wire_head *)words, sizeof(words)) &&
+		    model__apply(model, (struct wire_head *)words))
+			break;
+	report = leaks__build(model, &filter, NULL, NULL);
+	leaks_text__write(report, out);
+	leaks_json__write(report, out);
+	leaks__free(report);
+	model__free(model);
+	return 0;
+}
