@@ -33,12 +33,21 @@ static __always_inline bool shell_would_see(struct task_struct *task)
 	       BPF_CORE_READ(parent, sighand, action[SIGTTOU - 1].sa.sa_handler) == SIG_IGN;
 }
 
+/*
+ * A debugger is shown our stop signal, and passes it on when it likes: perhaps after the signal to
+ * continue, and then for ever. So whom one traces is not held.
+ */
+static __always_inline bool is_traced(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, ptrace) != 0;
+}
+
 /* Stops the calling process until the loader has seen to what the next record tells. */
 static __always_inline void hold_this_process(const struct followed *entry)
 {
 	struct unwind_process *process = process_of_slot(entry->slot);
 
-	if (!(entry->flags & FOLLOW_MAY_STOP))
+	if (!(entry->flags & FOLLOW_MAY_STOP) || is_traced((void *)bpf_get_current_task()))
 		return;
 	bpf_send_signal_thread(SIGSTOP);
 	if (process)
@@ -90,13 +99,29 @@ static __always_inline void tell_loaded(__u32 slot)
 		count_lost();
 		return;
 	}
-	if ((entry->flags & FOLLOW_CHILDREN) && (entry->flags & FOLLOW_MAY_STOP))
+	if ((entry->flags & FOLLOW_CHILDREN) && (entry->flags & FOLLOW_MAY_STOP) &&
+	    !is_traced((void *)bpf_get_current_task()))
 		hold_this_process(entry);
 	else
 		__sync_fetch_and_add(&process->address_epoch, 1);
 	fill_head(&record->head, WIRE_HELD, sizeof(*record), pid_tgid >> 32);
 	record->time_ns = bpf_ktime_get_ns();
 	bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
+}
+
+/* Only a parent is told how a process ended: others learn it here. */
+static __always_inline void note_exit(void)
+{
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	struct followed *entry = this_followed();
+	struct task_struct *task;
+
+	/* The first thread's code is the process's (kernel/exit.c, do_group_exit). */
+	if (!entry || (__u32)pid_tgid != pid_tgid >> 32)
+		return;
+	task = (struct task_struct *)bpf_get_current_task();
+	entry->exit_status = BPF_CORE_READ(task, exit_code);
+	entry->has_exited = 1;
 }
 
 /* Runs in the parent; the child has not run yet. */
@@ -120,7 +145,7 @@ static __always_inline void tell_fork(struct task_struct *parent, struct task_st
 		count_lost();
 		return;
 	}
-	if ((new.flags & FOLLOW_MAY_STOP) && bpf_send_signal_task)
+	if ((new.flags & FOLLOW_MAY_STOP) && !is_traced(child) && bpf_send_signal_task)
 		bpf_send_signal_task(child, SIGSTOP, PIDTYPE_TGID, 0);
 	fill_head(&record->head, WIRE_FORK, sizeof(*record), pid_tgid >> 32);
 	record->time_ns = bpf_ktime_get_ns();

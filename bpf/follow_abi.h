@@ -12,6 +12,8 @@
 struct followed {
 	uint32_t slot;	/* of unwind_process; 0: none yet */
 	uint32_t flags; /* FOLLOW_* */
+	uint32_t has_exited;
+	uint32_t exit_status; /* as wait(2) has it */
 };
 
 #define FOLLOW_CHILDREN 1u /* so are its children */

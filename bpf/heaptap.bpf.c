@@ -140,6 +140,9 @@ static __always_inline int enter_alloc(struct pt_regs *ctx, __u64 cookie)
 	call->func = PROBE_FUNC(cookie);
 	call->slot = PROBE_SLOT(cookie);
 	call->bytes = requested_bytes(ctx, cookie);
+	call->caller = 0;
+	if (PROBE_ROLE(cookie) == PROBE_ROLE_THROWING)
+		bpf_probe_read_user(&call->caller, sizeof(call->caller), (void *)sp);
 	call->out = read_register(ctx, PROBE_REG(cookie, PROBE_OUT_SHIFT));
 	call->flags = 0;
 	call->role = PROBE_ROLE(cookie);
@@ -172,7 +175,8 @@ static __always_inline __u64 returned_block(const struct pt_regs *ctx, const str
 	return block;
 }
 
-static __always_inline void leave_alloc(struct pt_regs *ctx)
+/* at_ret: the instruction that returns has not been executed yet. */
+static __always_inline void leave_alloc(struct pt_regs *ctx, bool at_ret)
 {
 	struct thread *thread = this_thread(0);
 	struct walk_context context;
@@ -181,8 +185,18 @@ static __always_inline void leave_alloc(struct pt_regs *ctx)
 	__u64 time_ns;
 	__u32 stack;
 
-	/* The return has popped the word at entry; any other return is of a nested call. */
-	if (!thread || !thread->call.sp || thread->call.sp + 8 != ctx->sp)
+	if (!thread || !thread->call.sp)
+		return;
+	context.ip = ctx->ip;
+	context.sp = ctx->sp;
+	if (at_ret) {
+		context.ip = thread->call.caller;
+		context.sp += 8;
+		if (!context.ip)
+			return;
+	}
+	/* The return pops the word at entry; any other return is of a nested call. */
+	if (thread->call.sp + 8 != context.sp)
 		return;
 	call = &thread->call;
 	call->sp = 0;
@@ -238,10 +252,8 @@ static __always_inline void enter_internal_free(struct pt_regs *ctx)
 		thread->internal_free_sp = ctx->sp - 8; /* where the call puts its return address */
 }
 
-static __always_inline int enter_any(struct pt_regs *ctx)
+static __always_inline int enter_any(struct pt_regs *ctx, __u64 cookie)
 {
-	__u64 cookie = bpf_get_attach_cookie(ctx);
-
 	if (!watching)
 		return SKIP_RETURN;
 	switch (PROBE_ROLE(cookie)) {
@@ -249,6 +261,12 @@ static __always_inline int enter_any(struct pt_regs *ctx)
 	case PROBE_ROLE_RESIZING:
 	case PROBE_ROLE_MAPPING:
 		return enter_alloc(ctx, cookie);
+	case PROBE_ROLE_THROWING:
+		enter_alloc(ctx, cookie);
+		break;
+	case PROBE_ROLE_RETURN:
+		leave_alloc(ctx, true);
+		break;
 	case PROBE_ROLE_FREE:
 		enter_free(ctx, cookie);
 		break;
@@ -267,8 +285,8 @@ SEC("uprobe")
 int session(struct pt_regs *ctx)
 {
 	if (!bpf_session_is_return())
-		return enter_any(ctx);
-	leave_alloc(ctx);
+		return enter_any(ctx, bpf_get_attach_cookie(ctx));
+	leave_alloc(ctx, false);
 	return 0;
 }
 
@@ -276,14 +294,14 @@ int session(struct pt_regs *ctx)
 SEC("uprobe")
 int enter(struct pt_regs *ctx)
 {
-	enter_any(ctx);
+	enter_any(ctx, bpf_get_attach_cookie(ctx));
 	return 0;
 }
 
 SEC("uprobe")
 int leave(struct pt_regs *ctx)
 {
-	leave_alloc(ctx);
+	leave_alloc(ctx, false);
 	return 0;
 }
 
@@ -291,6 +309,13 @@ SEC("raw_tp/sched_process_exec")
 int exec_done(void *ctx)
 {
 	tell_exec();
+	return 0;
+}
+
+SEC("raw_tp/sched_process_exit")
+int exit_begun(void *ctx)
+{
+	note_exit();
 	return 0;
 }
 

@@ -45,6 +45,7 @@ struct walk_context {
 	struct unwind *walk;
 	struct memo *memo;
 	struct unwind_process *process;
+	__u64 ip, sp; /* after the return */
 };
 
 /* One frame more, unless the last walk can be joined here. */
@@ -223,33 +224,35 @@ static __always_inline __u32 send_stack(struct unwind *walk, __u32 pid, __u64 ti
 	return record->id;
 }
 
-static __always_inline void fill_walk(struct wire_walk *record, struct pt_regs *ctx, __u32 room,
-				      __u32 id)
+static __always_inline void fill_walk(struct wire_walk *record, struct pt_regs *ctx,
+				      const struct walk_context *context, __u32 room, __u32 id)
 {
+	const __u64 sp = context->sp;
 	__u32 at, step;
 
 	record->id = id;
 	record->regs[3] = ctx->bx;
 	record->regs[6] = ctx->bp;
-	record->regs[7] = ctx->sp;
+	record->regs[7] = sp;
 	record->regs[12] = ctx->r12;
 	record->regs[13] = ctx->r13;
 	record->regs[14] = ctx->r14;
 	record->regs[15] = ctx->r15;
-	record->regs[16] = ctx->ip;
+	record->regs[16] = context->ip;
 	/* A read that crosses into a page that is not there fails whole: up to there in halves. */
 	for (at = 0; at < room; at += STACK_STEP)
-		if (bpf_probe_read_user(record->stack + at, STACK_STEP, (void *)(ctx->sp + at)))
+		if (bpf_probe_read_user(record->stack + at, STACK_STEP, (void *)(sp + at)))
 			break;
 	if (at < room)
 		for (step = STACK_STEP / 2; step >= sizeof(__u64); step /= 2)
-			if (!bpf_probe_read_user(record->stack + at, step, (void *)(ctx->sp + at)))
+			if (!bpf_probe_read_user(record->stack + at, step, (void *)(sp + at)))
 				at += step;
 	record->stack_len = at;
 }
 
 /* Ships registers and stack for a walk to be finished in userspace. Its stack's id; 0: no room. */
-static __always_inline __u32 send_walk(struct pt_regs *ctx, __u32 pid, __u64 time_ns)
+static __always_inline __u32 send_walk(struct pt_regs *ctx, const struct walk_context *context,
+				       __u32 pid, __u64 time_ns)
 {
 	const __u32 size = sizeof(struct wire_walk) + WIRE_WALK_STACK;
 	struct wire_walk *record;
@@ -265,13 +268,14 @@ static __always_inline __u32 send_walk(struct pt_regs *ctx, __u32 pid, __u64 tim
 	record->time_ns = time_ns;
 	record->flags = 0;
 	id = __sync_fetch_and_add(&last_stack_id, 1) + 1;
-	fill_walk(record, ctx, WIRE_WALK_STACK, id);
+	fill_walk(record, ctx, context, WIRE_WALK_STACK, id);
 	submit(record);
 	return id;
 }
 
 /* Ships the same for a stack that was walked, and sent under id. */
-static __always_inline void send_check(struct pt_regs *ctx, __u32 id, __u32 pid, __u64 time_ns)
+static __always_inline void send_check(struct pt_regs *ctx, const struct walk_context *context,
+				       __u32 id, __u32 pid, __u64 time_ns)
 {
 	const __u32 size = sizeof(struct wire_walk) + WIRE_WALK_CHECK_STACK;
 	struct wire_walk *record = bpf_ringbuf_reserve(&ring, size, 0);
@@ -281,13 +285,14 @@ static __always_inline void send_check(struct pt_regs *ctx, __u32 id, __u32 pid,
 	fill_head(&record->head, WIRE_WALK, size, pid);
 	record->time_ns = time_ns;
 	record->flags = WIRE_WALK_CHECK;
-	fill_walk(record, ctx, WIRE_WALK_CHECK_STACK, id);
+	fill_walk(record, ctx, context, WIRE_WALK_CHECK_STACK, id);
 	submit(record);
 }
 
 /*
  * The wire id of the caller's stack, sent first if it was unknown; 0 when it could not be sent. The walk
- * starts from the return of the probed function: the caller's registers are those of ctx.
+ * starts from the return of the probed function: the caller's registers are those of ctx, but ip and sp
+ * those of the context.
  */
 static __always_inline __u32 intern_stack(struct pt_regs *ctx, struct walk_context *context,
 					  __u64 time_ns)
@@ -299,7 +304,7 @@ static __always_inline __u32 intern_stack(struct pt_regs *ctx, struct walk_conte
 	__u32 *known, id;
 	int in_memo = 0;
 
-	unwind__begin(walk, context->process, ctx->ip, ctx->sp, ctx->bp, 1);
+	unwind__begin(walk, context->process, context->ip, context->sp, ctx->bp, 1);
 	if (!cfg_plain_loop && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop))
 		in_memo = walk_with_memo(context);
 	else
@@ -309,7 +314,7 @@ static __always_inline __u32 intern_stack(struct pt_regs *ctx, struct walk_conte
 	} else {
 		if (walk->status != UNWIND_COMPLETE)
 			__sync_fetch_and_add(&nr_unfinished[walk->status & 7], 1);
-		id = walk->status == UNWIND_UNKNOWN ? send_walk(ctx, pid, time_ns) : 0;
+		id = walk->status == UNWIND_UNKNOWN ? send_walk(ctx, context, pid, time_ns) : 0;
 		if (id)
 			return id;
 		hash_stack(context, &key);
@@ -323,7 +328,7 @@ static __always_inline __u32 intern_stack(struct pt_regs *ctx, struct walk_conte
 	}
 	id = send_stack(walk, pid, time_ns);
 	if (cfg_check_stacks && id)
-		send_check(ctx, id, pid, time_ns);
+		send_check(ctx, context, id, pid, time_ns);
 	if (id && bpf_map_update_elem(&stacks, &key, &id, BPF_ANY))
 		__sync_fetch_and_add(&nr_stacks_not_kept, 1);
 	return id;

@@ -10,6 +10,7 @@
 struct call {
 	__u64 sp; /* stack pointer at entry: the address of the return address */
 	__u64 bytes;
+	__u64 caller; /* the return address, where it is left in its place; 0: a trampoline is there */
 	__u64 out; /* where the block's address will be stored; 0: it is returned */
 	__u64 old; /* the block given back; 0: none */
 	__u16 func;
@@ -51,8 +52,11 @@ static __always_inline bool is_nested(const struct call *call, __u64 sp)
 
 	if (sp > call->sp)
 		return false;
-	trampoline = BPF_CORE_READ(task, mm, uprobes_state.xol_area, vaddr);
 	bpf_probe_read_user(&word, sizeof(word), (void *)call->sp);
+	/* A tail call takes the place of a call without a trampoline: it returns for both. */
+	if (call->caller)
+		return sp != call->sp && word == call->caller;
+	trampoline = BPF_CORE_READ(task, mm, uprobes_state.xol_area, vaddr);
 	return word == trampoline;
 }
 

@@ -47,10 +47,10 @@ int parts(struct pt_regs *ctx)
 		if (cfg_last_part < PART_RECORDS)
 			leave_parts(ctx);
 		else
-			leave_alloc(ctx);
+			leave_alloc(ctx, false);
 		return 0;
 	}
 	if (!allocates && cfg_last_part < PART_RECORDS)
 		return SKIP_RETURN;
-	return enter_any(ctx);
+	return enter_any(ctx, cookie);
 }

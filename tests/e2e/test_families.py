@@ -264,6 +264,17 @@ def _():
     against_tally([stripped])
 
 
+@test("exceptions leave an operator new that is watched, by every kind of link")
+def _():
+    own = build("throws", "-DOWN", target="throws-own")
+    preloaded = dict(os.environ, LD_PRELOAD="libjemalloc.so.2")
+    for kind in ("session", "multi", "perf"):
+        for program, env in ((own, None), (build("throws"), preloaded)):
+            report = leaks("--link", kind, "--", program, env=env)
+            same(report.done.stdout, "caught 3\n", f"output, {kind} links")
+            same(report.total_from("keep"), (3, 369), f"kept, {kind} links")
+
+
 @test("an allocator nobody has told of is missed, and where it is")
 def _():
     hoard = build("hoard")

@@ -76,6 +76,7 @@ static void child_begins_with_a_copy(void **state)
 	put_fork(10, 11, 0);
 	child = model__process(model, 11);
 	assert_int_equal(child->parent, 10);
+	assert_string_equal(child->cmdline, "a");
 	assert_true(child->watched_whole);
 	assert_int_equal(totals(11)->allocations, 2);
 	assert_int_equal(totals(11)->live_bytes, 5);

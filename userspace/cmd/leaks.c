@@ -73,6 +73,9 @@ const struct cmd cmd_leaks = {
 		 "line of a call path is the place of a call, innermost first.\n"
 		 "Attached to a running process, blocks it allocated before are not known; "
 		 "--older leaves out what was allocated only just now and may still be freed.\n"
+		 "With several processes, each has a report of its own under a heading; a forked "
+		 "one "
+		 "begins with what its parent had.\n"
 		 "The command's exit status is passed on.",
 	.examples =
 		"heaptap leaks -p 1234                    until Ctrl-C\n"

@@ -15,6 +15,7 @@
 #include "probe/custom.h"
 #include "probe/families.h"
 #include "probe/internal_free.h"
+#include "probe/returns.h"
 #include "probe/search.h"
 #include "probe_abi.h"
 #include "symbol/elf.h"
@@ -22,6 +23,7 @@
 /* Bytes of a function that place__choose gets to see. */
 #define WINDOW_BYTES	   64
 #define MAX_INTERNAL_FREES 16
+#define MAX_RETURNS	   64
 
 enum {
 #define ALLOC_SHAPE(name, size, count, ptr, out, result)                                          \
@@ -62,6 +64,22 @@ bool alloc_fn__returns(const struct alloc_fn *fn)
 	return fn->result != ALLOC_RESULT_NONE;
 }
 
+/* By its name: operators new as mangled, and what allocators call theirs. */
+static bool alloc_fn__throws(const struct alloc_fn *fn)
+{
+	static const char *const beginnings[] = {
+		"_Znwm", "_Znam", "tc_new", "mi_new", "mi_heap_alloc_new", "TCMallocInternalNew",
+	};
+
+	if (strstr(fn->symbol, "nothrow"))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(beginnings); i++) {
+		if (!strncmp(fn->symbol, beginnings[i], strlen(beginnings[i])))
+			return true;
+	}
+	return false;
+}
+
 static struct place_need need_of(const struct alloc_fn *fn, bool returns)
 {
 	const uint8_t positions[] = { fn->size, fn->count, fn->ptr, fn->out };
@@ -96,7 +114,7 @@ static uint32_t role_of(const struct alloc_fn *fn, bool with_mmap)
 {
 	switch (fn->result) {
 	case ALLOC_RESULT_BLOCK:
-		return PROBE_ROLE_RETURNING;
+		return alloc_fn__throws(fn) ? PROBE_ROLE_THROWING : PROBE_ROLE_RETURNING;
 	case ALLOC_RESULT_IN_PLACE:
 		return PROBE_ROLE_RESIZING;
 	case ALLOC_RESULT_MAPPING:
@@ -117,7 +135,9 @@ static uint32_t role_of(const struct alloc_fn *fn, bool with_mmap)
 static bool make_site(struct elf_file *elf, const struct found *found, uint32_t role,
 		      struct probe_site *site)
 {
-	const struct place_need need = need_of(found->fn, PROBE_ROLE_RETURNS(role));
+	/* Where the caller's address is must be known at a probe of one that throws, too. */
+	const struct place_need need =
+		need_of(found->fn, PROBE_ROLE_RETURNS(role) || role == PROBE_ROLE_THROWING);
 	uint8_t code[WINDOW_BYTES];
 	ssize_t len = elf__read(elf, found->vaddr, code, sizeof(code));
 
@@ -166,6 +186,37 @@ static int add_internal_frees(struct elf_file *elf, const struct search *search,
 	return nr;
 }
 
+/* Adds the instructions by which functions return that an exception may leave. */
+static int add_returns(struct elf_file *elf, struct probe_site **sites, int nr)
+{
+	uint64_t returns[MAX_RETURNS];
+	const int nr_functions = nr;
+
+	for (int i = 0; i < nr_functions; i++) {
+		const struct alloc_fn *fn = (*sites)[i].fn;
+		size_t found = 0;
+
+		if ((*sites)[i].role == PROBE_ROLE_THROWING)
+			found = returns__find(elf, (*sites)[i].vaddr, returns, MAX_RETURNS);
+		*sites = xreallocarray(*sites, (size_t)nr + found + 1, sizeof(**sites));
+		for (size_t at = 0; at < found; at++) {
+			struct probe_site *site = *sites + nr;
+
+			*site = (struct probe_site){ .fn = fn,
+						     .vaddr = returns[at],
+						     .cookie = fn->number |
+							       (uint64_t)PROBE_ROLE_RETURN
+								       << PROBE_ROLE_SHIFT,
+						     .place = { .text = "ret" },
+						     .role = PROBE_ROLE_RETURN };
+			if (!elf__vaddr_to_offset(elf, returns[at], &site->file_offset) &&
+			    !is_taken(*sites, nr, site))
+				nr++;
+		}
+	}
+	return nr;
+}
+
 int allocators__find(struct elf_file *elf, const struct allocator_config *config, const char *path,
 		     struct probe_site **sites)
 {
@@ -191,6 +242,8 @@ int allocators__find(struct elf_file *elf, const struct allocator_config *config
 	/* In a static program everything calls free directly. */
 	if (!strcmp(search->family, "GLIBC") && (!search->is_static || search->thread_end_end))
 		nr = add_internal_frees(elf, search, *sites, nr);
+	if (nr)
+		nr = add_returns(elf, sites, nr);
 	if (!nr) {
 		free(*sites);
 		*sites = NULL;

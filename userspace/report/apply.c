@@ -86,7 +86,7 @@ static void apply_target(struct model *model, const struct wire_target *record)
 	struct process *process = living(model, record->head.pid, true);
 
 	if (process)
-		process__set_target(process, record);
+		process__set_target(process, record, &model->names);
 }
 
 static bool may_copy(struct model *model, const struct process *parent, uint64_t nr)
@@ -133,6 +133,9 @@ static int apply_fork(struct model *model, const struct wire_fork *record)
 		child->parent = record->head.pid;
 		child->whole_after_exec = parent && parent->watched_whole;
 	}
+	/* Until it is told, and if it is gone before that. */
+	child->exe = parent ? parent->exe : NULL;
+	child->cmdline = parent ? parent->cmdline : NULL;
 	take_in(model, child);
 	return 0;
 }

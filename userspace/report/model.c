@@ -31,6 +31,7 @@ void model__free(struct model *model)
 	functions__free(model->functions);
 	sym__free(model->sym);
 	strtab__clear(&model->strings);
+	strtab__clear(&model->names);
 	free(model);
 }
 

@@ -36,6 +36,7 @@ struct model {
 	struct functions *functions;
 	struct sym *sym;
 	struct strtab strings; /* of the stream, by its ids */
+	struct strtab names;   /* of the processes */
 
 	uint64_t nr_events; /* allocations, frees and half reallocs of all processes */
 	uint64_t nr_lost;

@@ -43,28 +43,32 @@ void process__free(struct process *process)
 {
 	if (!process)
 		return;
-	free(process->exe);
-	free(process->cmdline);
 	heap__free(process->heap);
 	space__free(process->space);
 	sites__clear(&process->end_sites);
 	free(process);
 }
 
-void process__set_target(struct process *process, const struct wire_target *record)
+static const char *intern(struct strtab *texts, const char *text, uint32_t len)
 {
-	const char *exe = (const char *)(record + 1), *cmdline = exe + record->exe_len;
-	uint32_t len = record->cmdline_len;
+	return strtab__text(texts, strtab__add(texts, text, len));
+}
 
-	free(process->exe);
-	free(process->cmdline);
-	process->exe = xstrndup(exe, record->exe_len);
-	while (len && !cmdline[len - 1])
+void process__set_target(struct process *process, const struct wire_target *record,
+			 struct strtab *texts)
+{
+	const char *exe = (const char *)(record + 1), *arguments = exe + record->exe_len;
+	uint32_t len = record->cmdline_len;
+	char *cmdline;
+
+	while (len && !arguments[len - 1])
 		len--;
-	process->cmdline = xmalloc(len + 1);
+	cmdline = xmalloc(len + 1);
 	for (uint32_t i = 0; i < len; i++)
-		process->cmdline[i] = cmdline[i] ? cmdline[i] : ' ';
-	process->cmdline[len] = '\0';
+		cmdline[i] = arguments[i] ? arguments[i] : ' ';
+	process->exe = intern(texts, exe, record->exe_len);
+	process->cmdline = intern(texts, cmdline, len);
+	free(cmdline);
 	process->started_ns = record->started_ns;
 	process->launched = record->flags & WIRE_TARGET_LAUNCHED;
 	process->watched_whole |= process->launched;

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/strtab.h"
 #include "heap/heap.h"
 #include "heap/stacks.h"
 #include "report/sites.h"
@@ -30,8 +31,10 @@ struct process_memory {
 
 struct process {
 	uint32_t pid;
-	uint32_t parent;     /* the process that forked it; 0: it was not watched */
-	char *exe, *cmdline; /* NULL until told; cmdline: arguments separated by blanks */
+	uint32_t parent; /* the process that forked it; 0: it was not watched */
+	/* NULL until told; cmdline: arguments separated by blanks. The strtab's: most processes of
+	 * a tree are called like many others. */
+	const char *exe, *cmdline;
 	uint64_t started_ns; /* CLOCK_REALTIME */
 	bool launched;
 	/* From the first instruction of its program on, or as the child of one that was: every
@@ -60,7 +63,9 @@ struct process *process__new(uint32_t pid, struct modmap *map);
 struct process *process__fork(const struct process *parent, uint32_t child);
 void process__free(struct process *process);
 
-void process__set_target(struct process *process, const struct wire_target *record);
+/* texts keeps its names. */
+void process__set_target(struct process *process, const struct wire_target *record,
+			 struct strtab *texts);
 /* It has replaced its image: heap and mappings are empty, all figures begin anew. */
 void process__exec(struct process *process, struct modmap *map);
 void process__add_memory(struct process *process, const struct wire_memory *record);

@@ -58,7 +58,9 @@ static void unload(struct engine *engine)
 		close(engine->exec_link);
 	if (engine->fork_link >= 0)
 		close(engine->fork_link);
-	engine->exec_link = engine->fork_link = -1;
+	if (engine->exit_link >= 0)
+		close(engine->exit_link);
+	engine->exec_link = engine->fork_link = engine->exit_link = -1;
 	unwind_tables__close(&engine->tables);
 	unwind_slots__close(&engine->slots);
 	heaptap_bpf__destroy(engine->skeleton);
@@ -125,6 +127,8 @@ static int load_kind(struct engine *engine, enum link_kind kind)
 	};
 	engine->exec_link = bpf_raw_tracepoint_open("sched_process_exec",
 						    bpf_program__fd(skeleton->progs.exec_done));
+	engine->exit_link = bpf_raw_tracepoint_open("sched_process_exit",
+						    bpf_program__fd(skeleton->progs.exit_begun));
 	engine->fork_link =
 		bpf_raw_tracepoint_open(NULL, bpf_program__fd(skeleton->progs.fork_done));
 	log_debug("BPF programs for %s links are loaded.", link_kind__name(kind));
@@ -180,7 +184,9 @@ int engine__open(struct engine *engine, const struct bpf_source_config *config)
 
 	while (size < config->ring_bytes && size < 1u << 31)
 		size *= 2;
-	*engine = (struct engine){ .config = *config, .exec_link = -1, .fork_link = -1 };
+	*engine = (struct engine){
+		.config = *config, .exec_link = -1, .fork_link = -1, .exit_link = -1
+	};
 	engine->config.ring_bytes = size;
 	libbpf_set_print(print_libbpf);
 	err = try_kinds(engine);
@@ -238,13 +244,23 @@ int engine__follow(struct engine *engine, pid_t pid, uint32_t slot, uint32_t fla
 	return bpf_map_update_elem(engine__followed_fd(engine), &key, &value, BPF_ANY) ? -errno : 0;
 }
 
-uint32_t engine__follow_flags(const struct engine *engine, pid_t pid)
+static struct followed lookup_followed(const struct engine *engine, pid_t pid)
 {
 	struct followed value = { 0 };
 	uint32_t key = (uint32_t)pid;
 
 	bpf_map_lookup_elem(engine__followed_fd(engine), &key, &value);
-	return value.flags;
+	return value;
+}
+
+uint32_t engine__follow_flags(const struct engine *engine, pid_t pid)
+{
+	return lookup_followed(engine, pid).flags;
+}
+
+uint32_t engine__exit_status(const struct engine *engine, pid_t pid)
+{
+	return lookup_followed(engine, pid).exit_status;
 }
 
 void engine__forget(struct engine *engine, pid_t pid)

@@ -22,7 +22,7 @@ struct engine {
 	struct links own_links; /* of the trial */
 	struct ring ring;
 	struct bpf_source_config config;
-	int exec_link, fork_link;
+	int exec_link, fork_link, exit_link;
 	struct unwind_tables tables;
 	struct unwind_slots slots;
 };
@@ -44,6 +44,8 @@ void engine__unwatch(struct engine *engine);
 int engine__follow(struct engine *engine, pid_t pid, uint32_t slot, uint32_t flags);
 /* The flags the programs have given a child; 0: it is not followed. */
 uint32_t engine__follow_flags(const struct engine *engine, pid_t pid);
+/* The wait status of a followed process that has ended; 0 where it is not known. */
+uint32_t engine__exit_status(const struct engine *engine, pid_t pid);
 void engine__forget(struct engine *engine, pid_t pid);
 /* The BPF maps of the followed processes and of their slots. */
 int engine__followed_fd(const struct engine *engine);

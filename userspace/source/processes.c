@@ -270,6 +270,8 @@ void processes__end(struct processes *processes, struct watched *watched, uint32
 {
 	pid_t pid = watched->target.pid;
 
+	if (!status && reason == WIRE_END_EXITED)
+		status = engine__exit_status(processes->engine, pid);
 	engine__forget(processes->engine, pid);
 	memory__sample(processes->queue, pid);
 	send_end(processes, pid, reason, status);

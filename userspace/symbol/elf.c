@@ -110,8 +110,7 @@ bool elf__has_interpreter(const struct elf_file *elf)
 	return false;
 }
 
-/* The entry of the dynamic section with that tag, 0: none. */
-static uint64_t dynamic_entry(const struct elf_file *elf, int64_t tag)
+uint64_t elf__dynamic(const struct elf_file *elf, int64_t tag)
 {
 	for (size_t i = 0; i < elf->nr_segments; i++) {
 		const GElf_Phdr *segment = &elf->segments[i];
@@ -137,8 +136,8 @@ bool elf__is_program(const struct elf_file *elf)
 		return elf->header.e_type == ET_EXEC;
 	/* Linkers before 2016 did not mark what is position-independent; libc.so.6 can be run, too.
 	 */
-	return (dynamic_entry(elf, DT_FLAGS_1) & DF_1_PIE) ||
-	       (elf__has_interpreter(elf) && !dynamic_entry(elf, DT_SONAME));
+	return (elf__dynamic(elf, DT_FLAGS_1) & DF_1_PIE) ||
+	       (elf__has_interpreter(elf) && !elf__dynamic(elf, DT_SONAME));
 }
 
 /* Finds a section by name, with its header. */

@@ -32,6 +32,9 @@ bool elf__has_symbols(struct elf_file *elf);
 /* Has DWARF line information (in this very file)? */
 bool elf__has_debug_info(struct elf_file *elf);
 
+/* The value of the dynamic section's entry with that tag (DT_*); 0: there is none. */
+uint64_t elf__dynamic(const struct elf_file *elf, int64_t tag);
+
 /* The GNU build-id to out, cut at max bytes. Returns the number of bytes, 0: it has none. */
 size_t elf__build_id(struct elf_file *elf, uint8_t *out, size_t max);
 

@@ -51,8 +51,10 @@ struct signal_struct {
 } __attribute__((preserve_access_index));
 
 struct task_struct {
+	int exit_code;
 	struct mm_struct *mm;
 	__kernel_pid_t pid;
+	unsigned int ptrace;
 	__kernel_pid_t tgid;
 	struct task_struct *real_parent;
 	struct sighand_struct *sighand;
