@@ -249,7 +249,7 @@ def figures(measured):
 
 ROWS = (("native", "CPU time of a request, native", "us", None),
         ("heaptap", "CPU time of a request, attached", "us", None),
-        ("ratio", "attached / native", "x", GOALS["ratio"]),
+        ("ratio", "attached / native (goal: of redis)", "x", GOALS["ratio"]),
         ("calls", "calls of the allocator, a request", "", None),
         ("added", "added for such a call", "us", None),
         ("beside", "a process beside it, not watched: attached / native", "x", None),
