@@ -78,7 +78,7 @@ static int attach(struct links *links, enum link_kind kind, const char *path, pi
 		programs.session = bpf_program__fd(bpf->progs.session);
 		programs.enter = bpf_program__fd(bpf->progs.apart);
 		programs.leave = programs.enter;
-		err = links__attach(links, kind, &programs, path, pid, sites, nr);
+		err = links__attach(links, kind, &programs, path, pid, 0, sites, nr);
 	}
 	/* The links keep the programs. */
 	floor_bpf__destroy(bpf);
