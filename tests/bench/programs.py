@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Measures what it costs to record real programs from start to end, beside heaptrack:
-programs.py BUILD-DIRECTORY [--markdown] [--rounds N]
+programs.py BUILD-DIRECTORY [--markdown] [--rounds N] [--only NAME]
 
 Each program runs natively and under each tool in turns; a ratio is the median of the rounds'.
 """
@@ -68,7 +68,8 @@ def cc1plus():
 
 def programs(directory):
     """(name, argv, environment)"""
-    return (("sqlite3, inserts and a join", ["sqlite3", ":memory:", f".read {directory}/a.sql"], {}),
+    return (("sqlite3, inserts and a join",
+             ["sqlite3", ":memory:", f".read {directory}/a.sql"], {}),
             ("python3", ["/usr/bin/python3", f"{directory}/a.py"], {}),
             ("python3, PYTHONMALLOC=malloc", ["/usr/bin/python3", f"{directory}/a.py"],
              {"PYTHONMALLOC": "malloc"}),

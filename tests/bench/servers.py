@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Measures what heaptap costs servers: servers.py BUILD-DIRECTORY [--markdown] [--follow] [--rounds N]
+"""Measures what heaptap costs servers:
+servers.py BUILD-DIRECTORY [--markdown] [--follow] [--rounds N] [--only NAME]
 
 Servers run natively and attached in turns; a ratio is the median of the rounds' ratios of CPU time.
 """
@@ -240,7 +241,8 @@ def figures(measured):
         return statistics.median(a[key] / n[key] for n, a in measured)
 
     added = statistics.median((a["request"] - n["request"]) / a["calls"] for n, a in measured)
-    return {"native": native("request"), "calls": attached("calls"), "added": added, "heaptap": attached("request"),
+    return {"native": native("request"), "calls": attached("calls"), "added": added,
+            "heaptap": attached("request"),
             "ratio": ratio("request"), "beside": ratio("pair"), "attach": attached("attach"),
             "detach": attached("detach"), "attach stall": attached("attach stall"),
             "detach stall": attached("detach stall"), "stall": native("stall"),
@@ -273,7 +275,8 @@ def main():
     arguments = parser.parse_args()
     status = 0
     results = {}
-    print(f"servers under load, heaptap leaks -p PID, {arguments.rounds} rounds; {load()}", flush=True)
+    print(f"servers under load, heaptap leaks -p PID, {arguments.rounds} rounds; {load()}",
+          flush=True)
     for name, server in SERVERS:
         if arguments.only not in name:
             continue
