@@ -65,6 +65,11 @@ bool elf__is_code(const struct elf_file *elf, uint64_t vaddr)
 	return vaddr >= BASE && vaddr < BASE + sizeof(elf->code);
 }
 
+uint64_t elf__dynamic(const struct elf_file *elf, int64_t tag)
+{
+	return 0;
+}
+
 bool elf__has_symbols(struct elf_file *elf)
 {
 	return elf->nr != 0;
@@ -385,10 +390,14 @@ static void operators(void **state)
 	/* In a program nobody knows whose they are. */
 	expect_family(symbols, 3, DYNAMIC, "_Znwm", "CXX");
 	expect_family(symbols, 5, LIBRARY, "_Znwm", "JEMALLOC");
-	/* It may call free. */
-	assert_int_equal(find(symbols, 2, &sites), 2);
+	/* One may throw, and is watched where it returns; the other may call free. */
+	assert_int_equal(find(symbols, 2, &sites), 3);
+	assert_int_equal(sites[0].role, PROBE_ROLE_THROWING);
 	assert_int_equal(sites[1].role, PROBE_ROLE_RETURNING);
 	expect_cookie(&sites[1], 31, 31, 7, 31);
+	assert_int_equal(sites[2].role, PROBE_ROLE_RETURN);
+	assert_int_equal(PROBE_ROLE(sites[2].cookie), PROBE_ROLE_RETURN);
+	assert_true(sites[2].vaddr > sites[0].vaddr);
 	free(sites);
 }
 
