@@ -182,6 +182,23 @@ uint64_t files__vaddr(const struct mapped_file *file, const struct target_mappin
 	return elf__offset_to_vaddr(file->elf, mapping->offset, &vaddr) ? mapping->offset : vaddr;
 }
 
+size_t files__nr_generators(const struct files *files)
+{
+	size_t nr = 0;
+	pid_t last = 0;
+
+	/* Where several are interleaved one may be counted twice: they are several all the same. */
+	for (size_t i = 0; i < files->nr; i++) {
+		const struct mapped_file *file = &files->files[i];
+
+		if (file->unwind != UNWIND_MODULE_JIT || !file->pid || file->pid == last)
+			continue;
+		last = file->pid;
+		nr++;
+	}
+	return nr;
+}
+
 const char *files__why_none(const struct files *files)
 {
 	for (size_t i = 0; i < files->nr; i++)

@@ -52,6 +52,9 @@ uint32_t files__find(struct files *files, pid_t pid, const struct target_mapping
 /* The link-time address of the beginning of a mapping of file. */
 uint64_t files__vaddr(const struct mapped_file *file, const struct target_mapping *mapping);
 
+/* Processes that have mapped code of their own making. */
+size_t files__nr_generators(const struct files *files);
+
 /* The first special reason why a file has no functions; NULL: there is none. */
 const char *files__why_none(const struct files *files);
 

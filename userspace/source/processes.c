@@ -272,7 +272,9 @@ void processes__end(struct processes *processes, struct watched *watched, uint32
 
 	if (!status && reason == WIRE_END_EXITED)
 		status = engine__exit_status(processes->engine, pid);
-	engine__forget(processes->engine, pid);
+	/* What still runs is left known to the keeper: it may just be about to be held. */
+	if (reason == WIRE_END_EXITED)
+		engine__forget(processes->engine, pid);
 	memory__sample(processes->queue, pid);
 	send_end(processes, pid, reason, status);
 	take_out(processes, pid);
@@ -287,6 +289,14 @@ void processes__end(struct processes *processes, struct watched *watched, uint32
 
 int processes__perf_map(struct processes *processes)
 {
+	/* An address in a map is one process's, and whose it is asked for is not known here. */
+	if (files__nr_generators(&processes->files) > 1) {
+		if (!processes->generators_told)
+			log_info("Code that programs generate has no names: more than one of these "
+				 "processes does so.");
+		processes->generators_told = true;
+		return -1;
+	}
 	for (size_t i = 0; i < processes->nr; i++) {
 		struct watched *watched = processes->list[i];
 

@@ -37,7 +37,7 @@ struct processes {
 	int epoll;	    /* gets the end of each: data.ptr is the struct watched */
 	int perf_map;	    /* of one that has ended; -1: none */
 	uint64_t sampled_ns;
-	bool too_many_told;
+	bool too_many_told, generators_told;
 };
 
 /* engine, queue and epoll stay the caller's. */
