@@ -8,6 +8,8 @@ import os
 import re
 import shutil
 import signal
+import socket
+import threading
 import time
 
 from htap import (HEAPTAP, Report, Skip, attached, build, check, counted_tree, heaptap, is_clean,
@@ -88,6 +90,60 @@ def _():
                                5, timeout=120)
     names = {os.path.basename(r.json["target"]["exe"]) for r in reports.values()}
     check({"cc1plus", "collect2"} <= names, f"no compiler or linker in {names}")
+
+
+NGINX = """user root;
+daemon off;
+worker_processes 3;
+pid {0}/nginx.pid;
+error_log {0}/error.log;
+events {{ }}
+http {{
+    access_log off;
+    client_body_temp_path {0}/body;
+    proxy_temp_path {0}/proxy;
+    fastcgi_temp_path {0}/fastcgi;
+    uwsgi_temp_path {0}/uwsgi;
+    scgi_temp_path {0}/scgi;
+    server {{ listen unix:{0}/socket; location / {{ return 200 "fine"; }} }}
+}}
+"""
+
+
+def ask(path):
+    """The body of nginx's answer, or None while there is nobody."""
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path)
+            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            return b"".join(iter(lambda: client.recv(4096), b"")).rpartition(b"\r\n\r\n")[2]
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None
+
+
+@test("a prefork server: nginx, its workers with what they inherit")
+def _():
+    if not shutil.which("nginx"):
+        raise Skip("nginx is not installed")
+    home = temp(".nginx")
+    os.mkdir(home)
+    with open(home + "/nginx.conf", "w") as file:
+        file.write(NGINX.format(home))
+
+    def drive():
+        wait_for(lambda: ask(home + "/socket") == b"fine", "nginx to answer")
+        for _ in range(30):
+            same(ask(home + "/socket"), b"fine", "answer")
+        with open(home + "/nginx.pid") as file:
+            os.kill(int(file.read()), signal.SIGQUIT)
+
+    driver = threading.Thread(target=drive)
+    driver.start()
+    reports = against_counters([shutil.which("nginx"), "-c", home + "/nginx.conf"], 4)
+    driver.join()
+    workers = [r for r in reports.values() if "inherited" in r.json]
+    same(len(workers), 3, "workers")
+    check(all(w.json["inherited"]["blocks"] > 10 for w in workers), "workers inherited nothing")
 
 
 @test("a hundred children at once")
