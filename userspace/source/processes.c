@@ -237,6 +237,8 @@ void processes__execed(struct processes *processes, pid_t pid)
 	renew_target(processes, watched);
 	if (watched->is_probed) {
 		epoch = unwind_space__epoch(&mappings->space);
+		/* The programs have done so, unless it was not known to them yet. */
+		mappings->space.process->pid = (uint32_t)pid;
 		mappings__restart(mappings);
 		unwind_space__set_epoch(&mappings->space, epoch);
 	} else {
@@ -250,7 +252,6 @@ void processes__execed(struct processes *processes, pid_t pid)
 void processes__loaded(struct processes *processes, pid_t pid)
 {
 	struct watched *watched = processes__find(processes, pid);
-
 	struct mappings *mappings;
 	uint32_t epoch;
 
