@@ -92,7 +92,7 @@ static __always_inline void tell_loaded(__u32 slot)
 	struct followed *entry = this_followed();
 	struct wire_held *record;
 
-	if (!entry || !process)
+	if (!entry || !process || (entry->flags & FOLLOW_LOADING))
 		return;
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 	if (!record) {

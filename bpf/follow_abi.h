@@ -21,4 +21,7 @@ struct followed {
  * the foreground for that. */
 #define FOLLOW_MAY_STOP 2u
 
+/* The loader leads it through its own loading: nothing needs to be told of that. */
+#define FOLLOW_LOADING 4u
+
 #endif /* FOLLOW_ABI_H */

@@ -138,6 +138,9 @@ static int load_command(struct bpf_source *self, struct launch *launch)
 		mappings__scan(&watched->mappings);
 		event = launch__next(launch);
 	} while (event == LAUNCH_MAPPED);
+	watched->flags &= ~FOLLOW_LOADING;
+	engine__follow(&self->engine, launch->pid, watched->mappings.space.process->slot,
+		       watched->flags);
 	if (event == LAUNCH_ENDED) {
 		self->command_exists = false;
 		self->command_status = launch->status;
@@ -185,7 +188,8 @@ struct source *bpf_source__launch(const struct bpf_source_config *config, char *
 	if (!err) {
 		engine__watch(&self->engine);
 		err = processes__add(&self->processes, &target, WIRE_TARGET_LAUNCHED,
-				     FOLLOW_MAY_STOP | (config->follow ? FOLLOW_CHILDREN : 0));
+				     FOLLOW_LOADING | FOLLOW_MAY_STOP |
+					     (config->follow ? FOLLOW_CHILDREN : 0));
 	}
 	if (!err)
 		err = load_command(self, &launch);
