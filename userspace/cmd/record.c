@@ -69,9 +69,7 @@ static int fill(struct recording *recording)
 	}
 	run->count_heap = isatty(STDERR_FILENO); /* for the progress line only */
 	err = run__pump(run);
-	if (err)
-		run->source->stop(run->source);
-	else if (!run->options->no_symbols)
+	if (!err && !run->options->no_symbols)
 		err = bake__names(run->model, append, run__show_names, recording);
 	log__progress(NULL);
 	close_err = trace_writer__close(run->writer);

@@ -153,6 +153,19 @@ static int take(const struct wire_head *record, void *data)
 	return err;
 }
 
+static int discard(const struct wire_head *record, void *data)
+{
+	return 0;
+}
+
+/* It broke: who is watched must not be left standing, waiting to be seen to. */
+static void abandon(struct run *run)
+{
+	run->source->stop(run->source);
+	while (run->source->pump(run->source, 0, discard, NULL) > 0)
+		;
+}
+
 /* Is there a launched command that signals are meant for? When it has ended, while its children are
  * still watched, they are meant for us. */
 static bool runs_command(const struct run *run)
@@ -187,6 +200,8 @@ int run__pump(struct run *run)
 			run->after_pump(run);
 		show_progress(run, now_ns);
 	}
+	if (more < 0)
+		abandon(run);
 	log__progress(NULL);
 	if (options->stats && run->source->print_stats)
 		run->source->print_stats(run->source);
