@@ -12,8 +12,8 @@ import socket
 import threading
 import time
 
-from htap import (HEAPTAP, Report, Skip, attached, build, check, counted_tree, heaptap, is_clean,
-                  leaks_tree, main, run, same, scratch, started, steps, temp, terminal, test,
+from htap import (HEAPTAP, Report, Skip, attached, build, check, counted_tree, has_libc, heaptap,
+                  is_clean, leaks_tree, main, run, same, scratch, started, steps, temp, terminal, test,
                   tree_environment, wait_for)
 
 
@@ -267,6 +267,7 @@ def _():
 @test("processes that are not followed are not probed")
 def _():
     with steps() as stranger:
+        wait_for(lambda: has_libc(stranger.pid), "the stranger's C library")
         with started([HEAPTAP, "leaks", "-o", temp(), "--", "sh", "-c", "sleep 0.3; ls / >/dev/null; sleep 0.3"]) as process:
             until = time.monotonic() + 0.8
             while time.monotonic() < until:
