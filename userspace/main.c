@@ -8,6 +8,7 @@
 #include "base/util.h"
 #include "cmd/cmd.h"
 #include "cmd/help.h"
+#include "export/view.h"
 
 static bool is_one_of(const char *word, const char *one, const char *other)
 {
@@ -31,7 +32,8 @@ static int run_option(const char *option)
 	return EXIT_USAGE;
 }
 
-static int run_command(const struct cmd *cmd, int argc, char **argv)
+/* view: the name of one, where it stood for `report --view NAME`; else NULL. */
+static int run_command(const struct cmd *cmd, const char *view, int argc, char **argv)
 {
 	struct options options;
 	int status = EXIT_DONE;
@@ -41,6 +43,8 @@ static int run_command(const struct cmd *cmd, int argc, char **argv)
 	} else if (options.help) {
 		help__command(stdout, cmd);
 	} else {
+		if (view)
+			options.view = view;
 		log__set_level(min(LOG_WARN + options.verbose, (unsigned)LOG_DEBUG));
 		status = cmd->run(&options);
 	}
@@ -59,7 +63,9 @@ int main(int argc, char **argv)
 	}
 	cmd = cmd__find(argv[1]);
 	if (cmd) {
-		status = run_command(cmd, argc - 1, argv + 1);
+		status = run_command(cmd, NULL, argc - 1, argv + 1);
+	} else if (view__find(argv[1])) {
+		status = run_command(&cmd_report, argv[1], argc - 1, argv + 1);
 	} else if (argv[1][0] == '-') {
 		status = run_option(argv[1]);
 	} else {

@@ -7,7 +7,7 @@
 
 #include "base/util.h"
 #include "export/export.h"
-#include "report/leaks.h"
+#include "report/report.h"
 #include "trace/record.h"
 #include "wire.h"
 
@@ -48,10 +48,10 @@ static bool next_record(const uint8_t **data, const uint8_t *end, uint64_t *word
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct sym_options options = { .sysroot = "/nowhere" };
-	struct leaks_filter filter = { .depth = size % 3 };
+	struct report_options options = { .depth = size % 3 };
 	struct model *model = model__new(&options);
 	const uint8_t *end = data + size;
-	struct leaks_report *report;
+	struct report *report;
 	uint64_t words[8];
 	static FILE *out;
 
@@ -61,10 +61,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (record__valid((struct wire_head *)words, sizeof(words)) &&
 		    model__apply(model, (struct wire_head *)words))
 			break;
-	report = leaks__build(model, &filter, NULL, NULL);
+	report = report__build(model, NULL, &options);
 	leaks_text__write(report, out);
 	leaks_json__write(report, out);
-	leaks__free(report);
+	report__free(report);
 	model__free(model);
 	return 0;
 }

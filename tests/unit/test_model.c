@@ -191,7 +191,7 @@ static void ended_process_keeps_little(void **state)
 	assert_null(model__process(model, 12)->heap);
 	assert_non_null(model__process(model, 12)->space);
 	assert_int_equal(model__process(model, 12)->end_sites.nr, 1);
-	assert_int_equal(model__process(model, 12)->end_sites.bytes, 10000);
+	assert_int_equal(model__process(model, 12)->end_sites.live.bytes, 10000);
 	assert_int_equal(totals(12)->live_blocks, 1000);
 }
 

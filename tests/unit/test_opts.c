@@ -342,6 +342,15 @@ static void test_every_option_is_in_the_man_page(void **state)
 	}
 }
 
+/* A name may have several rows, for different commands. */
+static bool takes(const struct cmd *cmd, const char *name)
+{
+	for (size_t i = 0; i < nr_opts; i++)
+		if (!strcmp(opts[i].name, name) && (opts[i].cmds & cmd->bit))
+			return true;
+	return false;
+}
+
 static void test_every_option_is_completed(void **state)
 {
 	char *text = text_of(help__bash);
@@ -357,7 +366,7 @@ static void test_every_option_is_completed(void **state)
 		for (size_t j = 0; j < nr_opts; j++) {
 			wanted = xasprintf(" --%s ", opts[j].name);
 			assert_int_equal(!!strstr(line, wanted) || !!strstr(line, wanted + 1),
-					 !!(opts[j].cmds & cmds[i]->bit));
+					 takes(cmds[i], opts[j].name));
 			free(wanted);
 		}
 		*end = ';';

@@ -102,6 +102,24 @@ void json__uint(struct json *json, const char *key, uint64_t value)
 	fprintf(json->out, "%" PRIu64, value);
 }
 
+void json__decimal(struct json *json, const char *key, uint64_t value, unsigned decimals)
+{
+	uint64_t unit = 1, rest;
+
+	for (unsigned i = 0; i < decimals; i++)
+		unit *= 10;
+	start_value(json, key);
+	fprintf(json->out, "%" PRIu64, value / unit);
+	rest = value % unit;
+	if (rest)
+		fputc('.', json->out);
+	while (rest) {
+		unit /= 10;
+		fputc('0' + (char)(rest / unit), json->out);
+		rest %= unit;
+	}
+}
+
 void json__bool(struct json *json, const char *key, bool value)
 {
 	start_value(json, key);

@@ -16,9 +16,19 @@ enum {
 /* What may follow the options. */
 enum cmd_operands {
 	CMD_OPERANDS_NONE,
-	CMD_OPERANDS_TARGET,	     /* -p PID, or -- COMMAND [ARG...] */
-	CMD_OPERANDS_TARGET_OR_FILE, /* likewise, or one FILE */
-	CMD_OPERANDS_WORD,	     /* one optional word */
+	CMD_OPERANDS_TARGET,	      /* -p PID, or -- COMMAND [ARG...] */
+	CMD_OPERANDS_TARGET_OR_FILE,  /* likewise, or one FILE */
+	CMD_OPERANDS_TARGET_OR_FILES, /* or one FILE, or two, and 0xADDRESS */
+	CMD_OPERANDS_WORD,	      /* one optional word */
+};
+
+struct view;
+
+/* What a command can be told to do, for its help. */
+struct cmd_list {
+	const char *title; /* NULL: there is none */
+	const struct view *const *all;
+	const size_t *nr;
 };
 
 struct cmd {
@@ -27,11 +37,13 @@ struct cmd {
 	enum cmd_operands operands;
 	const char *summary; /* one line, for lists */
 	const char *about; /* a line a paragraph, for help and man; a blank in front keeps a line */
+	struct cmd_list list;
 	const char *examples;			   /* lines "command   what it does" */
 	int (*run)(const struct options *options); /* returns the exit status */
 };
 
-extern const struct cmd cmd_leaks, cmd_stacks, cmd_record, cmd_doctor, cmd_help;
+extern const struct cmd cmd_leaks, cmd_stacks, cmd_record, cmd_doctor, cmd_help, cmd_report,
+	cmd_export;
 
 /* All of them, in the order of the help. */
 extern const struct cmd *const cmds[];

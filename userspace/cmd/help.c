@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "cmd/suggest.h"
+#include "export/view.h"
 
 #define WIDTH	  80
 #define TEXT_AT	  2  /* columns before a paragraph */
@@ -17,6 +18,8 @@ const char *const help_forms[][HELP_MAX_FORMS] = {
 	[CMD_OPERANDS_TARGET] = { "[OPTION]... -p PID", "[OPTION]... -- COMMAND [ARG]..." },
 	[CMD_OPERANDS_TARGET_OR_FILE] = { "[OPTION]... -p PID", "[OPTION]... -- COMMAND [ARG]...",
 					  "[OPTION]... FILE" },
+	[CMD_OPERANDS_TARGET_OR_FILES] = { "[OPTION]... -p PID", "[OPTION]... -- COMMAND [ARG]...",
+					   "[OPTION]... FILE" },
 	[CMD_OPERANDS_WORD] = { "[OPTION]... [NAME]" },
 };
 
@@ -74,6 +77,19 @@ static void print_about(FILE *out, const char *about)
 		about += strspn(about, "\n");
 		if (*about && !(kept && *about == ' '))
 			fputc('\n', out);
+	}
+}
+
+static void print_list(FILE *out, const struct cmd_list *list)
+{
+	struct fill fill = { .out = out, .indent = OPTION_AT + 2 };
+
+	if (list->title)
+		fprintf(out, "\n%s:\n", list->title);
+	for (size_t i = 0; list->title && i < *list->nr; i++) {
+		fill.column = fprintf(out, "  %-*s", OPTION_AT - 1, list->all[i]->name);
+		fill__words(&fill, list->all[i]->help, strlen(list->all[i]->help));
+		fill__end(&fill);
 	}
 }
 
@@ -145,6 +161,7 @@ void help__command(FILE *out, const struct cmd *cmd)
 		fputc('\n', out);
 		print_about(out, cmd->about);
 	}
+	print_list(out, &cmd->list);
 	fputs("\nOptions:\n", out);
 	for (size_t i = 0; i < nr_opts; i++)
 		if (opts[i].cmds & cmd->bit)
@@ -182,6 +199,9 @@ void help__blame_unknown(const char *name)
 static int run(const struct options *options)
 {
 	const struct cmd *cmd = options->file ? cmd__find(options->file) : NULL;
+
+	if (!cmd && options->file && view__find(options->file))
+		cmd = &cmd_report;
 
 	if (options->man) {
 		help__man(stdout);

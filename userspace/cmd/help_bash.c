@@ -20,6 +20,7 @@ static const char *const operands[] = {
 	[CMD_OPERANDS_NONE] = "\"",
 	[CMD_OPERANDS_TARGET] = "--\"",
 	[CMD_OPERANDS_TARGET_OR_FILE] = "--\" -f",
+	[CMD_OPERANDS_TARGET_OR_FILES] = "--\" -f",
 	[CMD_OPERANDS_WORD] = "$commands\"",
 };
 
@@ -51,6 +52,15 @@ static const char *kind_of(const struct opt *opt)
 	return NULL;
 }
 
+/* Does the same letter mean something else elsewhere? */
+static bool is_ambiguous(const struct opt *opt)
+{
+	for (size_t i = 0; i < nr_opts; i++)
+		if (opts[i].letter == opt->letter && strcmp(opts[i].name, opt->name))
+			return true;
+	return false;
+}
+
 /* The word before is an option that takes an argument. */
 static void put_arguments(FILE *out)
 {
@@ -62,7 +72,7 @@ static void put_arguments(FILE *out)
 			continue;
 		compgen = kind_of(&opts[i]);
 		fprintf(out, "\t--%s", opts[i].name);
-		if (opts[i].letter)
+		if (opts[i].letter && !is_ambiguous(&opts[i]))
 			fprintf(out, "|-%c", opts[i].letter);
 		fputs(") ", out);
 		if (compgen)

@@ -4,8 +4,9 @@
 
 #include "base/util.h"
 
-#define ANY	      (CMD_LEAKS | CMD_STACKS | CMD_RECORD | CMD_DOCTOR | CMD_HELP)
-#define WATCH	      (CMD_LEAKS | CMD_STACKS | CMD_RECORD)
+#define VIEW	      (CMD_LEAKS | CMD_REPORT | CMD_EXPORT) /* make something of a heap */
+#define WATCH	      (VIEW | CMD_STACKS | CMD_RECORD)
+#define ANY	      (WATCH | CMD_DOCTOR | CMD_HELP)
 #define MEMBER(name)  offsetof(struct options, name)
 #define NO_BOUND      UINT64_MAX
 #define PID_MAX_LIMIT 4194304 /* the kernel's own limit on 64-bit machines */
@@ -25,25 +26,45 @@ const struct opt opts[] = {
 	{ "duration", 'd', "SECONDS", OPT_DURATION, MEMBER(duration_ns), 1, NO_BOUND, WATCH,
 	  "Stop watching after SECONDS; without it Ctrl-C or the end of the process does. Decimals "
 	  "and the suffixes ms, s, m and h are understood: 0.5, 90, 10m." },
-	{ "output", 'o', "FILE", OPT_STRING, MEMBER(output), 0, 0, CMD_LEAKS | CMD_RECORD,
-	  "Write to FILE: the report of leaks instead of standard output, the recording of record "
-	  "instead of NAME.PID.htap. - is standard output." },
-	{ "json", 0, NULL, OPT_FLAG, MEMBER(json), 0, 0, CMD_LEAKS,
+	{ "output", 'o', "FILE", OPT_STRING, MEMBER(output), 0, 0, VIEW | CMD_RECORD,
+	  "Write to FILE: a report instead of standard output, the recording of record instead of "
+	  "NAME.PID.htap. - is standard output." },
+	{ "view", 0, "NAME", OPT_STRING, MEMBER(view), 0, 0, CMD_REPORT,
+	  "What to show; `heaptap help report` lists them. leaks is the default." },
+	{ "format", 'f', "NAME", OPT_STRING, MEMBER(format), 0, 0, CMD_EXPORT,
+	  "What to write; `heaptap help export` lists them." },
+	{ "cost", 0, "live|peak|total|temporary", OPT_WORD, MEMBER(cost), 0, 0,
+	  CMD_REPORT | CMD_EXPORT,
+	  "Which memory counts: what is live at the end, what was live at the peak, all that was "
+	  "allocated, or what was freed before its thread's next allocation." },
+	{ "at", 0, "TIME", OPT_MOMENT, MEMBER(at), 0, 0, VIEW,
+	  "Show the heap as it was at that moment: so many seconds after the watching began (90, "
+	  "1.5, 10m), or a time of day such as 2026-01-31T12:00:00, local or with Z behind." },
+	{ "between", 0, "FROM TO", OPT_MOMENTS, MEMBER(between), 0, 0, VIEW,
+	  "Only what was allocated from one moment until another, each as with --at." },
+	{ "thread", 0, "TID", OPT_NUMBER, MEMBER(tid), 1, PID_MAX_LIMIT, VIEW,
+	  "Only what that thread allocated." },
+	{ "min-size", 0, "BYTES", OPT_BYTES, MEMBER(min_block_bytes), 0, NO_BOUND, VIEW,
+	  "Only blocks of at least so many bytes." },
+	{ "max-size", 0, "BYTES", OPT_BYTES, MEMBER(max_block_bytes), 1, NO_BOUND, VIEW,
+	  "Only blocks of at most so many bytes." },
+	{ "json", 0, NULL, OPT_FLAG, MEMBER(json), 0, 0, CMD_LEAKS | CMD_REPORT,
 	  "Print the report as JSON, every stack in full detail." },
-	{ "min-bytes", 0, "BYTES", OPT_BYTES, MEMBER(min_bytes), 0, NO_BOUND, CMD_LEAKS,
+	{ "min-bytes", 0, "BYTES", OPT_BYTES, MEMBER(min_bytes), 0, NO_BOUND, VIEW,
 	  "Leave out stacks whose live blocks add up to fewer BYTES. K, M and G stand for powers "
 	  "of 1024." },
-	{ "min-count", 0, "N", OPT_NUMBER, MEMBER(min_count), 0, NO_BOUND, CMD_LEAKS,
+	{ "min-count", 0, "N", OPT_NUMBER, MEMBER(min_count), 0, NO_BOUND, VIEW,
 	  "Leave out stacks with fewer than N live blocks." },
-	{ "older", 0, "SECONDS", OPT_DURATION, MEMBER(older_ns), 0, NO_BOUND, CMD_LEAKS,
+	{ "older", 0, "SECONDS", OPT_DURATION, MEMBER(older_ns), 0, NO_BOUND, VIEW,
 	  "Only count blocks at least SECONDS old at the end. A process seen in the middle of its "
 	  "work always has young blocks that it is about to free; this leaves them out." },
-	{ "top", 0, "N", OPT_NUMBER, MEMBER(top), 0, NO_BOUND, CMD_LEAKS,
+	{ "top", 0, "N", OPT_NUMBER, MEMBER(top), 0, NO_BOUND, VIEW,
 	  "Print the N largest entries only; 0, the default, prints all." },
-	{ "depth", 0, "N", OPT_NUMBER, MEMBER(depth), 0, NO_BOUND, CMD_LEAKS,
+	{ "depth", 0, "N", OPT_NUMBER, MEMBER(depth), 0, NO_BOUND, VIEW,
 	  "Look at the N innermost frames only, and add up stacks that agree in them; 0, the "
 	  "default, looks at all." },
-	{ "error-exitcode", 0, "N", OPT_EXITCODE, MEMBER(error_exitcode), 1, 255, CMD_LEAKS,
+	{ "error-exitcode", 0, "N", OPT_EXITCODE, MEMBER(error_exitcode), 1, 255,
+	  CMD_LEAKS | CMD_REPORT,
 	  "Exit with status N, from 1 to 255, when the report has any entry." },
 	{ "lossless", 0, NULL, OPT_ON, MEMBER(lossless), 0, 0, WATCH,
 	  "Stop the process for a moment whenever the ring is nearly full, so that no event is "
@@ -51,10 +72,12 @@ const struct opt opts[] = {
 	{ "no-lossless", 0, NULL, OPT_OFF, MEMBER(lossless), 0, 0, WATCH,
 	  "Never stop the process; lose events when the ring is full, and say how many. The "
 	  "default with --pid." },
-	{ "follow", 'f', NULL, OPT_ON, MEMBER(follow), 0, 0, WATCH,
+	{ "follow", 'f', NULL, OPT_ON, MEMBER(follow), 0, 0, WATCH & ~CMD_EXPORT,
 	  "Watch the processes it starts, too, each from its first instruction: they are held for "
 	  "a moment while they are probed. A launched COMMAND is always watched so, until it ends; "
 	  "with this option, until the last of its processes ends." },
+	{ "follow", 0, NULL, OPT_ON, MEMBER(follow), 0, 0, CMD_EXPORT,
+	  "Watch the processes it starts, too." },
 	{ "no-follow", 0, NULL, OPT_OFF, MEMBER(follow), 0, 0, WATCH,
 	  "Leave the processes it starts alone. The default with --pid." },
 	{ "ring-size", 0, "BYTES", OPT_BYTES, MEMBER(ring_bytes), 64 << 10, 2ull << 30, WATCH,

@@ -11,8 +11,18 @@
 #include <stdint.h>
 
 #include "probe/custom.h"
+#include "report/costs.h"
+#include "report/moment.h"
 
-enum opt_cmd { CMD_LEAKS = 1, CMD_RECORD = 2, CMD_DOCTOR = 4, CMD_HELP = 8, CMD_STACKS = 16 };
+enum opt_cmd {
+	CMD_LEAKS = 1,
+	CMD_RECORD = 2,
+	CMD_DOCTOR = 4,
+	CMD_HELP = 8,
+	CMD_STACKS = 16,
+	CMD_REPORT = 32,
+	CMD_EXPORT = 64
+};
 
 /* Processes that can be named one by one. */
 #define OPT_MAX_PIDS 256
@@ -23,13 +33,21 @@ enum opt_tristate { OPT_AUTO, OPT_YES, OPT_NO };
 struct options {
 	uint32_t pids[OPT_MAX_PIDS]; /* -p */
 	size_t nr_pids;
-	const char *comm;     /* --comm; NULL: none */
-	const char *cgroup;   /* --cgroup; likewise */
-	bool children;	      /* of those, too */
-	char **command;	      /* after "--", NULL-terminated; NULL: none */
-	const char *file;     /* the operand (help: the word); NULL: none */
-	uint64_t duration_ns; /* -d; 0: until Ctrl-C or the end */
-	const char *output;   /* -o; NULL: stdout (record: NAME.PID.htap) */
+	const char *comm;	/* --comm; NULL: none */
+	const char *cgroup;	/* --cgroup; likewise */
+	bool children;		/* of those, too */
+	char **command;		/* after "--", NULL-terminated; NULL: none */
+	const char *file;	/* the operand (help: the word); NULL: none */
+	const char *other_file; /* a second one: diff's */
+	uint64_t address;	/* an operand that begins with 0x: ptr's; 0: none */
+	const char *view;	/* --view; NULL: the first, leaks */
+	const char *format;	/* of export: the exporter; of views: a form of their text */
+	const char *cost;	/* --cost; NULL: what the view is about */
+	struct moment at, between[2];
+	uint64_t min_block_bytes, max_block_bytes; /* 0: any */
+	uint64_t tid;				   /* 0: any thread's */
+	uint64_t duration_ns;			   /* -d; 0: until Ctrl-C or the end */
+	const char *output;			   /* -o; NULL: stdout (record: NAME.PID.htap) */
 	bool json;
 	uint64_t min_bytes; /* of a report's entry */
 	uint64_t min_count;
@@ -63,6 +81,8 @@ enum opt_type {
 	OPT_DURATION,
 	OPT_PID, /* several, by repetition or with commas; member: pids */
 	OPT_EXITCODE,
+	OPT_MOMENT,	    /* (report/moment.h) */
+	OPT_MOMENTS,	    /* two of them: a second word follows the argument */
 	OPT_ALLOCATOR,	    /* descriptors of functions (probe/custom.h) */
 	OPT_ALLOCATOR_FILE, /* a file of them */
 	OPT_ON,

@@ -131,14 +131,39 @@ static int set_word(const struct opt *opt, const char **member, const char *text
 	return -EINVAL;
 }
 
+static int set_moment(const struct opt *opt, struct moment *moment, const char *text)
+{
+	if (!moment__parse(text, moment))
+		return 0;
+	log_err("%s takes a time after the start such as 90, 1.5 or 10m, or a time of day such as "
+		"2026-01-31T12:00:00, not '%s'.",
+		shown_name(opt), text);
+	return -EINVAL;
+}
+
+/* The second word follows the one getopt knows of. */
+static int set_moments(struct parse *parse, const struct opt *opt, struct moment *moments)
+{
+	int err = set_moment(opt, &moments[0], optarg);
+
+	if (err)
+		return err;
+	if (optind >= parse->argc) {
+		log_err("%s takes two times, as in: --%s 10 20", shown_name(opt), opt->name);
+		return -EINVAL;
+	}
+	return set_moment(opt, &moments[1], parse->argv[optind++]);
+}
+
 static bool takes_number(const struct opt *opt)
 {
 	return opt->arg && opt->type < ARRAY_SIZE(arguments) && arguments[opt->type].parse;
 }
 
 /* Stores what the option says. */
-static int apply(const struct opt *opt, const char *text, struct options *options)
+static int apply(struct parse *parse, const struct opt *opt, const char *text)
 {
+	struct options *options = parse->options;
 	void *member = (char *)options + opt->member;
 	uint64_t value = 0;
 
@@ -165,6 +190,10 @@ static int apply(const struct opt *opt, const char *text, struct options *option
 	case OPT_EXITCODE:
 		*(int *)member = (int)value;
 		break;
+	case OPT_MOMENT:
+		return set_moment(opt, member, text);
+	case OPT_MOMENTS:
+		return set_moments(parse, opt, member);
 	case OPT_ALLOCATOR:
 		return custom__parse(member, text, shown_name(opt));
 	case OPT_ALLOCATOR_FILE:
@@ -201,7 +230,26 @@ static void hint_at_dashes(const struct parse *parse)
 
 static bool takes_command(const struct cmd *cmd)
 {
-	return cmd->operands == CMD_OPERANDS_TARGET || cmd->operands == CMD_OPERANDS_TARGET_OR_FILE;
+	return cmd->operands == CMD_OPERANDS_TARGET ||
+	       cmd->operands == CMD_OPERANDS_TARGET_OR_FILE ||
+	       cmd->operands == CMD_OPERANDS_TARGET_OR_FILES;
+}
+
+/* FILE, FILE2 or 0xADDRESS, in any order. */
+static int take_report_operand(struct parse *parse, const char *word)
+{
+	struct options *options = parse->options;
+
+	if (!strncmp(word, "0x", 2) && !options->address &&
+	    !parse__u64(word, UINT64_MAX, &options->address) && options->address)
+		return 0;
+	if (!options->file)
+		options->file = word;
+	else if (!options->other_file)
+		options->other_file = word;
+	else
+		return -EINVAL;
+	return 0;
 }
 
 static int take_operand(struct parse *parse, const char *word)
@@ -212,6 +260,8 @@ static int take_operand(struct parse *parse, const char *word)
 
 	if (!parse->operand)
 		parse->operand = parse->at;
+	if (cmd->operands == CMD_OPERANDS_TARGET_OR_FILES && !take_report_operand(parse, word))
+		return 0;
 	if (takes_one && !parse->options->file) {
 		parse->options->file = word;
 		return 0;
@@ -274,12 +324,12 @@ static int blame_unknown(const struct parse *parse, int letter)
 	return -EINVAL;
 }
 
-static const struct opt *by_code(int code)
+static const struct opt *by_code(const struct cmd *cmd, int code)
 {
 	if (code >= LONG_CODE)
 		return &opts[code - LONG_CODE];
 	for (size_t i = 0; i < nr_opts; i++)
-		if (opts[i].letter == code)
+		if (opts[i].letter == code && (opts[i].cmds & cmd->bit))
 			return &opts[i];
 	return NULL;
 }
@@ -292,19 +342,19 @@ static int take(struct parse *parse, int code)
 	if (code == 1)
 		return take_operand(parse, optarg);
 	if (code == ':') {
-		opt = by_code(optopt);
+		opt = by_code(parse->cmd, optopt);
 		log_err("%s takes an argument, %s, and there is none.", shown_name(opt), opt->arg);
 		return -EINVAL;
 	}
 	if (code == '?' && optopt >= LONG_CODE) {
-		opt = by_code(optopt);
+		opt = by_code(parse->cmd, optopt);
 		log_err("%s takes no argument, and was given one: %s", shown_name(opt),
 			parse->argv[parse->at]);
 		return -EINVAL;
 	}
 	if (code == '?')
 		return blame_unknown(parse, optopt);
-	return apply(by_code(code), optarg, parse->options);
+	return apply(parse, by_code(parse->cmd, code), optarg);
 }
 
 /* Both arrays getopt_long wants, from the rows that cmd takes. The caller frees *letters. */
@@ -382,7 +432,7 @@ static int check_target(const struct parse *parse)
 			      : options->cgroup ? "--cgroup"
 						: NULL;
 	const char *or_file =
-		parse->cmd->operands == CMD_OPERANDS_TARGET_OR_FILE ? ", or a recording: FILE" : "";
+		parse->cmd->operands == CMD_OPERANDS_TARGET ? "" : ", or a recording: FILE";
 
 	if (!takes_command(parse->cmd))
 		return 0;

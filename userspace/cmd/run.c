@@ -61,6 +61,20 @@ static int perf_map_fd(void *data)
 	return source->perf_map_fd(source);
 }
 
+/* What counts. */
+static void tell_model(struct model *model, const struct options *options, struct source *source)
+{
+	source->anchor(source, &model->anchor.monotonic_ns, &model->anchor.realtime_ns);
+	model->at = options->at;
+	memcpy(model->born, options->between, sizeof(model->born));
+	model->filter = (struct block_filter){ .older_ns = options->older_ns,
+					       .min_bytes = options->min_block_bytes,
+					       .max_bytes = options->max_block_bytes,
+					       .tid = (uint32_t)options->tid };
+	if (options->tid)
+		model__observe(model, &model->onlooker);
+}
+
 int run__open(struct run *run, const struct options *options)
 {
 	struct sym_options sym_options = { .sysroot = options->sysroot,
@@ -99,7 +113,7 @@ int run__open(struct run *run, const struct options *options)
 	run->model->module_fd = module_fd;
 	run->model->perf_map_fd = perf_map_fd;
 	run->model->fd_data = run->source;
-	run->model->older_ns = options->older_ns;
+	tell_model(run->model, options, run->source);
 	return 0;
 }
 
@@ -180,7 +194,7 @@ int run__pump(struct run *run)
 	const struct options *options = run->options;
 	uint64_t now_ns = clock__monotonic_ns(), end_ns = now_ns + options->duration_ns;
 	bool stopped = false;
-	int more = 1;
+	int more = 1, err;
 
 	run->shown_ns = now_ns;
 	while (more > 0) {
@@ -196,8 +210,9 @@ int run__pump(struct run *run)
 			run->source->stop(run->source);
 			stopped = true;
 		}
-		if (run->after_pump)
-			run->after_pump(run);
+		err = run->after_pump ? run->after_pump(run) : 0;
+		if (err && more > 0)
+			more = err;
 		show_progress(run, now_ns);
 	}
 	if (more < 0)

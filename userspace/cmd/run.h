@@ -19,9 +19,10 @@ struct run {
 	struct source *source;
 	struct model *model;
 	struct trace_writer *writer; /* NULL: nothing is recorded */
-	/* Sees every record after the model; called after each round of the pump. May be NULL. */
+	/* Sees every record after the model; called after each round of the pump, where -errno ends
+	 * it. May be NULL. */
 	void (*observe)(struct run *run, const struct wire_head *record);
-	void (*after_pump)(struct run *run);
+	int (*after_pump)(struct run *run);
 	void *observer;
 	bool count_heap;		 /* false: the model learns stacks and names only */
 	uint64_t shown_ns, shown_events; /* the last progress line */

@@ -9,7 +9,7 @@
 #include "base/util.h"
 #include "cmd/cmd.h"
 #include "cmd/run.h"
-#include "export/export.h"
+#include "export/report_text.h"
 #include "wire.h"
 
 /* Names are looked up for all that has come since the last time at once. */
@@ -53,16 +53,16 @@ static void observe(struct run *run, const struct wire_head *record)
 static void print_sighting(struct model *model, const struct sighting *sighting)
 {
 	const struct function *function = functions__find(model->functions, sighting->func);
-	struct leak_frames frames = leak_frames__of(model, NULL, sighting->stack);
+	struct frames frames = frames__of(model, NULL, sighting->stack, UINT64_MAX);
 
 	text__print(stdout, function ? function->symbol : "allocation");
 	printf(" of %" PRIu64 " bytes in thread %" PRIu32, sighting->bytes, sighting->tid);
 	if (model->nr_processes > 1)
 		printf(" of process %" PRIu32, sighting->pid);
 	putchar('\n');
-	leaks_text__write_frames(frames.frames, frames.nr, frames.cut, stdout);
+	report_text__write_frames(frames.frames, frames.nr, frames.cut, stdout);
 	putchar('\n');
-	leak_frames__clear(&frames);
+	frames__clear(&frames);
 }
 
 static void print_waiting(struct run *run)
@@ -84,15 +84,16 @@ static void print_waiting(struct run *run)
 	free(stacks);
 }
 
-static void print_now_and_then(struct run *run)
+static int print_now_and_then(struct run *run)
 {
 	struct sightings *sightings = run->observer;
 	uint64_t now_ns = clock__monotonic_ns();
 
 	if (now_ns - sightings->printed_ns < PRINT_NS)
-		return;
+		return 0;
 	print_waiting(run);
 	sightings->printed_ns = clock__monotonic_ns();
+	return 0;
 }
 
 static int run_stacks(const struct options *options)

@@ -5,14 +5,11 @@
 
 #include <stdio.h>
 
-#include "report/leaks.h"
+#include "report/report.h"
 
 /* mdump's leak blocks, then the totals; of each process under a heading where there are several. */
-void leaks_text__write(const struct leaks_report *report, FILE *out);
-/* A line a frame, as in the blocks. */
-void leaks_text__write_frames(const struct leak_frame *frames, uint32_t nr_frames, bool cut,
-			      FILE *out);
+void leaks_text__write(const struct report *report, FILE *out);
 /* README.md, "JSON". */
-void leaks_json__write(const struct leaks_report *report, FILE *out);
+void leaks_json__write(const struct report *report, FILE *out);
 
 #endif /* EXPORT_H */

@@ -1,41 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <stdio.h>
-#include <time.h>
 
 #include "base/json.h"
 #include "base/util.h"
 #include "export/export.h"
+#include "export/json_parts.h"
 
-static void write_number_or_null(struct json *json, const char *key, uint64_t value)
-{
-	if (value)
-		json__uint(json, key, value);
-	else
-		json__null(json, key);
-}
-
-static void write_target(const struct process *process, struct json *json)
-{
-	time_t seconds = (time_t)(process->started_ns / NSEC_PER_SEC);
-	char started[64];
-	struct tm utc;
-	size_t len;
-
-	gmtime_r(&seconds, &utc);
-	len = strftime(started, sizeof(started), "%Y-%m-%dT%H:%M:%S", &utc);
-	snprintf(started + len, sizeof(started) - len, ".%03uZ",
-		 (unsigned)(process->started_ns / 1000000 % 1000));
-	json__object(json, "target");
-	json__uint(json, "pid", process->pid);
-	if (process->parent)
-		json__uint(json, "parent", process->parent);
-	json__string(json, "exe", process->exe);
-	json__string(json, "cmdline", process->cmdline);
-	json__string(json, "started", started);
-	json__end_object(json);
-}
-
-static void write_summary(const struct leaks *leaks, uint64_t nr_lost, struct json *json)
+static void write_summary(const struct process_report *leaks, uint64_t nr_lost, struct json *json)
 {
 	const struct heap_totals *totals = &leaks->totals;
 
@@ -46,38 +17,21 @@ static void write_summary(const struct leaks *leaks, uint64_t nr_lost, struct js
 	json__uint(json, "unknown_frees", totals->unknown_frees);
 	json__uint(json, "allocated_bytes", totals->allocated_bytes);
 	json__uint(json, "peak_bytes", totals->peak_bytes);
-	json__uint(json, "leaked_blocks", leaks->leaked_blocks);
-	json__uint(json, "leaked_bytes", leaks->leaked_bytes);
+	json__uint(json, "leaked_blocks", leaks->sums.of[COST_LIVE].blocks);
+	json__uint(json, "leaked_bytes", leaks->sums.of[COST_LIVE].bytes);
 	json__uint(json, "lost_events", nr_lost);
 	json__end_object(json);
 }
 
-static void write_frame(const struct leak_frame *frame, struct json *json)
+static void write_entry(const struct report_entry *entry, struct json *json)
 {
 	json__object(json, NULL);
-	json__string(json, "function", frame->function);
-	json__string(json, "file", frame->file);
-	write_number_or_null(json, "line", frame->line);
-	json__string(json, "module", frame->module);
-	json__uint(json, "offset", frame->offset);
-	json__uint(json, "address", frame->address);
-	json__bool(json, "inlined", frame->inlined);
-	json__end_object(json);
-}
-
-static void write_entry(const struct leak *entry, struct json *json)
-{
-	json__object(json, NULL);
-	json__uint(json, "bytes", entry->bytes);
-	json__uint(json, "blocks", entry->blocks);
+	json__uint(json, "bytes", entry->costs.of[COST_LIVE].bytes);
+	json__uint(json, "blocks", entry->costs.of[COST_LIVE].blocks);
 	json__uint(json, "oldest_ns", entry->oldest_ns);
 	json__uint(json, "newest_ns", entry->newest_ns);
 	json__string(json, "family", entry->family);
-	json__bool(json, "cut", entry->cut);
-	json__array(json, "frames");
-	for (uint32_t i = 0; i < entry->nr_frames; i++)
-		write_frame(&entry->frames[i], json);
-	json__end_array(json);
+	json_parts__frames(json, entry->frames, entry->nr_frames, entry->cut);
 	json__end_object(json);
 }
 
@@ -105,7 +59,7 @@ static void write_check(const struct selfcheck *check, struct json *json)
 }
 
 /* What a forked child began with: part of its figures. */
-static void write_inherited(const struct leaks *leaks, struct json *json)
+static void write_inherited(const struct process_report *leaks, struct json *json)
 {
 	if (!leaks->process->parent)
 		return;
@@ -115,11 +69,12 @@ static void write_inherited(const struct leaks *leaks, struct json *json)
 	json__end_object(json);
 }
 
-static void write_process(const struct leaks *leaks, const struct model *model, struct json *json)
+static void write_process(const struct process_report *leaks, const struct model *model,
+			  struct json *json)
 {
 	json__object(json, NULL);
 	json__string(json, "heaptap", HEAPTAP_VERSION);
-	write_target(leaks->process, json);
+	json_parts__target(json, leaks->process);
 	write_summary(leaks, model->nr_lost, json);
 	write_inherited(leaks, json);
 	write_check(&leaks->selfcheck, json);
@@ -130,7 +85,7 @@ static void write_process(const struct leaks *leaks, const struct model *model, 
 	json__end_object(json);
 }
 
-void leaks_json__write(const struct leaks_report *report, FILE *out)
+void leaks_json__write(const struct report *report, FILE *out)
 {
 	struct json json;
 

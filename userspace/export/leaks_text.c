@@ -9,71 +9,49 @@
 #include "base/util.h"
 #include "export/export.h"
 #include "export/process_text.h"
-
-static void write_frame(const struct leak_frame *frame, FILE *out)
-{
-	fputc(' ', out);
-	text__print(out, frame->function ? frame->function : "??");
-	fputs(" at ", out);
-	if (frame->file && frame->line) {
-		text__print(out, path__base(frame->file));
-		fprintf(out, ":%" PRIu32 "\n", frame->line);
-	} else if (frame->module) {
-		text__print(out, path__base(frame->module));
-		fprintf(out, "+0x%" PRIx64 "\n", frame->offset);
-	} else {
-		fprintf(out, "0x%" PRIx64 "\n", frame->address);
-	}
-}
-
-void leaks_text__write_frames(const struct leak_frame *frames, uint32_t nr_frames, bool cut,
-			      FILE *out)
-{
-	for (uint32_t i = 0; i < nr_frames; i++)
-		write_frame(&frames[i], out);
-	if (cut)
-		fputs(" (the outer frames are missing)\n", out);
-}
+#include "export/report_text.h"
 
 /* Where all is the C library's, as most often, nobody has to be told. */
-static bool shows_families(const struct leaks *leaks)
+static bool shows_families(const struct process_report *leaks)
 {
 	return leaks->nr_families > 1 || (leaks->nr_families && !leaks->families[0].of_libc);
 }
 
-static void write_entry(const struct leak *entry, bool family, FILE *out)
+static void write_entry(const struct report_entry *entry, bool family, FILE *out)
 {
-	fprintf(out, "Leak sum=%" PRIu64 " count=%" PRIu64 " avg=%" PRIu64, entry->bytes,
-		entry->blocks, entry->bytes / entry->blocks);
+	const struct amount *live = &entry->costs.of[COST_LIVE];
+
+	fprintf(out, "Leak sum=%" PRIu64 " count=%" PRIu64 " avg=%" PRIu64, live->bytes,
+		live->blocks, live->bytes / live->blocks);
 	if (family) {
 		fputs(" family=", out);
 		text__print(out, entry->family ? entry->family : "?");
 	}
 	fputc('\n', out);
-	leaks_text__write_frames(entry->frames, entry->nr_frames, entry->cut, out);
+	report_text__write_frames(entry->frames, entry->nr_frames, entry->cut, out);
 	fputc('\n', out);
 }
 
-static void write_families(const struct leaks *leaks, FILE *out)
+static void write_families(const struct process_report *leaks, FILE *out)
 {
 	for (size_t i = 0; i < leaks->nr_families; i++) {
-		const struct leak_family *family = &leaks->families[i];
+		const struct report_family *family = &leaks->families[i];
 
 		fputs(i ? ", " : "By family: ", out);
 		text__print(out, family->name ? family->name : "?");
-		fprintf(out, " %" PRIu64 " bytes in %" PRIu64 " block%s", family->bytes,
-			family->blocks, family->blocks == 1 ? "" : "s");
+		fprintf(out, " %" PRIu64 " bytes in %" PRIu64 " block%s", family->amount.bytes,
+			family->amount.blocks, family->amount.blocks == 1 ? "" : "s");
 	}
 	fputs(".\n", out);
 }
 
-static void write_totals(const struct leaks *leaks, FILE *out)
+static void write_totals(const struct process_report *leaks, FILE *out)
 {
 	const struct heap_totals *totals = &leaks->totals;
 
 	fprintf(out, "Live: %" PRIu64 " bytes in %" PRIu64 " block%s, peak %" PRIu64 " bytes.\n",
-		leaks->leaked_bytes, leaks->leaked_blocks, leaks->leaked_blocks == 1 ? "" : "s",
-		totals->peak_bytes);
+		leaks->sums.of[COST_LIVE].bytes, leaks->sums.of[COST_LIVE].blocks,
+		leaks->sums.of[COST_LIVE].blocks == 1 ? "" : "s", totals->peak_bytes);
 	if (leaks->nr_families > 1)
 		write_families(leaks, out);
 	if (totals->inherited_blocks)
@@ -84,21 +62,6 @@ static void write_totals(const struct leaks *leaks, FILE *out)
 		totals->allocations, totals->allocated_bytes, totals->failed_allocations);
 	fprintf(out, "Frees: %" PRIu64 ", of blocks older than the attach: %" PRIu64 ".\n",
 		totals->frees, totals->unknown_frees);
-}
-
-static void write_lost(const struct model *model, FILE *out)
-{
-	fprintf(out, "Lost events: %" PRIu64 "%s\n", model->nr_lost,
-		model->nr_lost ? " (the figures above are incomplete; --ring-size or "
-				 "--lossless helps)."
-			       : ".");
-}
-
-static void write_hidden(const struct leaks *leaks, FILE *out)
-{
-	if (leaks->nr_hidden)
-		fprintf(out, "Not shown: %zu more %s.\n", leaks->nr_hidden,
-			leaks->nr_hidden == 1 ? "entry" : "entries");
 }
 
 #define MIB (1u << 20)
@@ -133,7 +96,7 @@ static void write_check(const struct selfcheck *check, FILE *out)
 	fputs(". `heaptap help leaks` explains --allocator.\n", out);
 }
 
-static void write_entries(const struct leaks *leaks, FILE *out)
+static void write_entries(const struct process_report *leaks, FILE *out)
 {
 	bool family = shows_families(leaks);
 
@@ -143,42 +106,38 @@ static void write_entries(const struct leaks *leaks, FILE *out)
 
 /* A process among several. One that allocated nothing itself and leaves nothing gets a line, not a
  * block. */
-static void write_process(const struct leaks *leaks, bool *in_list, FILE *out)
+static void write_process(const struct process_report *leaks, bool *in_list, FILE *out)
 {
 	const struct process *process = leaks->process;
-	bool idle = !leaks->leaked_blocks && !leaks->selfcheck.suspicious &&
+	bool idle = !leaks->sums.of[COST_LIVE].blocks && !leaks->selfcheck.suspicious &&
 		    leaks->totals.allocations == leaks->totals.inherited_allocations;
-	unsigned width;
 
 	/* Lines follow each other; blocks stand apart. */
 	if (!idle && *in_list)
 		fputc('\n', out);
-	width = process_text__write(process, out);
 	*in_list = idle;
 	if (idle) {
+		process_text__write(process, out);
 		fputs(": no allocations.\n", out);
 		return;
 	}
-	fputc('\n', out);
-	for (unsigned i = 0; i < width; i++)
-		fputc('=', out);
-	fputs("\n\n", out);
+	process_text__heading(process, out);
 	write_entries(leaks, out);
 	write_totals(leaks, out);
-	write_hidden(leaks, out);
+	report_text__write_notes(leaks, out);
 	write_check(&leaks->selfcheck, out);
 	fputc('\n', out);
 }
 
-static void write_all_totals(const struct leaks_report *report, FILE *out)
+static void write_all_totals(const struct report *report, FILE *out)
 {
 	uint64_t bytes = 0, blocks = 0;
 	size_t nr_leaking = 0;
 
 	for (size_t i = 0; i < report->nr_processes; i++) {
-		bytes += report->processes[i].leaked_bytes;
-		blocks += report->processes[i].leaked_blocks;
-		nr_leaking += report->processes[i].leaked_blocks > 0;
+		bytes += report->processes[i].sums.of[COST_LIVE].bytes;
+		blocks += report->processes[i].sums.of[COST_LIVE].blocks;
+		nr_leaking += report->processes[i].sums.of[COST_LIVE].blocks > 0;
 	}
 	fprintf(out,
 		"All %zu processes: %" PRIu64 " bytes live in %" PRIu64 " block%s, in %zu of "
@@ -186,16 +145,16 @@ static void write_all_totals(const struct leaks_report *report, FILE *out)
 		report->nr_processes, bytes, blocks, blocks == 1 ? "" : "s", nr_leaking);
 }
 
-void leaks_text__write(const struct leaks_report *report, FILE *out)
+void leaks_text__write(const struct report *report, FILE *out)
 {
-	const struct leaks *only = &report->processes[0];
+	const struct process_report *only = &report->processes[0];
 	bool in_list = false;
 
 	if (report->nr_processes == 1) {
 		write_entries(only, out);
 		write_totals(only, out);
-		write_lost(report->model, out);
-		write_hidden(only, out);
+		report_text__write_lost(report->model, out);
+		report_text__write_notes(only, out);
 		write_check(&only->selfcheck, out);
 		return;
 	}
@@ -204,5 +163,5 @@ void leaks_text__write(const struct leaks_report *report, FILE *out)
 	if (in_list)
 		fputc('\n', out);
 	write_all_totals(report, out);
-	write_lost(report->model, out);
+	report_text__write_lost(report->model, out);
 }

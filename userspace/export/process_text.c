@@ -76,3 +76,13 @@ unsigned process_text__write(const struct process *process, FILE *out)
 	free(command);
 	return width;
 }
+
+void process_text__heading(const struct process *process, FILE *out)
+{
+	unsigned width = process_text__write(process, out);
+
+	fputc('\n', out);
+	while (width--)
+		fputc('=', out);
+	fputs("\n\n", out);
+}

@@ -12,5 +12,7 @@ struct process;
  * Control characters are replaced and a long command line is cut. Returns the characters written.
  */
 unsigned process_text__write(const struct process *process, FILE *out);
+/* The same, underlined, and an empty line. */
+void process_text__heading(const struct process *process, FILE *out);
 
 #endif /* PROCESS_TEXT_H */

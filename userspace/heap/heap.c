@@ -6,11 +6,13 @@
 #include "base/hash.h"
 #include "base/util.h"
 #include "heap/blocks.h"
+#include "heap/threads.h"
 #include "wire.h"
 
 /* A realloc that has begun: at most one a thread. */
 struct flight {
 	struct heap_block old; /* addr 0: a block the model does not know */
+	uint64_t addr;	       /* what is being reallocated; 0: its beginning was not seen */
 	uint32_t tid;
 };
 
@@ -20,6 +22,9 @@ struct heap {
 	struct flight *flights;
 	size_t nr_flights, flight_capacity;
 	struct hmap flight_of_tid; /* tid -> index into flights */
+	heap_event_fn happened;	   /* NULL: nobody observes */
+	void *data;
+	struct threads threads; /* kept while somebody does */
 };
 
 struct heap *heap__new(void)
@@ -35,7 +40,8 @@ static void clear(struct heap *heap)
 	blocks__free(heap->blocks);
 	free(heap->flights);
 	hmap__clear(&heap->flight_of_tid);
-	*heap = (struct heap){ 0 };
+	threads__clear(&heap->threads);
+	*heap = (struct heap){ .happened = heap->happened, .data = heap->data };
 }
 
 void heap__free(struct heap *heap)
@@ -52,6 +58,17 @@ void heap__reset(struct heap *heap)
 	heap->blocks = blocks__new();
 }
 
+void heap__observe(struct heap *heap, heap_event_fn happened, void *data)
+{
+	heap->happened = happened;
+	heap->data = data;
+}
+
+uint32_t heap__tid(const struct heap *heap, const struct heap_block *block)
+{
+	return threads__tid(&heap->threads, block->thread);
+}
+
 static void leave_live(struct heap *heap, const struct heap_block *block)
 {
 	/* There is a peak before a block goes only; not to look when one comes saves a store. */
@@ -61,25 +78,105 @@ static void leave_live(struct heap *heap, const struct heap_block *block)
 	heap->totals.live_bytes -= block->bytes;
 }
 
-static void count_free(struct heap *heap, const struct heap_block *block)
+/* The call that is told of. */
+struct call {
+	uint64_t time_ns;
+	uint32_t tid;
+	uint32_t stack;
+	uint16_t func;
+	bool is_realloc;
+};
+
+static struct call alloc_call(const struct wire_alloc *record)
+{
+	return (struct call){ .time_ns = record->time_ns,
+			      .tid = record->tid,
+			      .stack = record->stack,
+			      .func = record->func,
+			      .is_realloc = record->flags & WIRE_ALLOC_REALLOC };
+}
+
+static void tell(struct heap *heap, enum heap_event_kind kind, const struct call *call,
+		 const struct heap_event *what)
+{
+	struct heap_event event = *what;
+
+	event.kind = kind;
+	event.by_realloc = call->is_realloc;
+	event.func = call->func;
+	event.tid = call->tid;
+	event.stack = call->stack;
+	event.time_ns = call->time_ns;
+	heap->happened(&event, heap->data);
+}
+
+static bool is_temporary(struct heap *heap, const struct heap_block *block)
+{
+	struct thread *thread;
+
+	if (block->thread >= heap->threads.nr || block->thread == THREADS_OTHER)
+		return false;
+	thread = &heap->threads.all[block->thread];
+	if (thread->last_addr != block->addr)
+		return false;
+	/* The same address may come back: it is then another block. */
+	thread->last_addr = 0;
+	return true;
+}
+
+static void tell_of_death(struct heap *heap, const struct heap_block *block,
+			  const struct call *call)
+{
+	tell(heap, HEAP_DIED, call,
+	     &(struct heap_event){ .addr = block->addr,
+				   .bytes = block->bytes,
+				   .block = block,
+				   .temporary = !call->is_realloc && is_temporary(heap, block) });
+}
+
+/* addr: what was to be freed. */
+static void count_free(struct heap *heap, const struct heap_block *block, uint64_t addr,
+		       const struct call *call)
 {
 	if (!block->addr) {
 		heap->totals.unknown_frees++;
+		if (heap->happened)
+			tell(heap, HEAP_UNKNOWN, call, &(struct heap_event){ .addr = addr });
 		return;
 	}
 	heap->totals.frees++;
 	leave_live(heap, block);
+	if (heap->happened)
+		tell_of_death(heap, block, call);
 }
 
-static void count_replaced(struct heap *heap, const struct heap_block *block)
+static void count_replaced(struct heap *heap, const struct heap_block *block,
+			   const struct call *call)
 {
 	heap->totals.replaced_blocks++;
 	leave_live(heap, block);
+	if (heap->happened)
+		tell(heap, HEAP_REPLACED, call,
+		     &(struct heap_event){
+			     .addr = block->addr, .bytes = block->bytes, .block = block });
 }
 
-static void add_block(struct heap *heap, const struct wire_alloc *record)
+static void tell_of_birth(struct heap *heap, const struct heap_block *block,
+			  const struct heap_block *old, const struct call *call)
+{
+	heap->threads.all[block->thread].last_addr = block->addr;
+	tell(heap, HEAP_BORN, call,
+	     &(struct heap_event){ .addr = block->addr,
+				   .bytes = block->bytes,
+				   .block = block,
+				   .old = old->addr ? old : NULL });
+}
+
+static void add_block(struct heap *heap, const struct wire_alloc *record,
+		      const struct heap_block *old)
 {
 	struct heap_totals *totals = &heap->totals;
+	struct call call = alloc_call(record);
 	struct heap_block replaced, block = {
 		.addr = record->addr,
 		.bytes = record->bytes,
@@ -88,25 +185,29 @@ static void add_block(struct heap *heap, const struct wire_alloc *record)
 		.func = record->func,
 	};
 
+	if (heap->happened)
+		block.thread = threads__slot(&heap->threads, record->tid);
 	/* Out before in: the peak must not see both. */
 	if (blocks__add(heap->blocks, &block, &replaced))
-		count_replaced(heap, &replaced);
+		count_replaced(heap, &replaced, &call);
 	totals->allocations++;
 	totals->allocated_bytes += block.bytes;
 	totals->live_blocks++;
 	totals->live_bytes += block.bytes;
 	totals->peak_bytes = max(totals->peak_bytes, totals->live_bytes);
+	if (heap->happened)
+		tell_of_birth(heap, &block, old, &call);
 }
 
 /* Gives an old block its address back, unless another block has got it meanwhile. */
-static void put_back(struct heap *heap, const struct heap_block *old)
+static void put_back(struct heap *heap, const struct heap_block *old, const struct call *call)
 {
 	struct heap_block newer, again;
 
 	if (!old->addr || !blocks__add(heap->blocks, old, &newer))
 		return;
 	blocks__add(heap->blocks, &newer, &again);
-	count_replaced(heap, old);
+	count_replaced(heap, old, call);
 }
 
 struct heap *heap__copy(const struct heap *heap)
@@ -116,83 +217,98 @@ struct heap *heap__copy(const struct heap *heap)
 
 	*totals = heap->totals;
 	copy->blocks = blocks__copy(heap->blocks);
+	copy->threads = threads__copy(&heap->threads);
+	/* Nobody observes the copy yet. */
 	for (size_t i = 0; i < heap->nr_flights; i++)
-		put_back(copy, &heap->flights[i].old);
+		put_back(copy, &heap->flights[i].old, NULL);
 	totals->inherited_allocations = totals->allocations;
 	totals->inherited_blocks = totals->peak_blocks = totals->live_blocks;
 	totals->inherited_bytes = totals->peak_bytes = totals->live_bytes;
 	return copy;
 }
 
-static void begin_flight(struct heap *heap, uint32_t tid, const struct heap_block *old)
+static void begin_flight(struct heap *heap, const struct wire_free *record,
+			 const struct heap_block *old)
 {
 	heap->flights = array__grow(heap->flights, heap->nr_flights, &heap->flight_capacity,
 				    sizeof(*heap->flights));
-	heap->flights[heap->nr_flights] = (struct flight){ .old = *old, .tid = tid };
-	hmap__set(&heap->flight_of_tid, tid, heap->nr_flights++);
+	heap->flights[heap->nr_flights] =
+		(struct flight){ .old = *old, .addr = record->addr, .tid = record->tid };
+	hmap__set(&heap->flight_of_tid, record->tid, heap->nr_flights++);
 }
 
-/* The old block of the realloc that tid has begun; addr 0 where it or its beginning is unknown. */
-static struct heap_block end_flight(struct heap *heap, uint32_t tid)
+/* The realloc that tid has begun; its addr is 0 where the beginning is unknown. */
+static struct flight end_flight(struct heap *heap, uint32_t tid)
 {
 	uint64_t *found = hmap__find(&heap->flight_of_tid, tid);
 	struct flight *flight, ended = { 0 };
 
 	if (!found)
-		return ended.old;
+		return ended;
 	flight = &heap->flights[*found];
 	ended = *flight;
 	*flight = heap->flights[--heap->nr_flights];
 	hmap__set(&heap->flight_of_tid, flight->tid, *found);
 	hmap__delete(&heap->flight_of_tid, tid);
-	return ended.old;
+	return ended;
 }
 
 /* A thread that does something else has left its realloc without an end (longjmp out of a signal
  * handler): the block is taken to be where it was. */
-static void abandon_flight(struct heap *heap, uint32_t tid)
+static void abandon_flight(struct heap *heap, const struct call *call)
 {
-	struct heap_block old;
+	struct flight flight;
 
 	if (!heap->nr_flights)
 		return;
-	old = end_flight(heap, tid);
-	put_back(heap, &old);
+	flight = end_flight(heap, call->tid);
+	put_back(heap, &flight.old, call);
+}
+
+static void fail(struct heap *heap, const struct wire_alloc *record, const struct heap_block *old)
+{
+	struct call call = alloc_call(record);
+
+	heap->totals.failed_allocations++;
+	put_back(heap, old, &call);
+	if (heap->happened)
+		tell(heap, HEAP_FAILED, &call,
+		     &(struct heap_event){ .bytes = record->bytes, .old = old->addr ? old : NULL });
 }
 
 void heap__alloc(struct heap *heap, const struct wire_alloc *record)
 {
-	bool is_realloc = record->flags & WIRE_ALLOC_REALLOC;
-	bool failed = !record->addr && (record->bytes || !is_realloc);
-	struct heap_block old = { 0 };
+	struct call call = alloc_call(record);
+	bool failed = !record->addr && (record->bytes || !call.is_realloc);
+	struct flight flight = { 0 };
 
 	heap->totals.last_ns = max(heap->totals.last_ns, record->time_ns);
-	if (is_realloc)
-		old = end_flight(heap, record->tid);
+	if (call.is_realloc)
+		flight = end_flight(heap, record->tid);
 	else
-		abandon_flight(heap, record->tid);
+		abandon_flight(heap, &call);
 	if (failed) {
-		heap->totals.failed_allocations++;
-		put_back(heap, &old);
+		fail(heap, record, &flight.old);
 		return;
 	}
-	if (is_realloc)
-		count_free(heap, &old);
+	if (call.is_realloc)
+		count_free(heap, &flight.old, flight.addr, &call);
 	if (record->addr)
-		add_block(heap, record);
+		add_block(heap, record, &flight.old);
 }
 
 void heap__release(struct heap *heap, const struct wire_free *record)
 {
 	struct heap_block block = { 0 };
+	struct call call = { .time_ns = record->time_ns, .tid = record->tid, .func = record->func };
 
 	heap->totals.last_ns = max(heap->totals.last_ns, record->time_ns);
-	abandon_flight(heap, record->tid);
+	abandon_flight(heap, &call);
 	blocks__take(heap->blocks, record->addr, &block);
 	if (record->flags & WIRE_FREE_REALLOC)
-		begin_flight(heap, record->tid, &block);
+		begin_flight(heap, record, &block);
 	else
-		count_free(heap, &block);
+		count_free(heap, &block, record->addr, &call);
 }
 
 const struct heap_totals *heap__totals(const struct heap *heap)

@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "heap/event.h"
+
 struct wire_alloc;
 struct wire_free;
 
@@ -24,7 +26,7 @@ struct heap_block {
 	uint64_t time_ns; /* of its allocation (of the last realloc) */
 	uint32_t stack;	  /* as in the record */
 	uint16_t func;
-	uint16_t pad;
+	uint16_t thread; /* slot (heap__tid) of who allocated it, where the heap is observed */
 };
 
 struct heap_totals {
@@ -57,6 +59,11 @@ void heap__free(struct heap *heap);
 struct heap *heap__copy(const struct heap *heap);
 /* The process has replaced its image: everything is as in a new heap. */
 void heap__reset(struct heap *heap);
+
+/* From now on happened is called for everything that records do. A copy is not observed. */
+void heap__observe(struct heap *heap, heap_event_fn happened, void *data);
+/* The thread that allocated a block; 0: one of too many, or the heap was not observed then. */
+uint32_t heap__tid(const struct heap *heap, const struct heap_block *block);
 
 /*
  * A realloc is two records: from WIRE_FREE_REALLOC until the same thread's WIRE_ALLOC_REALLOC its

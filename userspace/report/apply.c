@@ -23,7 +23,7 @@ static void end_process(struct model *model, struct process *process, uint64_t t
 {
 	uint64_t nr_kept = 0;
 
-	process__end(process, model->stacks, time_ns, model->older_ns);
+	process__end(process, model->stacks, time_ns, &model->filter);
 	model->nr_live--;
 	/* Addresses of frames, and modules to suspect, come from the mappings. */
 	if (!process->end_sites.nr && !selfcheck__run(model, process).suspicious) {
@@ -58,9 +58,11 @@ static void take_in(struct model *model, struct process *process)
 	model->processes = array__grow(model->processes, model->nr_processes,
 				       &model->processes_capacity, sizeof(struct process *));
 	model->processes[model->nr_processes] = process;
+	process->number = model->nr_processes;
 	hmap__set(&model->by_pid, process->pid, model->nr_processes++);
 	model->nr_live++;
 	model->last = process;
+	process__observe(process, model->observers);
 }
 
 /* The living process of a record, which begins where the pid was never heard of (renew: or has
@@ -81,10 +83,29 @@ static struct process *living(struct model *model, uint32_t pid, bool renew)
 /* The bytes behind a record's fixed part. */
 #define TAIL(record) ((const char *)((record) + 1))
 
+/* Moments that were named by the beginning get their time. */
+static void begin(struct model *model, uint64_t time_ns)
+{
+	struct block_filter *filter = &model->filter;
+
+	model->start_ns = max(time_ns, 1u);
+	if (model->at.given)
+		model->until_ns = moment__resolve(&model->at, model->start_ns, &model->anchor);
+	if (model->born[0].given)
+		filter->born_from_ns =
+			moment__resolve(&model->born[0], model->start_ns, &model->anchor);
+	if (model->born[1].given)
+		filter->born_until_ns =
+			moment__resolve(&model->born[1], model->start_ns, &model->anchor);
+}
+
 static void apply_target(struct model *model, const struct wire_target *record)
 {
-	struct process *process = living(model, record->head.pid, true);
+	struct process *process;
 
+	if (!model->start_ns)
+		begin(model, record->attached_ns);
+	process = living(model, record->head.pid, true);
 	if (process)
 		process__set_target(process, record, &model->names);
 }
@@ -255,8 +276,34 @@ static void apply_mapping(struct model *model, const struct wire_mapping *record
 				   record->vaddr, record->module);
 }
 
+/* Is a moment behind the one that is asked for? */
+static bool comes_too_late(struct model *model, uint64_t time_ns)
+{
+	if (time_ns <= model->until_ns)
+		return false;
+	model->end_ns = model->until_ns;
+	return true;
+}
+
+/* Of a record that changes a process at one moment; 0: of others. */
+static uint64_t moment_of(const struct wire_head *record)
+{
+	switch (record->type) {
+	case WIRE_LOST:
+	case WIRE_EXEC:
+	case WIRE_END:
+	case WIRE_FORK:
+	case WIRE_MEMORY:
+		/* Their first field, each. */
+		return ((const struct wire_lost *)record)->time_ns;
+	}
+	return 0;
+}
+
 static int apply_rare(struct model *model, const struct wire_head *record)
 {
+	if (comes_too_late(model, moment_of(record)))
+		return 0;
 	switch (record->type) {
 	case WIRE_STACK:
 		return apply_stack(model, (const struct wire_stack *)record);
@@ -297,6 +344,10 @@ static struct process *count_event(struct model *model, uint32_t pid, uint64_t t
 {
 	struct process *process = model->last;
 
+	if (!model->start_ns)
+		begin(model, time_ns);
+	if (comes_too_late(model, time_ns))
+		return NULL;
 	if (!process || process->pid != pid || process->ended)
 		process = living(model, pid, false);
 	model->nr_events++;

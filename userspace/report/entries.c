@@ -8,7 +8,7 @@
 
 struct maker {
 	struct entries entries;
-	size_t capacity, families_capacity;
+	size_t families_capacity;
 	struct hmap by_key;	    /* stack and family -> index of the entry */
 	struct hmap family_of_func; /* -> index of the family */
 	const struct functions *functions;
@@ -31,8 +31,8 @@ static uint32_t family_of(struct maker *maker, uint16_t func)
 			array__grow(entries->families, entries->nr_families,
 				    &maker->families_capacity, sizeof(*entries->families));
 		entries->families[entries->nr_families++] =
-			(struct leak_family){ .name = name,
-					      .of_libc = function && function->of_libc };
+			(struct report_family){ .name = name,
+						.of_libc = function && function->of_libc };
 	}
 	hmap__set(&maker->family_of_func, func, i);
 	return (uint32_t)i;
@@ -47,69 +47,92 @@ static struct entry *entry_of(struct maker *maker, uint32_t stack, uint32_t fami
 	if (index)
 		return &entries->all[*index];
 	entries->all =
-		array__grow(entries->all, entries->nr, &maker->capacity, sizeof(*entries->all));
+		array__grow(entries->all, entries->nr, &entries->capacity, sizeof(*entries->all));
 	hmap__set(&maker->by_key, key, entries->nr);
 	entries->all[entries->nr] =
 		(struct entry){ .stack = stack, .family = family, .oldest_at_ns = UINT64_MAX };
 	return &entries->all[entries->nr++];
 }
 
-static void add_site(struct maker *maker, const struct site *site, uint32_t stack)
+static void add(struct maker *maker, const struct entry *what, uint16_t func, enum cost cost)
 {
-	uint32_t family = family_of(maker, site->func);
-	struct entry *entry = entry_of(maker, stack, family);
+	uint32_t family = family_of(maker, func);
+	struct entry *entry = entry_of(maker, what->stack, family);
 
-	maker->entries.families[family].bytes += site->bytes;
-	maker->entries.families[family].blocks += site->blocks;
-	entry->bytes += site->bytes;
-	entry->blocks += site->blocks;
-	entry->oldest_at_ns = min(entry->oldest_at_ns, site->oldest_at_ns);
-	entry->newest_at_ns = max(entry->newest_at_ns, site->newest_at_ns);
+	amount__add(&maker->entries.families[family].amount, what->costs.of[cost]);
+	costs__add(&entry->costs, &what->costs);
+	entry->oldest_at_ns = min(entry->oldest_at_ns, what->oldest_at_ns);
+	entry->newest_at_ns = max(entry->newest_at_ns, what->newest_at_ns);
+}
+
+struct entries entries__make(const struct sites *sites, const struct profile_process *profile,
+			     const struct functions *functions, const uint32_t *cut_index,
+			     enum cost cost)
+{
+	struct maker maker = { .functions = functions };
+
+	for (size_t i = 0; sites && i < sites->nr; i++) {
+		const struct site *site = &sites->all[i];
+		struct entry what = { .stack = cut_index ? cut_index[site->stack] : site->stack,
+				      .costs.of[COST_LIVE] = site->live,
+				      .oldest_at_ns = site->oldest_at_ns,
+				      .newest_at_ns = site->newest_at_ns };
+
+		add(&maker, &what, site->func, cost);
+	}
+	for (size_t i = 0; profile && i < profile->nr_sites; i++) {
+		const struct profile_site *site = &profile->sites[i];
+		struct entry what = { .stack = cut_index ? cut_index[site->stack] : site->stack,
+				      .costs = site->costs,
+				      .oldest_at_ns = UINT64_MAX,
+				      .newest_at_ns = UINT64_MAX };
+
+		add(&maker, &what, site->func, cost);
+	}
+	hmap__clear(&maker.by_key);
+	hmap__clear(&maker.family_of_func);
+	return maker.entries;
 }
 
 /* Largest first; equal ones in the order their stacks were first met, so that output is stable. */
-static int compare_entries(const void *left, const void *right)
+static int compare_entries(const void *left, const void *right, void *data)
 {
 	const struct entry *a = left, *b = right;
+	enum cost cost = *(const enum cost *)data;
+	struct amount x = a->costs.of[cost], y = b->costs.of[cost];
 
-	if (a->bytes != b->bytes)
-		return a->bytes < b->bytes ? 1 : -1;
-	if (a->blocks != b->blocks)
-		return a->blocks < b->blocks ? 1 : -1;
+	if (x.bytes != y.bytes)
+		return x.bytes < y.bytes ? 1 : -1;
+	if (x.blocks != y.blocks)
+		return x.blocks < y.blocks ? 1 : -1;
 	if (a->stack != b->stack)
 		return a->stack < b->stack ? -1 : 1;
 	return a->family < b->family ? -1 : a->family > b->family;
 }
 
-/* Keeps what passes the filter. */
-static void select_entries(struct entries *entries, const struct leaks_filter *filter)
+void entries__select(struct entries *entries, const struct report_options *options)
 {
 	size_t nr = 0, nr_seen = entries->nr;
+	enum cost cost = options->cost;
 
-	for (size_t i = 0; i < nr_seen; i++)
-		if (entries->all[i].bytes >= filter->min_bytes &&
-		    entries->all[i].blocks >= filter->min_count)
+	for (size_t i = 0; i < nr_seen; i++) {
+		struct amount amount = entries->all[i].costs.of[cost];
+
+		if (amount.blocks && amount.bytes >= options->min_bytes &&
+		    amount.blocks >= options->min_count)
 			entries->all[nr++] = entries->all[i];
-	if (nr)
-		qsort(entries->all, nr, sizeof(*entries->all), compare_entries);
-	if (filter->top && nr > filter->top)
-		nr = filter->top;
+		else
+			entries->nr_hidden += amount.blocks > 0;
+	}
 	entries->nr = nr;
-	entries->nr_hidden = nr_seen - nr;
+	if (nr)
+		qsort_r(entries->all, nr, sizeof(*entries->all), compare_entries, &cost);
 }
 
-struct entries entries__make(const struct sites *sites, const struct functions *functions,
-			     const uint32_t *cut_index, const struct leaks_filter *filter)
+void entries__cut(struct entries *entries, const struct report_options *options)
 {
-	struct maker maker = { .functions = functions };
-
-	for (size_t i = 0; i < sites->nr; i++) {
-		uint32_t stack = sites->all[i].stack;
-
-		add_site(&maker, &sites->all[i], cut_index ? cut_index[stack] : stack);
-	}
-	select_entries(&maker.entries, filter);
-	hmap__clear(&maker.by_key);
-	hmap__clear(&maker.family_of_func);
-	return maker.entries;
+	if (!options->top || entries->nr <= options->top)
+		return;
+	entries->nr_hidden += entries->nr - options->top;
+	entries->nr = options->top;
 }

@@ -1,28 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The sites of one process on their way to entries of a report: one a stack (cut to the wanted
- * depth) and family of allocators; filtered and sorted. For leaks.c. */
+ * depth) and family of allocators; chosen and sorted. For report.c. */
 #ifndef ENTRIES_H
 #define ENTRIES_H
 
-#include "report/leaks.h"
+#include "report/report.h"
 
 struct entry {
 	uint32_t stack;	 /* index, of the cut ones where stacks are cut */
 	uint32_t family; /* index */
-	uint64_t bytes, blocks;
+	struct costs costs;
 	uint64_t oldest_at_ns, newest_at_ns; /* when they were allocated */
 };
 
 struct entries {
-	struct entry *all; /* largest first */
-	size_t nr;
-	size_t nr_hidden; /* left out by the filter */
-	struct leak_family *families;
+	struct entry *all;
+	size_t nr, capacity;
+	size_t nr_hidden; /* left out so far */
+	struct report_family *families;
 	size_t nr_families;
 };
 
-/* cut_index: of a stack's index, the one it gets by cutting; NULL: stacks stay whole. */
-struct entries entries__make(const struct sites *sites, const struct functions *functions,
-			     const uint32_t *cut_index, const struct leaks_filter *filter);
+/*
+ * Of what is live (sites) or of a profile: the other one is NULL. cut_index: of a stack's index,
+ * the one it gets by cutting; NULL: stacks stay whole.
+ */
+struct entries entries__make(const struct sites *sites, const struct profile_process *profile,
+			     const struct functions *functions, const uint32_t *cut_index,
+			     enum cost cost);
+
+/* Keeps what is large enough, largest first. */
+void entries__select(struct entries *entries, const struct report_options *options);
+/* Keeps the first options->top. */
+void entries__cut(struct entries *entries, const struct report_options *options);
 
 #endif /* ENTRIES_H */

@@ -13,6 +13,7 @@ struct model *model__new(const struct sym_options *options)
 	model->modmap = modmap__new();
 	model->functions = functions__new();
 	model->sym = sym__new(options);
+	model->until_ns = UINT64_MAX;
 	model->nobody = process__new(0, model->modmap);
 	return model;
 }
@@ -33,6 +34,15 @@ void model__free(struct model *model)
 	strtab__clear(&model->strings);
 	strtab__clear(&model->names);
 	free(model);
+}
+
+void model__observe(struct model *model, struct observer *observer)
+{
+	struct observer **last = &model->observers;
+
+	while (*last)
+		last = &(*last)->next;
+	*last = observer;
 }
 
 struct process *model__process(struct model *model, uint32_t pid)

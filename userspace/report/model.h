@@ -15,6 +15,9 @@
 #include "base/strtab.h"
 #include "heap/functions.h"
 #include "heap/stacks.h"
+#include "report/block_filter.h"
+#include "report/moment.h"
+#include "report/observer.h"
 #include "report/process.h"
 #include "symbol/modmap.h"
 #include "symbol/sym.h"
@@ -42,8 +45,18 @@ struct model {
 	uint64_t nr_lost;
 	uint64_t end_ns; /* CLOCK_MONOTONIC: of the end, or of the newest record */
 
-	/* To be set before the first record: reports are of blocks at least so old at the end. */
-	uint64_t older_ns;
+	/* When watching began, CLOCK_MONOTONIC; 0: no record has come. Of the stream's machine. */
+	uint64_t start_ns;
+	struct anchor anchor;
+
+	/* To be set before the first record: reports are of these blocks, and of nothing that came
+	 * after the moment `at`. born: from the first moment until before the second. */
+	struct block_filter filter;
+	struct moment at, born[2];
+	/* From `at`: what comes later does not count. UINT64_MAX: all does. */
+	uint64_t until_ns;
+	struct observer *observers;
+	struct observer onlooker; /* does nothing; heaps that are observed know their threads */
 
 	/* Blocks and mappings copied by forks: now, and in all. A stranger's stream must not make
 	 * much of little. */
@@ -61,6 +74,9 @@ struct model {
 
 struct model *model__new(const struct sym_options *options);
 void model__free(struct model *model);
+
+/* Adds an observer, which must outlive the model's last record. Before the first record. */
+void model__observe(struct model *model, struct observer *observer);
 
 /* 0, or -EBADMSG for a record that contradicts the stream. Unknown types are ignored. */
 int model__apply(struct model *model, const struct wire_head *record);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/util.h"
+#include "report/observer.h"
 #include "wire.h"
 
 /* What an allocator needs for a small block at most: a head, a least size, alignment. */
@@ -74,6 +75,21 @@ void process__set_target(struct process *process, const struct wire_target *reco
 	process->watched_whole |= process->launched;
 }
 
+static void begin_observing(struct process *process)
+{
+	for (struct observer *o = process->observers; o; o = o->next)
+		if (o->begin)
+			o->begin(process, o->data);
+}
+
+void process__observe(struct process *process, struct observer *observers)
+{
+	process->observers = observers;
+	if (observers)
+		heap__observe(process->heap, observer__happened, process);
+	begin_observing(process);
+}
+
 void process__exec(struct process *process, struct modmap *map)
 {
 	heap__reset(process->heap);
@@ -83,6 +99,7 @@ void process__exec(struct process *process, struct modmap *map)
 	process->watched_whole |= process->whole_after_exec;
 	process->shares_heap = false;
 	process->nr_copied = 0;
+	begin_observing(process);
 }
 
 void process__add_memory(struct process *process, const struct wire_memory *record)
@@ -108,12 +125,15 @@ void process__add_memory(struct process *process, const struct wire_memory *reco
 }
 
 void process__end(struct process *process, const struct stacks *stacks, uint64_t end_ns,
-		  uint64_t older_ns)
+		  const struct block_filter *filter)
 {
+	for (struct observer *o = process->observers; o; o = o->next)
+		if (o->end)
+			o->end(process, o->data);
 	process->ended = true;
 	process->end_ns = end_ns;
 	process->end_totals = *heap__totals(process->heap);
-	process->end_sites = sites__count(process->heap, stacks, end_ns, older_ns);
+	process->end_sites = sites__count(process->heap, stacks, end_ns, filter);
 	heap__free(process->heap);
 	process->heap = NULL;
 }

@@ -29,7 +29,10 @@ struct process_memory {
 	uint64_t allocated_bytes; /* at most live until then, and what allocators add a block */
 };
 
+struct observer;
+
 struct process {
+	size_t number; /* from 0, in the order of appearance */
 	uint32_t pid;
 	uint32_t parent; /* the process that forked it; 0: it was not watched */
 	/* NULL until told; cmdline: arguments separated by blanks. The strtab's: most processes of
@@ -54,6 +57,7 @@ struct process {
 	struct heap_totals end_totals;
 	struct sites end_sites;
 
+	struct observer *observers; /* the model's; NULL: none */
 	uint64_t nr_copied; /* blocks and mappings it has from its parent: the model's bound */
 };
 
@@ -69,9 +73,11 @@ void process__set_target(struct process *process, const struct wire_target *reco
 /* It has replaced its image: heap and mappings are empty, all figures begin anew. */
 void process__exec(struct process *process, struct modmap *map);
 void process__add_memory(struct process *process, const struct wire_memory *record);
+/* Those begin to see it. It must not move from now on. */
+void process__observe(struct process *process, struct observer *observers);
 /* It ended at end_ns. What is live is added up (sites__count) and let go. */
 void process__end(struct process *process, const struct stacks *stacks, uint64_t end_ns,
-		  uint64_t older_ns);
+		  const struct block_filter *filter);
 
 const struct heap_totals *process__totals(const struct process *process);
 

@@ -9,7 +9,9 @@
 struct counter {
 	struct sites sites;
 	struct hmap by_key; /* id of the stack and function -> index of the site */
-	uint64_t end_ns, older_ns;
+	const struct heap *heap;
+	const struct block_filter *filter;
+	uint64_t end_ns;
 };
 
 static struct site *site_of(struct counter *counter, const struct heap_block *block)
@@ -31,24 +33,21 @@ static struct site *site_of(struct counter *counter, const struct heap_block *bl
 static void count_block(const struct heap_block *block, void *data)
 {
 	struct counter *counter = data;
-	uint64_t age_ns = counter->end_ns - min(block->time_ns, counter->end_ns);
 	struct site *site;
 
-	if (age_ns < counter->older_ns)
+	if (!block_filter__passes_at(counter->filter, counter->heap, block, counter->end_ns))
 		return;
 	site = site_of(counter, block);
 	site->oldest_at_ns = min(site->oldest_at_ns, block->time_ns);
 	site->newest_at_ns = max(site->newest_at_ns, block->time_ns);
-	site->bytes += block->bytes;
-	site->blocks++;
-	counter->sites.bytes += block->bytes;
-	counter->sites.blocks++;
+	amount__add(&site->live, (struct amount){ block->bytes, 1 });
+	amount__add(&counter->sites.live, (struct amount){ block->bytes, 1 });
 }
 
 struct sites sites__count(const struct heap *heap, const struct stacks *stacks, uint64_t end_ns,
-			  uint64_t older_ns)
+			  const struct block_filter *filter)
 {
-	struct counter counter = { .end_ns = end_ns, .older_ns = older_ns };
+	struct counter counter = { .heap = heap, .filter = filter, .end_ns = end_ns };
 	struct sites *sites = &counter.sites;
 
 	heap__for_each(heap, count_block, &counter);

@@ -310,6 +310,12 @@ static int wait_command(struct source *source)
 	return self->command_status;
 }
 
+static void anchor(const struct source *source, uint64_t *monotonic_ns, uint64_t *realtime_ns)
+{
+	*monotonic_ns = clock__monotonic_ns();
+	*realtime_ns = clock__realtime_ns();
+}
+
 static void close_source(struct source *source)
 {
 	struct bpf_source *self = self_of(source);
@@ -335,6 +341,7 @@ void bpf_source__init(struct bpf_source *self)
 					.perf_map_fd = perf_map_fd,
 					.wait_command = wait_command,
 					.print_stats = print_stats,
+					.anchor = anchor,
 					.close = close_source };
 	self->command_status = -1;
 }

@@ -95,6 +95,13 @@ static int perf_map_fd(struct source *source)
 	return -1;
 }
 
+static void anchor(const struct source *source, uint64_t *monotonic_ns, uint64_t *realtime_ns)
+{
+	const struct file_source *self = (const struct file_source *)source;
+
+	trace_reader__anchor(self->reader, monotonic_ns, realtime_ns);
+}
+
 static int wait_command(struct source *source)
 {
 	return -1;
@@ -128,6 +135,7 @@ struct source *file_source__open(const char *path)
 					.module_fd = module_fd,
 					.perf_map_fd = perf_map_fd,
 					.wait_command = wait_command,
+					.anchor = anchor,
 					.close = close_source };
 	self->fd = fd;
 	self->path = xstrdup(from_stdin ? "standard input" : path);

@@ -33,6 +33,8 @@ struct source {
 	int (*perf_map_fd)(struct source *source);
 	/* Waits for a launched command, which may run on unwatched. Its wait status; -1: none. */
 	int (*wait_command)(struct source *source);
+	/* One moment in both clocks of the machine the records are of. */
+	void (*anchor)(const struct source *source, uint64_t *monotonic_ns, uint64_t *realtime_ns);
 	/* How the work went, on stderr; NULL: nothing to tell. */
 	void (*print_stats)(const struct source *source);
 	void (*close)(struct source *source);

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cmd/view_run.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "cmd/cmd.h"
+#include "cmd/run.h"
+
+struct view_run {
+	struct run run;
+	const struct view *view;
+	void *state;
+	struct view_options options;
+};
+
+static enum cost cost_named(const char *name)
+{
+	static const char *const names[] = { [COST_LIVE] = "live",
+					     [COST_PEAK] = "peak",
+					     [COST_TOTAL] = "total",
+					     [COST_TEMPORARY] = "temporary" };
+
+	for (unsigned i = 0; name && i < ARRAY_SIZE(names); i++)
+		if (!strcmp(name, names[i]))
+			return i;
+	return COST_LIVE;
+}
+
+static struct view_options view_options(const struct options *options)
+{
+	return (struct view_options){
+		.report = { .cost = cost_named(options->cost),
+			    .min_bytes = options->min_bytes,
+			    .min_count = options->min_count,
+			    .top = options->top,
+			    .depth = options->depth,
+			    .progress = run__show_names },
+		.cost_given = options->cost != NULL,
+		.format = options->format,
+		.address = options->address,
+		.path = options->output,
+	};
+}
+
+static int tick(struct run *run)
+{
+	struct view_run *self = run->observer;
+
+	if (!self->view->tick)
+		return 0;
+	return self->view->tick(self->state,
+				run->options->file ? run->model->end_ns : clock__monotonic_ns());
+}
+
+static int write_stream(const struct view_run *self, FILE *out, const char *name)
+{
+	bool json = self->run.options->json;
+	int err = (json ? self->view->write_json : self->view->write)(self->state, out);
+
+	errno = 0;
+	if ((fflush(out) || ferror(out)) && !err)
+		err = -(errno ? errno : EIO);
+	log__progress(NULL);
+	if (err)
+		log_err("The output could not be written to %s: %s.", name, strerror(-err));
+	return err;
+}
+
+/* -o, or what the exporter suggests; NULL: standard output. The caller frees it. */
+static char *output_path(const struct view_run *self)
+{
+	const char *named = self->run.options->output;
+	const struct process *first = model__first(self->run.model);
+
+	if (named)
+		return strcmp(named, "-") ? xstrdup(named) : NULL;
+	if (!self->view->suffix)
+		return NULL;
+	return xasprintf("%s.%u%s", path__base(first->exe ? first->exe : "heap"), first->pid,
+			 self->view->suffix);
+}
+
+static int write_output(const struct view_run *self)
+{
+	char *path;
+	FILE *out;
+	int err, fd;
+
+	if (self->view->write_files)
+		return self->view->write_files(self->state);
+	path = output_path(self);
+	if (!path)
+		return write_stream(self, stdout, "standard output");
+	fd = run__create(path);
+	out = fd >= 0 ? fdopen(fd, "w") : NULL;
+	err = out ? write_stream(self, out, path) : fd < 0 ? fd : -errno;
+	if (out && fclose(out) && !err)
+		err = -errno;
+	if (!err && !self->run.options->output)
+		log_warn("The output is %s.", path);
+	free(path);
+	return err;
+}
+
+static int prepare(struct view_run *self)
+{
+	if (self->run.options->json && !self->view->write_json) {
+		log_err("%s has no JSON.", self->view->name);
+		return -EINVAL;
+	}
+	self->state = self->view->begin(self->run.model, &self->options);
+	return self->state ? 0 : -EINVAL;
+}
+
+int view_run(const struct options *options, const struct view *view)
+{
+	struct view_run self = { .view = view, .options = view_options(options) };
+	int status = EXIT_CANNOT, err;
+
+	if (run__open(&self.run, options) || prepare(&self)) {
+		run__close(&self.run);
+		return EXIT_CANNOT;
+	}
+	self.run.after_pump = tick;
+	self.run.observer = &self;
+	err = run__pump(&self.run);
+	if (!write_output(&self) && !err) {
+		status = run__status(&self.run);
+		if (options->error_exitcode && view->nr_entries && view->nr_entries(self.state))
+			status = options->error_exitcode;
+	}
+	view->free(self.state);
+	run__close(&self.run);
+	return status;
+}

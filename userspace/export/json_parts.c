@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "export/json_parts.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "base/util.h"
+
+void json_parts__begin(struct json *json, FILE *out, const char *view, const struct model *model)
+{
+	uint64_t start_ns = model->start_ns;
+
+	json__begin(json, out);
+	json__object(json, NULL);
+	json__string(json, "heaptap", HEAPTAP_VERSION);
+	json__string(json, "view", view);
+	json_parts__time(json, "began", anchor__realtime_ns(&model->anchor, start_ns));
+	json_parts__seconds(json, "seconds", model->end_ns - min(start_ns, model->end_ns));
+	json__uint(json, "lost_events", model->nr_lost);
+	json__array(json, "processes");
+}
+
+void json_parts__end(struct json *json)
+{
+	json__end_array(json);
+	json__end_object(json);
+}
+
+void json_parts__process(struct json *json, const struct process *process)
+{
+	json__object(json, NULL);
+	json_parts__target(json, process);
+}
+
+void json_parts__target(struct json *json, const struct process *process)
+{
+	json__object(json, "target");
+	json__uint(json, "pid", process->pid);
+	if (process->parent)
+		json__uint(json, "parent", process->parent);
+	json__string(json, "exe", process->exe);
+	json__string(json, "cmdline", process->cmdline);
+	json_parts__time(json, "started", process->started_ns);
+	json__end_object(json);
+}
+
+void json_parts__time(struct json *json, const char *name, uint64_t realtime_ns)
+{
+	time_t seconds = (time_t)(realtime_ns / NSEC_PER_SEC);
+	char text[64];
+	struct tm utc;
+	size_t len;
+
+	gmtime_r(&seconds, &utc);
+	len = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
+	snprintf(text + len, sizeof(text) - len, ".%03uZ",
+		 (unsigned)(realtime_ns / 1000000 % 1000));
+	json__string(json, name, text);
+}
+
+void json_parts__seconds(struct json *json, const char *name, uint64_t ns)
+{
+	json__decimal(json, name, ns, 9);
+}
+
+void json_parts__amount(struct json *json, const char *name, struct amount amount)
+{
+	json__object(json, name);
+	json__uint(json, "bytes", amount.bytes);
+	json__uint(json, "blocks", amount.blocks);
+	json__end_object(json);
+}
+
+static void write_number_or_null(struct json *json, const char *key, uint64_t value)
+{
+	if (value)
+		json__uint(json, key, value);
+	else
+		json__null(json, key);
+}
+
+static void write_frame(struct json *json, const struct frame *frame)
+{
+	json__object(json, NULL);
+	json__string(json, "function", frame->function);
+	json__string(json, "file", frame->file);
+	write_number_or_null(json, "line", frame->line);
+	json__string(json, "module", frame->module ? frame->module->path : NULL);
+	json__uint(json, "offset", frame->offset);
+	json__uint(json, "address", frame->address);
+	json__bool(json, "inlined", frame->inlined);
+	json__end_object(json);
+}
+
+void json_parts__frames(struct json *json, const struct frame *frames, uint32_t nr_frames, bool cut)
+{
+	json__bool(json, "cut", cut);
+	json__array(json, "frames");
+	for (uint32_t i = 0; i < nr_frames; i++)
+		write_frame(json, &frames[i]);
+	json__end_array(json);
+}

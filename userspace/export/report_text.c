@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "export/report_text.h"
+
+#include <inttypes.h>
+
+#include "base/text.h"
+#include "base/util.h"
+
+static void write_frame(const struct frame *frame, FILE *out)
+{
+	fputc(' ', out);
+	text__print(out, frame->function ? frame->function : "??");
+	fputs(" at ", out);
+	if (frame->file && frame->line) {
+		text__print(out, path__base(frame->file));
+		fprintf(out, ":%" PRIu32 "\n", frame->line);
+	} else if (frame->module) {
+		text__print(out, path__base(frame->module->path));
+		fprintf(out, "+0x%" PRIx64 "\n", frame->offset);
+	} else {
+		fprintf(out, "0x%" PRIx64 "\n", frame->address);
+	}
+}
+
+void report_text__write_frames(const struct frame *frames, uint32_t nr_frames, bool cut, FILE *out)
+{
+	for (uint32_t i = 0; i < nr_frames; i++)
+		write_frame(&frames[i], out);
+	if (cut)
+		fputs(" (the outer frames are missing)\n", out);
+}
+
+void report_text__write_lost(const struct model *model, FILE *out)
+{
+	fprintf(out, "Lost events: %" PRIu64 "%s\n", model->nr_lost,
+		model->nr_lost ? " (the figures above are incomplete; --ring-size or "
+				 "--lossless helps)."
+			       : ".");
+}
+
+void report_text__write_notes(const struct process_report *process, FILE *out)
+{
+	const struct amount *suppressed = &process->suppressed;
+
+	if (suppressed->blocks)
+		fprintf(out, "Suppressed: %" PRIu64 " bytes in %" PRIu64 " block%s.\n",
+			suppressed->bytes, suppressed->blocks, suppressed->blocks == 1 ? "" : "s");
+	if (process->nr_hidden)
+		fprintf(out, "Not shown: %zu more %s.\n", process->nr_hidden,
+			process->nr_hidden == 1 ? "entry" : "entries");
+}

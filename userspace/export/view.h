@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A way to look at a heap, for people (a view: text, or JSON for their scripts) or for another tool
+ * (an exporter). Each is one file with one const struct view, and one line of a table in views.c.
+ *
+ * It begins before the model's first record, so that it may observe; it writes after the last.
+ */
+#ifndef VIEW_H
+#define VIEW_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "report/report.h"
+
+/* What the command line says to views. Strings are the caller's. */
+struct view_options {
+	struct report_options report;
+	bool cost_given;       /* the cost is not just the default */
+	const char *format;    /* --format; NULL: the usual */
+	const char *dialect;   /* --dialect; NULL: the first */
+	uint64_t address;      /* of ptr */
+	uint64_t age_ns;       /* of orphans: how old blocks must be ... */
+	uint64_t interval_ns;  /* ... when it looks, so often; 0: at the end only */
+	uint64_t slice_ns;     /* callgrind: a file for what was allocated in each; 0: none */
+	uint64_t sample_ns;    /* callgrind: the .samples file; 0: none */
+	uint64_t rotate_bytes; /* of a file that is written as events come; 0: never */
+	const char *path;      /* -o; NULL or "-": standard output */
+	struct model *other;   /* of diff: the later recording, read to its end */
+	struct profile *other_profile;
+};
+
+struct view {
+	const char *name;
+	const char *help;   /* a phrase: "what was live when most was" */
+	const char *suffix; /* of an exporter's files, with its dot; NULL: it writes to stdout
+			       unless -o is given */
+	/* What is needed besides, NULL: nothing. Returns the state that the others get; NULL after
+	 * saying why it cannot be done. options live until free. */
+	void *(*begin)(struct model *model, const struct view_options *options);
+	/* NULL: nothing. Called while events come, about every 10 ms of watching. now_ns: of the
+	 * records' clock. 0 or -errno, said: it ends the reading. */
+	int (*tick)(void *state, uint64_t now_ns);
+	/* After the last record. 0 or -errno; what stdio keeps in out's error flag is the caller's.
+	 */
+	int (*write)(void *state, FILE *out);
+	int (*write_json)(void *state, FILE *out); /* NULL: it has no JSON */
+	/* Of one that names its files itself (view_options.path): in place of write, with messages.
+	 */
+	int (*write_files)(void *state);
+	/* Entries shown, for --error-exitcode; NULL: it has none. After write. */
+	size_t (*nr_entries)(const void *state);
+	void (*free)(void *state);
+};
+
+/* The first is what `report` shows unless --view names another. */
+extern const struct view *const views[];
+extern const size_t nr_views;
+extern const struct view *const exporters[];
+extern const size_t nr_exporters;
+
+/* NULL: unknown. */
+const struct view *view__find(const char *name);
+const struct view *exporter__find(const char *name);
+
+extern const struct view view_leaks, view_sites, view_peak;
+extern const struct view exporter_folded;
+
+#endif /* VIEW_H */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which blocks count, by what is known of each: all that a report shows is of these. */
+#ifndef BLOCK_FILTER_H
+#define BLOCK_FILTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "heap/heap.h"
+
+struct block_filter {
+	uint64_t older_ns;		      /* at least so old at the end (or at --at) */
+	uint64_t min_bytes, max_bytes;	      /* max 0: any */
+	uint64_t born_from_ns, born_until_ns; /* CLOCK_MONOTONIC, the latter excluded; 0: any */
+	uint32_t tid;			      /* that allocated it; 0: any */
+};
+
+/* Apart from its age at the end. */
+static inline bool block_filter__passes(const struct block_filter *filter, const struct heap *heap,
+					const struct heap_block *block)
+{
+	return block->bytes >= filter->min_bytes &&
+	       (!filter->max_bytes || block->bytes <= filter->max_bytes) &&
+	       block->time_ns >= filter->born_from_ns &&
+	       (!filter->born_until_ns || block->time_ns < filter->born_until_ns) &&
+	       (!filter->tid || heap__tid(heap, block) == filter->tid);
+}
+
+/* Its age, too. */
+static inline bool block_filter__passes_at(const struct block_filter *filter,
+					   const struct heap *heap, const struct heap_block *block,
+					   uint64_t end_ns)
+{
+	uint64_t age_ns = end_ns - (block->time_ns < end_ns ? block->time_ns : end_ns);
+
+	return age_ns >= filter->older_ns && block_filter__passes(filter, heap, block);
+}
+
+#endif /* BLOCK_FILTER_H */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a place in a program costs: the kinds of amounts that reports sort by and exports carry. */
+#ifndef COSTS_H
+#define COSTS_H
+
+#include <stdint.h>
+
+struct amount {
+	uint64_t bytes, blocks;
+};
+
+enum cost {
+	COST_LIVE,	/* live at the end */
+	COST_PEAK,	/* live when most bytes of the process were */
+	COST_TOTAL,	/* allocated, in all; what a forked child inherited included */
+	COST_TEMPORARY, /* freed before the allocating thread's next allocation */
+	COST_FREED,
+	NR_COSTS
+};
+
+struct costs {
+	struct amount of[NR_COSTS];
+	uint64_t lifetime_ns; /* sum over the freed */
+};
+
+static inline void amount__add(struct amount *sum, struct amount amount)
+{
+	sum->bytes += amount.bytes;
+	sum->blocks += amount.blocks;
+}
+
+static inline void costs__add(struct costs *sum, const struct costs *costs)
+{
+	for (unsigned i = 0; i < NR_COSTS; i++)
+		amount__add(&sum->of[i], costs->of[i]);
+	sum->lifetime_ns += costs->lifetime_ns;
+}
+
+#endif /* COSTS_H */

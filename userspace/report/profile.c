@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "report/profile.h"
+
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/util.h"
+
+/*
+ * What every site had at the peak is not copied when a peak comes: each site keeps its share of the
+ * newest peak from the moment on at which it first changes after it. Peaks are numbered; a site
+ * whose number is not the newest has not changed since, so what is live of it is its share.
+ */
+struct site_state {
+	struct profile_site site;
+	uint64_t peak_number;
+};
+
+struct state {
+	struct site_state *sites;
+	size_t nr, capacity;
+	struct hmap by_key; /* stack index and function -> index of the site */
+	uint64_t peak_number, peak_ns;
+	struct amount live, peak; /* of all blocks, whatever the filter */
+	struct profile_site *result;
+};
+
+struct profile {
+	struct observer observer;
+	struct model *model;
+	struct state **states; /* by process->number; NULL: nothing came */
+	size_t nr, capacity;
+};
+
+static struct state *state_of(struct profile *profile, const struct process *process)
+{
+	while (profile->nr <= process->number) {
+		profile->states = array__grow(profile->states, profile->nr, &profile->capacity,
+					      sizeof(struct state *));
+		profile->states[profile->nr++] = NULL;
+	}
+	if (!profile->states[process->number])
+		profile->states[process->number] = xcalloc(1, sizeof(struct state));
+	return profile->states[process->number];
+}
+
+static struct site_state *site_of(struct state *state, uint32_t stack, uint16_t func)
+{
+	uint64_t key = (uint64_t)stack << 16 | func;
+	const uint64_t *index = hmap__find(&state->by_key, key);
+	struct site_state *site;
+
+	if (index)
+		return &state->sites[*index];
+	state->sites =
+		array__grow(state->sites, state->nr, &state->capacity, sizeof(*state->sites));
+	site = &state->sites[state->nr];
+	*site = (struct site_state){ .site = { .stack = stack, .func = func } };
+	hmap__set(&state->by_key, key, state->nr++);
+	return site;
+}
+
+/* Before what is live of a site changes. */
+static struct costs *touch(struct state *state, struct site_state *site)
+{
+	struct costs *costs = &site->site.costs;
+
+	if (site->peak_number != state->peak_number) {
+		costs->of[COST_PEAK] = costs->of[COST_LIVE];
+		site->peak_number = state->peak_number;
+	}
+	return costs;
+}
+
+static void note_peak(struct state *state, uint64_t time_ns)
+{
+	if (state->live.bytes <= state->peak.bytes)
+		return;
+	state->peak = state->live;
+	state->peak_ns = time_ns;
+	state->peak_number++;
+}
+
+static struct costs *costs_of(struct profile *profile, struct state *state,
+			      const struct heap_block *block)
+{
+	uint32_t stack = stacks__index(profile->model->stacks, block->stack);
+
+	return touch(state, site_of(state, stack, block->func));
+}
+
+static void add_block(struct profile *profile, struct state *state, const struct heap *heap,
+		      const struct heap_block *block, uint64_t time_ns)
+{
+	const struct amount amount = { block->bytes, 1 };
+
+	if (block_filter__passes(&profile->model->filter, heap, block)) {
+		struct costs *costs = costs_of(profile, state, block);
+
+		amount__add(&costs->of[COST_LIVE], amount);
+		amount__add(&costs->of[COST_TOTAL], amount);
+	}
+	amount__add(&state->live, amount);
+	note_peak(state, time_ns);
+}
+
+static void take_away(struct amount *amount, uint64_t bytes)
+{
+	amount->bytes -= bytes;
+	amount->blocks--;
+}
+
+/* event: its end; a block whose free was lost is counted as freed, but not how long it lived. */
+static void remove_block(struct profile *profile, struct state *state, const struct heap *heap,
+			 const struct heap_event *event)
+{
+	const struct heap_block *block = event->block;
+	const struct amount amount = { block->bytes, 1 };
+
+	if (block_filter__passes(&profile->model->filter, heap, block)) {
+		struct costs *costs = costs_of(profile, state, block);
+
+		take_away(&costs->of[COST_LIVE], block->bytes);
+		amount__add(&costs->of[COST_FREED], amount);
+		if (event->temporary)
+			amount__add(&costs->of[COST_TEMPORARY], amount);
+		if (event->kind == HEAP_DIED)
+			costs->lifetime_ns += event->time_ns - min(block->time_ns, event->time_ns);
+	}
+	take_away(&state->live, block->bytes);
+}
+
+static void happened(struct process *process, const struct heap_event *event, void *data)
+{
+	struct profile *profile = data;
+	struct state *state = profile->states[process->number];
+
+	if (event->kind == HEAP_BORN)
+		add_block(profile, state, process->heap, event->block, event->time_ns);
+	else if (event->kind == HEAP_DIED || event->kind == HEAP_REPLACED)
+		remove_block(profile, state, process->heap, event);
+}
+
+static void clear(struct state *state)
+{
+	free(state->sites);
+	free(state->result);
+	hmap__clear(&state->by_key);
+	*state = (struct state){ 0 };
+}
+
+struct inheritance {
+	struct profile *profile;
+	struct state *state;
+	const struct heap *heap;
+	uint64_t time_ns;
+};
+
+static void inherit(const struct heap_block *block, void *data)
+{
+	struct inheritance *to = data;
+
+	add_block(to->profile, to->state, to->heap, block, to->time_ns);
+}
+
+/* A process begins, or another program in it. */
+static void begin(struct process *process, void *data)
+{
+	struct profile *profile = data;
+	struct inheritance inheritance = { .profile = profile,
+					   .state = state_of(profile, process),
+					   .heap = process->heap,
+					   .time_ns = profile->model->end_ns };
+
+	clear(inheritance.state);
+	heap__for_each(process->heap, inherit, &inheritance);
+}
+
+/* No more will come: what only served to add up is let go. */
+static void end(struct process *process, void *data)
+{
+	struct profile *profile = data;
+	struct state *state = profile->states[process->number];
+
+	hmap__clear(&state->by_key);
+	if (state->nr)
+		state->sites = xreallocarray(state->sites, state->nr, sizeof(*state->sites));
+	state->capacity = state->nr;
+}
+
+struct profile *profile__new(struct model *model)
+{
+	struct profile *profile = xcalloc(1, sizeof(*profile));
+
+	profile->model = model;
+	profile->observer =
+		(struct observer){ .begin = begin, .event = happened, .end = end, .data = profile };
+	model__observe(model, &profile->observer);
+	return profile;
+}
+
+void profile__free(struct profile *profile)
+{
+	if (!profile)
+		return;
+	for (size_t i = 0; i < profile->nr; i++) {
+		if (profile->states[i])
+			clear(profile->states[i]);
+		free(profile->states[i]);
+	}
+	free(profile->states);
+	free(profile);
+}
+
+struct profile_process profile__of(struct profile *profile, const struct process *process)
+{
+	struct state *state;
+
+	if (process->number >= profile->nr || !profile->states[process->number])
+		return (struct profile_process){ 0 };
+	state = profile->states[process->number];
+	free(state->result);
+	state->result = xcalloc(state->nr, sizeof(*state->result));
+	for (size_t i = 0; i < state->nr; i++) {
+		touch(state, &state->sites[i]);
+		state->result[i] = state->sites[i].site;
+	}
+	return (struct profile_process){ .sites = state->result,
+					 .nr_sites = state->nr,
+					 .peak_ns = state->peak_ns,
+					 .peak = state->peak };
+}
