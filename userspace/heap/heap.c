@@ -96,18 +96,15 @@ static struct call alloc_call(const struct wire_alloc *record)
 			      .is_realloc = record->flags & WIRE_ALLOC_REALLOC };
 }
 
-static void tell(struct heap *heap, enum heap_event_kind kind, const struct call *call,
-		 const struct heap_event *what)
+/* event has what is its kind's own. */
+static void tell(struct heap *heap, const struct call *call, struct heap_event *event)
 {
-	struct heap_event event = *what;
-
-	event.kind = kind;
-	event.by_realloc = call->is_realloc;
-	event.func = call->func;
-	event.tid = call->tid;
-	event.stack = call->stack;
-	event.time_ns = call->time_ns;
-	heap->happened(&event, heap->data);
+	event->by_realloc = call->is_realloc;
+	event->func = call->func;
+	event->tid = call->tid;
+	event->stack = call->stack;
+	event->time_ns = call->time_ns;
+	heap->happened(event, heap->data);
 }
 
 static bool is_temporary(struct heap *heap, const struct heap_block *block)
@@ -127,8 +124,9 @@ static bool is_temporary(struct heap *heap, const struct heap_block *block)
 static void tell_of_death(struct heap *heap, const struct heap_block *block,
 			  const struct call *call)
 {
-	tell(heap, HEAP_DIED, call,
-	     &(struct heap_event){ .addr = block->addr,
+	tell(heap, call,
+	     &(struct heap_event){ .kind = HEAP_DIED,
+				   .addr = block->addr,
 				   .bytes = block->bytes,
 				   .block = block,
 				   .temporary = !call->is_realloc && is_temporary(heap, block) });
@@ -141,7 +139,8 @@ static void count_free(struct heap *heap, const struct heap_block *block, uint64
 	if (!block->addr) {
 		heap->totals.unknown_frees++;
 		if (heap->happened)
-			tell(heap, HEAP_UNKNOWN, call, &(struct heap_event){ .addr = addr });
+			tell(heap, call,
+			     &(struct heap_event){ .kind = HEAP_UNKNOWN, .addr = addr });
 		return;
 	}
 	heap->totals.frees++;
@@ -156,17 +155,20 @@ static void count_replaced(struct heap *heap, const struct heap_block *block,
 	heap->totals.replaced_blocks++;
 	leave_live(heap, block);
 	if (heap->happened)
-		tell(heap, HEAP_REPLACED, call,
-		     &(struct heap_event){
-			     .addr = block->addr, .bytes = block->bytes, .block = block });
+		tell(heap, call,
+		     &(struct heap_event){ .kind = HEAP_REPLACED,
+					   .addr = block->addr,
+					   .bytes = block->bytes,
+					   .block = block });
 }
 
 static void tell_of_birth(struct heap *heap, const struct heap_block *block,
 			  const struct heap_block *old, const struct call *call)
 {
 	heap->threads.all[block->thread].last_addr = block->addr;
-	tell(heap, HEAP_BORN, call,
-	     &(struct heap_event){ .addr = block->addr,
+	tell(heap, call,
+	     &(struct heap_event){ .kind = HEAP_BORN,
+				   .addr = block->addr,
 				   .bytes = block->bytes,
 				   .block = block,
 				   .old = old->addr ? old : NULL });
@@ -272,8 +274,10 @@ static void fail(struct heap *heap, const struct wire_alloc *record, const struc
 	heap->totals.failed_allocations++;
 	put_back(heap, old, &call);
 	if (heap->happened)
-		tell(heap, HEAP_FAILED, &call,
-		     &(struct heap_event){ .bytes = record->bytes, .old = old->addr ? old : NULL });
+		tell(heap, &call,
+		     &(struct heap_event){ .kind = HEAP_FAILED,
+					   .bytes = record->bytes,
+					   .old = old->addr ? old : NULL });
 }
 
 void heap__alloc(struct heap *heap, const struct wire_alloc *record)

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "base/hash.h"
 #include "base/util.h"
 
 /*
@@ -16,10 +15,19 @@ struct site_state {
 	uint64_t peak_number;
 };
 
+/* Of the table that finds a site: it is searched twice a block, so it is one of its own. */
+struct slot {
+	uint32_t stack;
+	uint16_t func;
+	uint16_t used;
+	uint32_t site; /* index */
+};
+
 struct state {
 	struct site_state *sites;
 	size_t nr, capacity;
-	struct hmap by_key; /* stack index and function -> index of the site */
+	struct slot *slots; /* open addressing */
+	size_t nr_slots;    /* a power of two, or 0 */
 	uint64_t peak_number, peak_ns;
 	struct amount live, peak; /* of all blocks, whatever the filter */
 	struct profile_site *result;
@@ -44,20 +52,49 @@ static struct state *state_of(struct profile *profile, const struct process *pro
 	return profile->states[process->number];
 }
 
+/* Where a site is, or would go. */
+static struct slot *find_slot(const struct state *state, uint32_t stack, uint16_t func)
+{
+	uint64_t hash = ((uint64_t)stack << 16 | func) * 0x9e3779b97f4a7c15;
+	size_t mask = state->nr_slots - 1;
+
+	for (size_t i = hash >> 32 & mask;; i = (i + 1) & mask) {
+		struct slot *slot = &state->slots[i];
+
+		if (!slot->used || (slot->stack == stack && slot->func == func))
+			return slot;
+	}
+}
+
+static void grow_slots(struct state *state)
+{
+	struct slot *old = state->slots;
+	size_t nr_old = state->nr_slots;
+
+	state->nr_slots = nr_old ? 2 * nr_old : 64;
+	state->slots = xcalloc(state->nr_slots, sizeof(*state->slots));
+	for (size_t i = 0; i < nr_old; i++)
+		if (old[i].used)
+			*find_slot(state, old[i].stack, old[i].func) = old[i];
+	free(old);
+}
+
 static struct site_state *site_of(struct state *state, uint32_t stack, uint16_t func)
 {
-	uint64_t key = (uint64_t)stack << 16 | func;
-	const uint64_t *index = hmap__find(&state->by_key, key);
-	struct site_state *site;
+	struct slot *slot;
 
-	if (index)
-		return &state->sites[*index];
+	if (state->nr >= state->nr_slots / 4 * 3)
+		grow_slots(state);
+	slot = find_slot(state, stack, func);
+	if (slot->used)
+		return &state->sites[slot->site];
+	*slot = (struct slot){
+		.stack = stack, .func = func, .used = true, .site = (uint32_t)state->nr
+	};
 	state->sites =
 		array__grow(state->sites, state->nr, &state->capacity, sizeof(*state->sites));
-	site = &state->sites[state->nr];
-	*site = (struct site_state){ .site = { .stack = stack, .func = func } };
-	hmap__set(&state->by_key, key, state->nr++);
-	return site;
+	state->sites[state->nr] = (struct site_state){ .site = { .stack = stack, .func = func } };
+	return &state->sites[state->nr++];
 }
 
 /* Before what is live of a site changes. */
@@ -145,7 +182,7 @@ static void clear(struct state *state)
 {
 	free(state->sites);
 	free(state->result);
-	hmap__clear(&state->by_key);
+	free(state->slots);
 	*state = (struct state){ 0 };
 }
 
@@ -182,7 +219,9 @@ static void end(struct process *process, void *data)
 	struct profile *profile = data;
 	struct state *state = profile->states[process->number];
 
-	hmap__clear(&state->by_key);
+	free(state->slots);
+	state->slots = NULL;
+	state->nr_slots = 0;
 	if (state->nr)
 		state->sites = xreallocarray(state->sites, state->nr, sizeof(*state->sites));
 	state->capacity = state->nr;
