@@ -107,6 +107,24 @@ uint64_t clock__realtime_ns(void)
 	return clock_ns(CLOCK_REALTIME);
 }
 
+uint64_t memory__resident_bytes(void)
+{
+	unsigned long long pages = 0;
+	char *text = file__read_all("/proc/self/statm", 256, NULL);
+
+	if (text)
+		sscanf(text, "%*u %llu", &pages);
+	free(text);
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+uint64_t memory__machine_bytes(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES);
+
+	return pages > 0 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
 const char *path__base(const char *path)
 {
 	const char *slash = strrchr(path, '/');

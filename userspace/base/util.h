@@ -33,6 +33,10 @@ void *array__grow(void *items, size_t nr, size_t *capacity, size_t item_size);
 uint64_t clock__monotonic_ns(void);
 uint64_t clock__realtime_ns(void);
 
+/* Memory of this process that is resident, and of the machine. In bytes; 0: not known. */
+uint64_t memory__resident_bytes(void);
+uint64_t memory__machine_bytes(void);
+
 /* The part of a path after the last '/'. */
 const char *path__base(const char *path);
 

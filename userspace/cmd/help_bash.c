@@ -5,6 +5,7 @@
 
 #include "base/util.h"
 #include "cmd/help.h"
+#include "export/view.h"
 
 /* What compgen offers for an argument, by its name in the table; nothing for any other. */
 static const struct {
@@ -44,12 +45,42 @@ static const char tail[] = "\tesac\n"
 			   "}\n"
 			   "complete -o filenames -F _heaptap heaptap\n";
 
+/* Options that name one of a list. */
+static const struct {
+	const char *option;
+	const struct view *const *all;
+	const size_t *nr;
+} lists[] = {
+	{ "view", views, &nr_views },
+	{ "format", exporters, &nr_exporters },
+};
+
 static const char *kind_of(const struct opt *opt)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (!strcmp(opt->arg, kinds[i].arg))
 			return kinds[i].compgen;
 	return NULL;
+}
+
+static void put_words(FILE *out, const struct opt *opt)
+{
+	fputs("_heaptap_offer -W '", out);
+	for (const char *c = opt->arg; *c; c++)
+		fputc(*c == '|' ? ' ' : *c, out);
+	fputs("'; ", out);
+}
+
+static void put_list(FILE *out, const struct opt *opt)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		if (strcmp(opt->name, lists[i].option))
+			continue;
+		fputs("_heaptap_offer -W '", out);
+		for (size_t k = 0; k < *lists[i].nr; k++)
+			fprintf(out, "%s%s", k ? " " : "", lists[i].all[k]->name);
+		fputs("'; ", out);
+	}
 }
 
 /* Does the same letter mean something else elsewhere? */
@@ -77,6 +108,10 @@ static void put_arguments(FILE *out)
 		fputs(") ", out);
 		if (compgen)
 			fprintf(out, "_heaptap_offer %s; ", compgen);
+		else if (opts[i].type == OPT_WORD)
+			put_words(out, &opts[i]);
+		else
+			put_list(out, &opts[i]);
 		fputs("return ;;\n", out);
 	}
 	fputs("\tesac\n", out);
@@ -84,7 +119,11 @@ static void put_arguments(FILE *out)
 
 static void put_command(FILE *out, const struct cmd *cmd)
 {
-	fprintf(out, "\t%s)\n\t\t_heaptap_offer -W \"", cmd->name);
+	fprintf(out, "\t%s", cmd->name);
+	for (size_t i = 0; cmd == &cmd_report && i < nr_views; i++)
+		if (!cmd__find(views[i]->name))
+			fprintf(out, "|%s", views[i]->name);
+	fputs(")\n\t\t_heaptap_offer -W \"", out);
 	for (size_t i = 0; i < nr_opts; i++) {
 		if (!(opts[i].cmds & cmd->bit))
 			continue;
@@ -109,6 +148,10 @@ void help__bash(FILE *out)
 	      out);
 	for (size_t i = 0; i < nr_cmds; i++)
 		fprintf(out, "%s%s", i ? " " : "", cmds[i]->name);
+	/* Views are commands, too; one is both. */
+	for (size_t i = 0; i < nr_views; i++)
+		if (!cmd__find(views[i]->name))
+			fprintf(out, " %s", views[i]->name);
 	fputs("'\n\n", out);
 	fputs(head, out);
 	put_arguments(out);

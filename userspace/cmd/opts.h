@@ -58,6 +58,8 @@ struct options {
 	enum opt_tristate lossless; /* auto: when launching */
 	enum opt_tristate follow;   /* likewise */
 	uint64_t ring_bytes;
+	uint64_t memory_bytes; /* of heaptap itself, while it reads a recording; 0: three quarters
+				* of the machine's */
 	const char *link; /* name of a kind; NULL: the best */
 	struct allocator_config allocators;
 	bool stats, check_stacks, plain_loop;

@@ -180,6 +180,23 @@ static void abandon(struct run *run)
 		;
 }
 
+/*
+ * A small file can hold a large heap, and a hostile one a heap larger than any machine. 0, or
+ * -ENOMEM, said, when it gets too much.
+ */
+static int check_memory(const struct run *run)
+{
+	uint64_t limit = run->options->memory_bytes ? run->options->memory_bytes
+						    : memory__machine_bytes() / 4 * 3;
+
+	if (!run->options->file || !limit || memory__resident_bytes() <= limit)
+		return 0;
+	log_err("%s describes a heap that takes more memory to follow than the %" PRIu64
+		" MiB allowed; what comes before is shown. --memory-limit allows more.",
+		run->options->file, limit >> 20);
+	return -ENOMEM;
+}
+
 /* Is there a launched command that signals are meant for? When it has ended, while its children are
  * still watched, they are meant for us. */
 static bool runs_command(const struct run *run)
@@ -210,7 +227,9 @@ int run__pump(struct run *run)
 			run->source->stop(run->source);
 			stopped = true;
 		}
-		err = run->after_pump ? run->after_pump(run) : 0;
+		err = check_memory(run);
+		if (!err && run->after_pump)
+			err = run->after_pump(run);
 		if (err && more > 0)
 			more = err;
 		show_progress(run, now_ns);
