@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/output.h"
 #include "base/util.h"
 #include "cmd/cmd.h"
 #include "cmd/targets.h"
@@ -251,23 +252,12 @@ int run__status(struct run *run)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* Under sudo a new file belongs to the caller, who is to read it without privilege. */
-static void give_to_caller(int fd)
-{
-	const char *uid = getenv("SUDO_UID"), *gid = getenv("SUDO_GID");
-	uint64_t user, group;
-
-	if (geteuid() == 0 && uid && gid && !parse__u64(uid, UINT32_MAX - 1, &user) &&
-	    !parse__u64(gid, UINT32_MAX - 1, &group) && fchown(fd, (uid_t)user, (gid_t)group))
-		log_info("The output stays root's: %s.", strerror(errno));
-}
-
 int run__create(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (fd >= 0) {
-		give_to_caller(fd);
+		output__give_to_caller(fd);
 		return fd;
 	}
 	if (errno == EEXIST)
