@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/output.h"
 #include "base/util.h"
 #include "cmd/cmd.h"
 #include "cmd/run.h"
@@ -57,20 +59,6 @@ static int tick(struct run *run)
 				run->options->file ? run->model->end_ns : clock__monotonic_ns());
 }
 
-static int write_stream(const struct view_run *self, FILE *out, const char *name)
-{
-	bool json = self->run.options->json;
-	int err = (json ? self->view->write_json : self->view->write)(self->state, out);
-
-	errno = 0;
-	if ((fflush(out) || ferror(out)) && !err)
-		err = -(errno ? errno : EIO);
-	log__progress(NULL);
-	if (err)
-		log_err("The output could not be written to %s: %s.", name, strerror(-err));
-	return err;
-}
-
 /* -o, or what the exporter suggests; NULL: standard output. The caller frees it. */
 static char *output_path(const struct view_run *self)
 {
@@ -87,21 +75,28 @@ static char *output_path(const struct view_run *self)
 
 static int write_output(const struct view_run *self)
 {
-	char *path;
-	FILE *out;
-	int err, fd;
+	bool json = self->run.options->json;
+	char *path = output_path(self);
+	struct output *output;
+	int err;
 
-	if (self->view->write_files)
+	if (self->view->write_files) {
+		free(path);
 		return self->view->write_files(self->state);
-	path = output_path(self);
-	if (!path)
-		return write_stream(self, stdout, "standard output");
-	fd = run__create(path);
-	out = fd >= 0 ? fdopen(fd, "w") : NULL;
-	err = out ? write_stream(self, out, path) : fd < 0 ? fd : -errno;
-	if (out && fclose(out) && !err)
-		err = -errno;
-	if (!err && !self->run.options->output)
+	}
+	output = output__open(path ? path : "-");
+	if (!output) {
+		free(path);
+		return -EIO;
+	}
+	err = (json ? self->view->write_json : self->view->write)(self->state,
+								  output__stream(output));
+	log__progress(NULL);
+	if (err)
+		output__abandon(output);
+	else
+		err = output__commit(output);
+	if (!err && path && !self->run.options->output)
 		log_warn("The output is %s.", path);
 	free(path);
 	return err;

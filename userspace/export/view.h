@@ -42,8 +42,8 @@ struct view {
 	/* NULL: nothing. Called while events come, about every 10 ms of watching. now_ns: of the
 	 * records' clock. 0 or -errno, said: it ends the reading. */
 	int (*tick)(void *state, uint64_t now_ns);
-	/* After the last record. 0 or -errno; what stdio keeps in out's error flag is the caller's.
-	 */
+	/* After the last record. 0, or -errno after saying why: the output is then not kept. What
+	 * stdio keeps in out's error flag is the caller's. */
 	int (*write)(void *state, FILE *out);
 	int (*write_json)(void *state, FILE *out); /* NULL: it has no JSON */
 	/* Of one that names its files itself (view_options.path): in place of write, with messages.
