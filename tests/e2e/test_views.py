@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Views of a heap: from files, pipes and living processes; moments, and what is left out."""
+import datetime
+import functools
+import json
+import os
+
+from htap import (attached, build, check, has, heaptap, interrupt, leaks, main, same, steps, temp,
+                  test)
+
+
+@functools.cache
+def recording():
+    """Of phases.c, whose phases last 0.4 s."""
+    path = temp(".htap")
+    heaptap("record", "-o", path, "--", build("phases")).expect(0)
+    return path
+
+
+def view(name, *arguments, **options):
+    """What a view says as JSON; of several processes, all."""
+    done = heaptap(name, "--json", *arguments, **options).expect(0)
+    report = json.loads(done.stdout)
+    same((report["view"], report["lost_events"]), (name, 0), "head")
+    return report
+
+
+def sites(report, process=0):
+    """{functions, innermost first, up to main: {cost: (bytes, blocks)}}"""
+    result = {}
+    for site in report["processes"][process]["sites"]:
+        names = [frame["function"] for frame in site["frames"]]
+        names = tuple(names[:names.index("main")] if "main" in names else names[:2])
+        result[names] = {key: (site[key]["bytes"], site[key]["blocks"])
+                         for key in ("live", "peak", "allocated", "temporary", "freed")}
+    return result
+
+
+CHURN = ("allocate", "churn")
+KEEP = ("allocate", "keep")
+SURGE = ("allocate", "surge")
+MORE = ("allocate", "keep_more")
+
+
+@test("sites and peak: every cost of every call site")
+def _():
+    nothing = (0, 0)
+    want = {
+        CHURN: {"allocated": (100000, 100), "freed": (100000, 100), "temporary": (100000, 100),
+                "live": nothing, "peak": nothing},
+        KEEP: {"allocated": (240, 10), "freed": nothing, "temporary": nothing, "live": (240, 10),
+               "peak": (240, 10)},
+        SURGE: {"allocated": (1000000, 10), "freed": (1000000, 10), "temporary": (100000, 1),
+                "live": nothing, "peak": (1000000, 10)},
+        MORE: {"allocated": (35, 5), "freed": nothing, "temporary": nothing, "live": (35, 5),
+               "peak": nothing},
+    }
+    got = sites(view("sites", recording()))
+    same({key: got.get(key) for key in want}, want, "sites")
+    peak = view("peak", recording())
+    got = sites(peak)
+    same({key: got.get(key) for key in (KEEP, SURGE)}, {key: want[key] for key in (KEEP, SURGE)},
+         "peak")
+    check(CHURN not in got and MORE not in got, f"not part of the peak: {list(got)}")
+    check(0.8 <= peak["processes"][0]["peak_after_seconds"] < 1.2, "time of the peak")
+    summary = leaks(recording()).summary
+    total = peak["processes"][0]["sum"]
+    same((total["allocated"]["blocks"], total["allocated"]["bytes"], total["freed"]["blocks"],
+          total["live"]["bytes"]),
+         (summary["allocations"], summary["allocated_bytes"], summary["frees"],
+          summary["leaked_bytes"]), "sums against leaks")
+
+
+@test("--at: the heap of a moment, by seconds and by time of day")
+def _():
+    def live(*arguments):
+        report = leaks(*arguments, recording())
+        return {kind: report.total_from("allocate")[kind] for kind in (0, 1)}, report
+    same(live("--at", "0.6")[0], {0: 10, 1: 240}, "after the second phase began")
+    same(live("--at", "1.0")[0], {0: 20, 1: 1000240}, "at the peak")
+    same(live("--at", "1.4")[0], {0: 10, 1: 240}, "after it")
+    same(live("--at", "1h")[0], {0: 15, 1: 275}, "after the end")
+    began = view("sites", recording())["began"]
+    moment = datetime.datetime.fromisoformat(began.replace("Z", "+00:00"))
+    text = (moment + datetime.timedelta(seconds=1)).isoformat(timespec="milliseconds")
+    same(live("--at", text)[0], {0: 20, 1: 1000240}, text)
+    peak = sites(view("peak", "--at", "0.6", recording()))
+    same({key: peak[key]["peak"] for key in peak}, {CHURN: (1000, 1)}, "the peak until then")
+
+
+@test("--between: what was allocated then and still lives; --thread, --min-size, --max-size")
+def _():
+    report = leaks("--between", "0.2", "0.6", recording())
+    same(report.total_from("allocate"), (10, 240), "second phase")
+    report = leaks("--between", "0.6", "9", recording())
+    same(report.total_from("allocate"), (5, 35), "from the third phase on")
+    report = leaks("--between", "0.6", "9", "--at", "1.0", recording())
+    same(report.total_from("allocate"), (10, 1000000), "of it, what lived at 1.0")
+    report = leaks("--max-size", "7", recording())
+    same(report.total_from("allocate"), (5, 35), "small blocks")
+    got = sites(view("sites", "--min-size", "1000", "--max-size", "1000", recording()))
+    same([key for key in got if key[0] == "allocate"], [CHURN], "blocks of 1000 bytes")
+    pid = leaks(recording()).json["target"]["pid"]
+    report = leaks("--thread", str(pid), recording())
+    same(report.total_from("allocate"), (10, 240), "the main thread's")
+    done = heaptap("leaks", "--between", "1", recording()).expect(2)
+    has(done.stderr, "not '.*htap'", "stderr")
+
+
+@test("a pipe, a living process and a command give the same views as a file")
+def _():
+    with open(recording(), "rb") as file:
+        data = file.read()
+    same(view("sites", "-", data=data), view("sites", recording()), "from a pipe")
+    got = sites(json.loads(heaptap("sites", "--json", "--", build("phases")).expect(0).stdout))
+    same(got[SURGE]["allocated"], (1000000, 10), "a command")
+    with steps() as target:
+        with attached(target.pid, "--json", subcommand="sites") as process:
+            target("keep", 3, 500)
+            target("churn", 100, 10)
+            done = interrupt(process).expect(0)
+    report = json.loads(done.stdout)
+    totals = report["processes"][0]["sum"]
+    same((totals["allocated"], totals["freed"]),
+         ({"bytes": 1500 + 1000, "blocks": 103}, {"bytes": 1000, "blocks": 100}), "attached")
+
+
+@test("export folded: the lines add up to what is live, or to the cost that is asked for")
+def _():
+    for cost, key in (("live", "live"), ("peak", "peak"), ("total", "allocated"),
+                      ("temporary", "temporary")):
+        done = heaptap("export", "-f", "folded", "--cost", cost, recording()).expect(0)
+        lines = [line.rsplit(" ", 1) for line in done.stdout.splitlines()]
+        want = view("sites", recording())["processes"][0]["sum"][key]["bytes"]
+        same(sum(int(number) for _, number in lines), want, cost)
+        check(all(";main" in stack or ";start_thread" in stack or "_dl" in stack
+                  for stack, _ in lines), f"{cost}: outermost frames first: {done.stdout}")
+
+
+@test("an output that cannot be written leaves what was there")
+def _():
+    path = temp(".txt")
+    with open(path, "w") as file:
+        file.write("before")
+    done = heaptap("sites", "-o", path, "/no/such/file").expect(1)
+    with open(path) as file:
+        same(file.read(), "before", f"after {done}")
+    heaptap("sites", "-o", path, recording()).expect(0)
+    with open(path) as file:
+        has(file.read(), "^Figures", "the report")
+    same([name for name in os.listdir(os.path.dirname(path)) if "heaptap-" in name], [], "leftovers")
+
+
+@test("unknown views and formats: a sentence, and status 2")
+def _():
+    for arguments in (["report", "--view", "nonsense"], ["export", "-f", "nonsense"], ["export"]):
+        done = heaptap(*arguments, recording()).expect(2)
+        has(done.stderr, "heaptap help", "stderr")
+
+
+if __name__ == "__main__":
+    main()
