@@ -94,6 +94,16 @@ static __always_inline bool maps_memory(const struct pt_regs *ctx, __u64 cookie)
 	       (flags_reg == PROBE_NO_REG || (read_register(ctx, flags_reg) & MAP_ANONYMOUS));
 }
 
+static __always_inline void fill_free(struct wire_free *record, __u64 cookie, __u64 addr,
+				      __u16 flags)
+{
+	record->time_ns = bpf_ktime_get_ns();
+	record->addr = addr;
+	record->tid = (__u32)bpf_get_current_pid_tgid();
+	record->func = PROBE_FUNC(cookie);
+	record->flags = flags;
+}
+
 static __always_inline void send_free(__u64 cookie, __u64 addr, __u16 flags)
 {
 	const struct unwind_process *process = process_of_slot(PROBE_SLOT(cookie));
@@ -107,12 +117,59 @@ static __always_inline void send_free(__u64 cookie, __u64 addr, __u16 flags)
 		return;
 	}
 	fill_head(&record->head, WIRE_FREE, sizeof(*record), process->pid);
-	record->time_ns = bpf_ktime_get_ns();
-	record->addr = addr;
-	record->tid = (__u32)bpf_get_current_pid_tgid();
-	record->func = PROBE_FUNC(cookie);
-	record->flags = flags;
+	fill_free(record, cookie, addr, flags);
 	submit(record);
+}
+
+/* Frees tell who frees, too. Set before load. */
+const volatile bool cfg_free_stacks = false;
+
+/*
+ * The same with the caller's stack. Nothing but pushes has been executed before the probe, so the
+ * caller's registers are still its own; only its stack pointer has to be reckoned. A function of its own
+ * because it is the second place that walks.
+ */
+static __noinline long send_free_from(struct pt_regs *ctx, __u64 cookie, __u64 addr)
+{
+	struct thread *thread = this_thread(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	__u64 sp = entry_sp(ctx, cookie);
+	struct wire_free_from *record;
+	struct walk_context context;
+	__u32 stack;
+
+	context.process = process_of_slot(PROBE_SLOT(cookie));
+	if (!context.process)
+		return 0;
+	if (!thread) {
+		send_free(cookie, addr, 0);
+		return 0;
+	}
+	context.walk = &thread->walk;
+	context.memo = &thread->memo;
+	context.ip = 0;
+	bpf_probe_read_user(&context.ip, sizeof(context.ip), (void *)sp);
+	context.sp = sp + 8;
+	stack = intern_stack(ctx, &context, bpf_ktime_get_ns());
+	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+	if (!record) {
+		count_lost();
+		return 0;
+	}
+	fill_head(&record->free.head, WIRE_FREE, sizeof(*record), context.process->pid);
+	fill_free(&record->free, cookie, addr, 0);
+	record->stack = stack;
+	record->pad = 0;
+	submit(record);
+	return 0;
+}
+
+/* A free that is no realloc's. */
+static __always_inline void send_plain_free(struct pt_regs *ctx, __u64 cookie, __u64 addr)
+{
+	if (cfg_free_stacks)
+		send_free_from(ctx, cookie, addr);
+	else
+		send_free(cookie, addr, 0);
 }
 
 static __always_inline int enter_alloc(struct pt_regs *ctx, __u64 cookie)
@@ -150,7 +207,7 @@ static __always_inline int enter_alloc(struct pt_regs *ctx, __u64 cookie)
 	old = read_register(ctx, PROBE_REG(cookie, PROBE_PTR_SHIFT));
 	call->old = old;
 	if (old && call->only_frees) {
-		send_free(cookie, old, 0);
+		send_plain_free(ctx, cookie, old);
 	} else if (old) {
 		call->flags = WIRE_ALLOC_REALLOC;
 		send_free(cookie, old, WIRE_FREE_REALLOC);
@@ -241,7 +298,7 @@ static __always_inline void enter_free(struct pt_regs *ctx, __u64 cookie)
 	}
 	if (thread && thread->call.sp && is_nested(&thread->call, sp))
 		return;
-	send_free(cookie, addr, 0);
+	send_plain_free(ctx, cookie, addr);
 }
 
 static __always_inline void enter_internal_free(struct pt_regs *ctx)

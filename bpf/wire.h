@@ -94,6 +94,13 @@ struct wire_free {
 	uint16_t flags;
 };
 
+/* The same, and who frees: sent where that is asked for. Told from a wire_free by its size. */
+struct wire_free_from {
+	struct wire_free free;
+	uint32_t stack; /* a wire_stack.id sent earlier; 0: no stack */
+	uint32_t pad;
+};
+
 /* wire_stack.flags */
 #define WIRE_STACK_CUT 1u /* the walk stopped before the outermost frame */
 
@@ -277,6 +284,7 @@ struct wire_end {
 _Static_assert(sizeof(struct wire_head) == 8, "wire layout");
 _Static_assert(sizeof(struct wire_alloc) == 48, "wire layout");
 _Static_assert(sizeof(struct wire_free) == 32, "wire layout");
+_Static_assert(sizeof(struct wire_free_from) == 40, "wire layout");
 _Static_assert(sizeof(struct wire_stack) == 24, "wire layout");
 _Static_assert(sizeof(struct wire_target) == 40, "wire layout");
 _Static_assert(sizeof(struct wire_module) == 24, "wire layout");

@@ -116,6 +116,30 @@ static void test_a_realloc_is_a_death_and_a_birth(void **state)
 	check("died(0x2000,20)r ");
 }
 
+static uint32_t told_stack;
+
+static void note_stack(const struct heap_event *event, void *data)
+{
+	told_stack = event->stack;
+}
+
+static void test_a_longer_free_has_a_stack(void **state)
+{
+	struct wire_free_from record = {
+		.free = { .head = { .type = WIRE_FREE, .size = sizeof(record) }, .addr = P },
+		.stack = 77,
+	};
+
+	heap__observe(heap, note_stack, NULL);
+	allocate(1, P, 10, 0);
+	heap__release(heap, &record.free);
+	assert_int_equal(told_stack, 77);
+	told_stack = 1;
+	record.free.head.size = sizeof(record.free);
+	heap__release(heap, &record.free);
+	assert_int_equal(told_stack, 0);
+}
+
 static void test_a_failed_realloc_leaves_its_block(void **state)
 {
 	allocate(1, P, 10, 0);
@@ -176,6 +200,7 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_a_failed_realloc_leaves_its_block, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(test_a_longer_free_has_a_stack, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_is_not_known_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_block_knows_its_thread_in_the_copy_too,
 						set_up, tear_down),

@@ -108,6 +108,10 @@ const struct opt opts[] = {
 	  "At the end say on stderr how the stacks were walked, and how many could not be walked "
 	  "to "
 	  "the outermost frame." },
+	{ "free-stacks", 0, NULL, OPT_FLAG, MEMBER(free_stacks), 0, 0, WATCH,
+	  "Note the stack of each free, too: who gave a block back. A free then costs as much as "
+	  "an "
+	  "allocation." },
 	{ "check-stacks", 0, NULL, OPT_FLAG, MEMBER(check_stacks), 0, 0, WATCH,
 	  "Compare every distinct stack with what libdwfl makes of the same moment, and tell the "
 	  "result with --stats. Slow; for testing heaptap." },

@@ -62,6 +62,7 @@ struct options {
 				* of the machine's */
 	const char *link; /* name of a kind; NULL: the best */
 	struct allocator_config allocators;
+	bool free_stacks;
 	bool stats, check_stacks, plain_loop;
 	bool no_symbols; /* record: leave names to the reader */
 	const char *debug_dir;

@@ -87,6 +87,7 @@ int run__open(struct run *run, const struct options *options)
 		.lossless =
 			options->lossless == OPT_YES || (options->lossless == OPT_AUTO && launched),
 		.link_kind = options->link,
+		.free_stacks = options->free_stacks,
 		.check_stacks = options->check_stacks,
 		.plain_loop = options->plain_loop,
 		.to_the_last = options->follow == OPT_YES,

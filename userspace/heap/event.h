@@ -25,7 +25,7 @@ struct heap_event {
 	bool temporary;
 	uint16_t func;	/* that was called */
 	uint32_t tid;	/* that called it */
-	uint32_t stack; /* wire id, of the call; 0: not known, as of every free */
+	uint32_t stack; /* wire id, of the call; 0: not known, as of most frees */
 	uint64_t time_ns;
 	uint64_t addr;	/* of the block; UNKNOWN: of none; FAILED: 0 */
 	uint64_t bytes; /* of the block, or asked for in vain; UNKNOWN: 0 */

@@ -301,10 +301,20 @@ void heap__alloc(struct heap *heap, const struct wire_alloc *record)
 		add_block(heap, record, &flight.old);
 }
 
+static uint32_t stack_of_free(const struct wire_free *record)
+{
+	if (record->head.size < sizeof(struct wire_free_from))
+		return 0;
+	return ((const struct wire_free_from *)record)->stack;
+}
+
 void heap__release(struct heap *heap, const struct wire_free *record)
 {
 	struct heap_block block = { 0 };
-	struct call call = { .time_ns = record->time_ns, .tid = record->tid, .func = record->func };
+	struct call call = { .time_ns = record->time_ns,
+			     .tid = record->tid,
+			     .stack = stack_of_free(record),
+			     .func = record->func };
 
 	heap->totals.last_ns = max(heap->totals.last_ns, record->time_ns);
 	abandon_flight(heap, &call);

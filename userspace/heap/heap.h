@@ -72,6 +72,7 @@ uint32_t heap__tid(const struct heap *heap, const struct heap_block *block);
  * frees it.
  */
 void heap__alloc(struct heap *heap, const struct wire_alloc *record);
+/* A record of the size of a wire_free_from is one. */
 void heap__release(struct heap *heap, const struct wire_free *record);
 
 const struct heap_totals *heap__totals(const struct heap *heap);

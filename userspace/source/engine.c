@@ -107,6 +107,7 @@ static int load_kind(struct engine *engine, enum link_kind kind)
 		engine->config.ring_bytes / 4 * (engine->config.lossless ? 3 : 1);
 	skeleton->rodata->cfg_own_tgid = (uint32_t)getpid();
 	skeleton->rodata->cfg_plain_loop = engine->config.plain_loop;
+	skeleton->rodata->cfg_free_stacks = engine->config.free_stacks;
 	skeleton->rodata->cfg_check_stacks = engine->config.check_stacks;
 	if (getrandom(&seed, sizeof(seed), 0) == sizeof(seed))
 		skeleton->rodata->cfg_hash_seed = seed;

@@ -43,6 +43,7 @@ struct source {
 struct bpf_source_config {
 	bool lossless;	       /* stop the target rather than lose records */
 	const char *link_kind; /* only this one (probe/link.h); NULL: the best that works */
+	bool free_stacks;      /* frees have a stack, too */
 	bool check_stacks;     /* compare each new stack with libdwfl's */
 	bool plain_loop;       /* walk as on kernels without bpf_loop */
 	bool follow;	       /* children, too */
