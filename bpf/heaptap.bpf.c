@@ -121,9 +121,6 @@ static __always_inline void send_free(__u64 cookie, __u64 addr, __u16 flags)
 	submit(record);
 }
 
-/* Frees tell who frees, too. Set before load. */
-const volatile bool cfg_free_stacks = false;
-
 /*
  * The same with the caller's stack. Nothing but pushes has been executed before the probe, so the
  * caller's registers are still its own; only its stack pointer has to be reckoned. A function of its own

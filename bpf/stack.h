@@ -177,6 +177,11 @@ static __always_inline int walk_with_memo(struct walk_context *context)
 
 /* Frames walked where the kernel has no bpf_loop (before 5.17): as many as its verifier bears. */
 #define PLAIN_LOOP_FRAMES 96
+/* Where frees walk, too: it is one budget for both. */
+#define PLAIN_LOOP_FRAMES_OF_TWO 40
+
+/* Frees tell who frees, too. Set before load. */
+const volatile bool cfg_free_stacks = false;
 
 /* A function of its own, so that the verifier meets the frames' paths one at a time. */
 static __noinline long step_plainly(struct walk_context *context)
@@ -189,9 +194,16 @@ static __noinline long step_plainly(struct walk_context *context)
 
 static __always_inline void walk_plainly(struct walk_context *context)
 {
-	for (int i = 0; i < PLAIN_LOOP_FRAMES; i++)
-		if (step_plainly(context))
-			return;
+	/* Two loops with a bound each: a bound that is looked up costs the verifier too much. */
+	if (cfg_free_stacks) {
+		for (int i = 0; i < PLAIN_LOOP_FRAMES_OF_TWO; i++)
+			if (step_plainly(context))
+				return;
+	} else {
+		for (int i = 0; i < PLAIN_LOOP_FRAMES; i++)
+			if (step_plainly(context))
+				return;
+	}
 	context->walk->status = UNWIND_CUT;
 }
 
