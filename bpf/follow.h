@@ -136,7 +136,8 @@ static __always_inline void tell_fork(struct task_struct *parent, struct task_st
 	if (child_tgid == (__u32)(pid_tgid >> 32) || !entry || !watching ||
 	    !(entry->flags & FOLLOW_CHILDREN))
 		return;
-	if (!shell_would_see(child))
+	/* strace waits for its child to stop itself, and would take our stop for that. */
+	if (!(entry->flags & FOLLOW_TRACER) && !shell_would_see(child))
 		new.flags |= FOLLOW_MAY_STOP;
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 	if (!record || bpf_map_update_elem(&followed, &child_tgid, &new, BPF_ANY)) {

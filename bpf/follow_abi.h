@@ -24,4 +24,7 @@ struct followed {
 /* The loader leads it through its own loading: nothing needs to be told of that. */
 #define FOLLOW_LOADING 4u
 
+/* It traces others, and waits itself for them to stop: its children are not held. */
+#define FOLLOW_TRACER 8u
+
 #endif /* FOLLOW_ABI_H */

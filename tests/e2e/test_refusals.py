@@ -311,6 +311,12 @@ def _():
         target.end()
 
 
+@test("a program that traces is not shown a stop that is not its child's own")
+def _():
+    for _ in range(5):
+        heaptap("leaks", "--", build("tracer"), timeout=TIMEOUT).expect(0)
+
+
 @test("a launched command that traces its child")
 def _():
     output = temp(".strace")

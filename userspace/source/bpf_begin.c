@@ -139,8 +139,7 @@ static int load_command(struct bpf_source *self, struct launch *launch)
 		event = launch__next(launch);
 	} while (event == LAUNCH_MAPPED);
 	watched->flags &= ~FOLLOW_LOADING;
-	engine__follow(&self->engine, launch->pid, watched->mappings.space.process->slot,
-		       watched->flags);
+	processes__follow(&self->processes, watched);
 	if (event == LAUNCH_ENDED) {
 		self->command_exists = false;
 		self->command_status = launch->status;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "probe/loader.h"
+#include "probe/tracer.h"
 #include "symbol/elf.h"
 #include "symbol/modmap.h"
 #include "unwind/cache.h"
@@ -134,6 +135,7 @@ static void examine(struct files *files, struct mapped_file *file)
 	if (!nr)
 		file->why_none = allocators__why_none(file->elf, file->path);
 	file->maps_memory = allocators__maps_memory(file->elf);
+	file->traces = tracer__is(file->elf);
 	if (!loader__site(file->elf, &news))
 		return;
 	file->sites = xreallocarray(file->sites, file->nr_sites + 1, sizeof(news));

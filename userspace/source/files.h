@@ -27,6 +27,7 @@ struct mapped_file {
 	uint32_t unwind;	  /* number of its unwind table */
 	struct probe_site *sites; /* of allocator functions, and of the dynamic loader's news */
 	size_t nr_sites, nr_functions;
+	bool traces;	  /* a program that traces others */
 	bool maps_memory; /* asks the kernel for memory itself */
 	char *why_none;	  /* a sentence why it has no functions, where that is special; NULL: it is
 			     not */

@@ -172,6 +172,7 @@ void mappings__add(struct mappings *mappings, const struct target_mapping *mappi
 		return;
 	file = &mappings->files->files[record.module];
 	mappings->nr_generated += file->unwind == UNWIND_MODULE_JIT;
+	mappings->traces |= file->traces;
 	record.vaddr = files__vaddr(file, mapping);
 	map_code(mappings, file, &record);
 	queue__add(mappings->files->queue, WIRE_MAPPING, mappings->pid, &record, sizeof(record),
@@ -209,6 +210,7 @@ void mappings__inherit(struct mappings *mappings, const struct mappings *parent)
 				    files__vaddr(file, &mapping), file->fd, file->path);
 	}
 	mappings->nr_generated = parent->nr_generated;
+	mappings->traces = parent->traces;
 	for (size_t i = 0; i < parent->probed_capacity; i++)
 		if (parent->probed[i])
 			probe_module(mappings, (uint32_t)i);
@@ -219,6 +221,7 @@ int mappings__restart(struct mappings *mappings)
 {
 	unwind_space__unmap_all(&mappings->space);
 	mappings->nr_ranges = 0;
+	mappings->traces = false;
 	mappings->nr_published = SIZE_MAX; /* whatever is found is news */
 	return mappings__scan(mappings);
 }

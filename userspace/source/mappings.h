@@ -27,6 +27,7 @@ struct mappings {
 	struct mapped_range *ranges; /* sent already */
 	size_t nr_ranges, ranges_capacity, nr_published;
 	size_t nr_probed;    /* functions */
+	bool traces;	     /* it is a program that traces others */
 	size_t nr_generated; /* mappings of code that the program made itself */
 	int probe_error;     /* the first -errno of attaching */
 };

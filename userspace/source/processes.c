@@ -139,6 +139,15 @@ static void release(struct watched *watched)
 	send_continue(&watched->target);
 }
 
+int processes__follow(struct processes *processes, struct watched *watched)
+{
+	watched->flags &= ~FOLLOW_TRACER;
+	if (watched->mappings.traces)
+		watched->flags |= FOLLOW_TRACER;
+	return engine__follow(processes->engine, watched->target.pid,
+			      watched->mappings.space.process->slot, watched->flags);
+}
+
 /* Gives a process its slot, and its probes: those it has inherited, those of all it has mapped. */
 static int probe(struct processes *processes, struct watched *watched, const struct watched *parent)
 {
@@ -146,8 +155,7 @@ static int probe(struct processes *processes, struct watched *watched, const str
 	int err = mappings__open(&watched->mappings, processes->engine, &processes->files, pid);
 
 	if (!err)
-		err = engine__follow(processes->engine, pid, watched->mappings.space.process->slot,
-				     watched->flags);
+		err = processes__follow(processes, watched);
 	if (err) {
 		if (!processes->too_many_told)
 			log_warn("Process %d, and perhaps others, cannot be watched: %s.", pid,
@@ -159,6 +167,8 @@ static int probe(struct processes *processes, struct watched *watched, const str
 	if (parent)
 		mappings__inherit(&watched->mappings, &parent->mappings);
 	mappings__scan(&watched->mappings);
+	if (watched->mappings.traces)
+		processes__follow(processes, watched);
 	memory__sample(processes->queue, pid);
 	watched->is_probed = true;
 	return 0;
@@ -241,6 +251,8 @@ void processes__execed(struct processes *processes, pid_t pid)
 		mappings->space.process->pid = (uint32_t)pid;
 		mappings__restart(mappings);
 		unwind_space__set_epoch(&mappings->space, epoch);
+		if (mappings->traces != !!(watched->flags & FOLLOW_TRACER))
+			processes__follow(processes, watched);
 	} else {
 		probe(processes, watched, NULL);
 	}

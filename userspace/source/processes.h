@@ -48,6 +48,10 @@ void processes__clear(struct processes *processes);
 
 struct watched *processes__find(const struct processes *processes, pid_t pid);
 
+/* Tells the programs the slot and the flags of a process that has mappings: whether it traces
+ * others is seen there. 0 or -errno. */
+int processes__follow(struct processes *processes, struct watched *watched);
+
 /*
  * Watches a process: queues what it is and what it has mapped, and probes it. target is taken over.
  * target_flags: WIRE_TARGET_*; flags: FOLLOW_*. 0; or -errno after a sentence.
