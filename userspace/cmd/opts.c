@@ -48,6 +48,9 @@ const struct opt opts[] = {
 	  "Only blocks of at least so many bytes." },
 	{ "max-size", 0, "BYTES", OPT_BYTES, MEMBER(max_block_bytes), 1, NO_BOUND, VIEW,
 	  "Only blocks of at most so many bytes." },
+	{ "from", 0, "htap|dumpalloc", OPT_WORD, MEMBER(from), 0, 0, VIEW | CMD_STACKS,
+	  "What FILE is: a recording of heaptap's, or a stream of libdumpalloc's. Without it the "
+	  "file's beginning says so." },
 	{ "json", 0, NULL, OPT_FLAG, MEMBER(json), 0, 0, CMD_LEAKS | CMD_REPORT,
 	  "Print the report as JSON, every stack in full detail." },
 	{ "min-bytes", 0, "BYTES", OPT_BYTES, MEMBER(min_bytes), 0, NO_BOUND, VIEW,

@@ -38,6 +38,7 @@ struct options {
 	bool children;		/* of those, too */
 	char **command;		/* after "--", NULL-terminated; NULL: none */
 	const char *file;	/* the operand (help: the word); NULL: none */
+	const char *from;	/* --from: the format of file; NULL: as it begins */
 	const char *other_file; /* a second one: diff's */
 	uint64_t address;	/* an operand that begins with 0x: ptr's; 0: none */
 	const char *view;	/* --view; NULL: the first, leaks */
@@ -60,7 +61,7 @@ struct options {
 	uint64_t ring_bytes;
 	uint64_t memory_bytes; /* of heaptap itself, while it reads a recording; 0: three quarters
 				* of the machine's */
-	const char *link; /* name of a kind; NULL: the best */
+	const char *link;      /* name of a kind; NULL: the best */
 	struct allocator_config allocators;
 	bool free_stacks;
 	bool stats, check_stacks, plain_loop;

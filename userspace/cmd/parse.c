@@ -446,6 +446,8 @@ static int check_target(const struct parse *parse)
 	else if (options->file && options->command)
 		log_err("'%s' and -- do not go together: read a recording, or start a command.",
 			options->file);
+	else if (options->from && !options->file)
+		log_err("--from says what FILE is, and there is no FILE.");
 	else if (options->children && !running)
 		log_err("--children says whose: with --pid (-p), --comm or --cgroup.");
 	else if (!running && !options->file && !options->command)
