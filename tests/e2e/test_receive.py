@@ -21,7 +21,7 @@ class Stream:
 
     def __init__(self, pid=4242, argv="./prog", order="<", twice=False, time_s=1000):
         self.order, self.twice, self.time_s = order, twice, time_s
-        self.data = self._pack("iQI", 0, time_s, pid) + self._text(argv)
+        self.data = bytearray(self._pack("iQI", 0, time_s, pid) + self._text(argv))
 
     def _pack(self, layout, *values):
         return struct.pack(self.order + layout, *values)
@@ -370,7 +370,7 @@ def _():
         with it.connect() as late:
             late.settimeout(10)
             same(late.recv(1), b"", "what the 65th hears")
-        has(it.log(), "is refused: 64 streams are being received already", "stderr")
+        it.wait_for_log("is refused: 64 streams are being received already")
         peers.pop().close()
         it.wait_for_log("prog.64.htap")
         it.send(Stream(argv="next").many(2).data)
