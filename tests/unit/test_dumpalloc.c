@@ -412,6 +412,42 @@ static void test_objects_end_where_the_next_begins(void **state)
 	}
 }
 
+/* A position-independent program has no path, but for what the vDSO's tells. */
+static void test_the_path_of_the_main_program(void **state)
+{
+	static const struct {
+		const char *argv, *next, *shown;
+	} rows[] = {
+		{ "./x", "/home/me/linux-vdso.so.1", "/home/me/x" },
+		{ "bin/x", "/linux-gate.so.1", "/bin/x" },
+		{ "../x", "/home/me/linux-vdso.so.1", "/home/me/../x" },
+		{ "/bin/x", "/home/me/linux-vdso.so.1", "/bin/x" },
+		{ "x", "/home/me/linux-vdso.so.1", "x" }, /* found by PATH */
+		{ "./x", "/lib/libc.so.6", "./x" },
+		{ "./x", NULL, "./x" },
+		{ "", "/lib/libc.so.6", "[unknown]" },
+	};
+	static struct dump_stream stream;
+	static struct records out;
+	const struct wire_mapping *mapping;
+	const struct wire_module *module;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		stream.used = 0;
+		dump_header(&stream, 100, 7, rows[i].argv);
+		dump_object(&stream, 100, 0x1000, "??");
+		if (rows[i].next)
+			dump_object(&stream, 100, 0x700000, rows[i].next);
+		dump_alloc(&stream, 101, 0x5000, 1, 0x2000, 0x3000);
+		decode(stream.data, stream.used, stream.used, false, &out);
+		module = find(&out, WIRE_MODULE, 0);
+		mapping = find(&out, WIRE_MAPPING, 0);
+		check_text(module + 1, module->path_len, rows[i].shown);
+		assert_int_equal(mapping->start, 0x1000);
+		assert_int_equal(count(&out, WIRE_MAPPING), rows[i].next ? 2 : 1);
+	}
+}
+
 /* Which order a header is of, and what is no header. */
 static void test_beginnings(void **state)
 {
@@ -608,6 +644,7 @@ int main(void)
 		cmocka_unit_test(test_deep_stacks_are_cut_and_marked),
 		cmocka_unit_test(test_stacks_are_told_anew_after_an_object),
 		cmocka_unit_test(test_objects_end_where_the_next_begins),
+		cmocka_unit_test(test_the_path_of_the_main_program),
 		cmocka_unit_test(test_beginnings),
 		cmocka_unit_test(test_giant_lengths),
 		cmocka_unit_test(test_long_and_odd_texts),

@@ -43,7 +43,10 @@ struct dump_out {
 	struct hmap lines;  /* hash of a line of Python -> its number */
 	struct hmap stacks; /* hash of the frames -> id, and 32 more bits of hash */
 	uint32_t nr_stacks;
-	char *name;	 /* argv[0] */
+	char *name; /* argv[0] */
+	/* The main program without a name waits for the object behind it. */
+	bool held;
+	uint64_t held_bias, held_ns;
 	size_t used, at; /* bytes of the queue */
 	uint64_t queue[QUEUE_BYTES / sizeof(uint64_t)];
 };
@@ -170,27 +173,23 @@ static uint64_t add_bias(struct dump_out *out, uint64_t bias)
 	return at < out->nr_biases ? out->biases[at] : UINT64_MAX;
 }
 
-/* The stream calls the main program, where it is position-independent, and the vDSO by no name, or
- * by one made up. The former comes first. */
-static const char *true_path(const struct dump_out *out, const char *path)
+static bool is_vdso(const char *path)
 {
 	const char *base = path__base(path);
 
-	if (!strncmp(base, "linux-vdso", 10) || !strncmp(base, "linux-gate", 10))
-		return "[vdso]";
-	if (!strcmp(path, "??") || !*path)
-		return out->modules.nr || !*out->name ? "[unknown]" : out->name;
-	return path;
+	return !strncmp(base, "linux-vdso", 10) || !strncmp(base, "linux-gate", 10);
 }
 
-int dump_out__object(struct dump_out *out, uint64_t time_ns, uint64_t bias, const char *path,
-		     size_t len)
+static bool is_unnamed(const char *path)
 {
-	char *text = xstrndup(path, len);
-	int64_t module = module_of(out, true_path(out, text));
+	return !*path || !strcmp(path, "??");
+}
+
+static int tell_object(struct dump_out *out, uint64_t time_ns, uint64_t bias, const char *path)
+{
+	int64_t module = module_of(out, path);
 	uint64_t end = bias + MAX_OBJECT_SPAN;
 
-	free(text);
 	out->end_ns = max(out->end_ns, time_ns);
 	if (module < 0 || out->nr_biases == MAX_OBJECTS)
 		return -E2BIG;
@@ -200,6 +199,52 @@ int dump_out__object(struct dump_out *out, uint64_t time_ns, uint64_t bias, cons
 	/* Addresses may mean something else from here on: stacks must be told anew. */
 	hmap__clear(&out->stacks);
 	return 0;
+}
+
+/*
+ * Tells the main program, by argv[0]. next: the path of the object behind it; NULL: none. That of
+ * the vDSO, which has no file, is one in the program's working directory, and so says what argv[0]
+ * is relative to.
+ */
+static void tell_held(struct dump_out *out, const char *next)
+{
+	const char *name = out->name;
+	char *whole = NULL;
+
+	if (!out->held)
+		return;
+	out->held = false;
+	if (next && *next == '/' && is_vdso(next) && *name != '/' && strchr(name, '/')) {
+		name += strncmp(name, "./", 2) ? 0 : 2;
+		whole = xasprintf("%.*s%s", (int)(path__base(next) - next), next, name);
+	}
+	/* The first of all objects always finds room. */
+	tell_object(out, out->held_ns, out->held_bias,
+		    whole && strlen(whole) <= WIRE_MAX_STRING ? whole : out->name);
+	free(whole);
+}
+
+/* Only the main program where it is position-independent, and the vDSO, have no name, or one made
+ * up. The former comes first. */
+int dump_out__object(struct dump_out *out, uint64_t time_ns, uint64_t bias, const char *path,
+		     size_t len)
+{
+	char *text = xstrndup(path, len);
+	int err = 0;
+
+	if (!out->modules.nr && !out->held && is_unnamed(text) && *out->name) {
+		out->held = true;
+		out->held_bias = bias;
+		out->held_ns = time_ns;
+	} else {
+		tell_held(out, text);
+		err = tell_object(out, time_ns, bias,
+				  is_vdso(text)	     ? "[vdso]"
+				  : is_unnamed(text) ? "[unknown]"
+						     : text);
+	}
+	free(text);
+	return err;
 }
 
 /* The id of a text, told where it is new; 0: it is empty. */
@@ -232,6 +277,7 @@ uint64_t dump_out__python(struct dump_out *out, const char *name, size_t name_le
 	uint64_t hash, vaddr;
 	int64_t module;
 
+	tell_held(out, NULL);
 	if (out->lines.nr == MAX_PYTHON_LINES || out->string_bytes > MAX_PYTHON_BYTES)
 		return 0;
 	module = module_of(out, "[python]");
@@ -292,9 +338,11 @@ static int64_t stack_of(struct dump_out *out, const struct dump_alloc *alloc)
 
 int dump_out__alloc(struct dump_out *out, const struct dump_alloc *alloc)
 {
-	int64_t stack = stack_of(out, alloc);
 	struct wire_alloc *record;
+	int64_t stack;
 
+	tell_held(out, NULL);
+	stack = stack_of(out, alloc);
 	if (stack < 0)
 		return (int)stack;
 	out->end_ns = max(out->end_ns, alloc->time_ns);
@@ -312,6 +360,7 @@ void dump_out__release(struct dump_out *out, uint64_t time_ns, uint64_t addr)
 {
 	struct wire_free *record;
 
+	tell_held(out, NULL);
 	out->end_ns = max(out->end_ns, time_ns);
 	if (!addr)
 		return;
@@ -332,6 +381,7 @@ static void put_end(struct dump_out *out, uint32_t pid)
 
 void dump_out__end(struct dump_out *out)
 {
+	tell_held(out, NULL);
 	put_end(out, out->pid);
 	put_end(out, 0);
 }
