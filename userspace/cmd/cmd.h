@@ -20,6 +20,7 @@ enum cmd_operands {
 	CMD_OPERANDS_TARGET_OR_FILE,  /* likewise, or one FILE */
 	CMD_OPERANDS_TARGET_OR_FILES, /* or one FILE, or two, and 0xADDRESS */
 	CMD_OPERANDS_WORD,	      /* one optional word */
+	CMD_OPERANDS_ADDRESS,	      /* [HOST]:PORT */
 };
 
 struct view;
@@ -43,7 +44,7 @@ struct cmd {
 };
 
 extern const struct cmd cmd_leaks, cmd_stacks, cmd_record, cmd_doctor, cmd_help, cmd_report,
-	cmd_export;
+	cmd_export, cmd_receive;
 
 /* All of them, in the order of the help. */
 extern const struct cmd *const cmds[];

@@ -21,6 +21,7 @@ const char *const help_forms[][HELP_MAX_FORMS] = {
 	[CMD_OPERANDS_TARGET_OR_FILES] = { "[OPTION]... -p PID", "[OPTION]... -- COMMAND [ARG]...",
 					   "[OPTION]... FILE" },
 	[CMD_OPERANDS_WORD] = { "[OPTION]... [NAME]" },
+	[CMD_OPERANDS_ADDRESS] = { "[OPTION]... [HOST]:PORT" },
 };
 
 /* Words that fill lines. */

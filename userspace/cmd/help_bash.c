@@ -23,6 +23,7 @@ static const char *const operands[] = {
 	[CMD_OPERANDS_TARGET_OR_FILE] = "--\" -f",
 	[CMD_OPERANDS_TARGET_OR_FILES] = "--\" -f",
 	[CMD_OPERANDS_WORD] = "$commands\"",
+	[CMD_OPERANDS_ADDRESS] = "\"",
 };
 
 static const char head[] = "\tCOMPREPLY=()\n"

@@ -6,7 +6,7 @@
 
 #define VIEW	      (CMD_LEAKS | CMD_REPORT | CMD_EXPORT) /* make something of a heap */
 #define WATCH	      (VIEW | CMD_STACKS | CMD_RECORD)
-#define ANY	      (WATCH | CMD_DOCTOR | CMD_HELP)
+#define ANY	      (WATCH | CMD_RECEIVE | CMD_DOCTOR | CMD_HELP)
 #define MEMBER(name)  offsetof(struct options, name)
 #define NO_BOUND      UINT64_MAX
 #define PID_MAX_LIMIT 4194304 /* the kernel's own limit on 64-bit machines */
@@ -23,15 +23,21 @@ const struct opt opts[] = {
 	{ "children", 0, NULL, OPT_FLAG, MEMBER(children), 0, 0, WATCH,
 	  "Look at the children of these processes, too, and at theirs, as far as they run "
 	  "already. Those to come are --follow's." },
-	{ "duration", 'd', "SECONDS", OPT_DURATION, MEMBER(duration_ns), 1, NO_BOUND, WATCH,
+	{ "duration", 'd', "SECONDS", OPT_DURATION, MEMBER(duration_ns), 1, NO_BOUND,
+	  WATCH | CMD_RECEIVE,
 	  "Stop watching after SECONDS; without it Ctrl-C or the end of the process does. Decimals "
 	  "and the suffixes ms, s, m and h are understood: 0.5, 90, 10m." },
-	{ "output", 'o', "FILE", OPT_STRING, MEMBER(output), 0, 0, VIEW | CMD_RECORD,
+	{ "output", 'o', "FILE", OPT_STRING, MEMBER(output), 0, 0, VIEW | CMD_RECORD | CMD_RECEIVE,
 	  "Write to FILE: a report instead of standard output, the recording of record instead of "
-	  "NAME.PID.htap. - is standard output." },
-	{ "view", 0, "NAME", OPT_STRING, MEMBER(view), 0, 0, CMD_REPORT,
+	  "NAME.PID.htap. - is standard output. Of receive it is the folder for what comes, "
+	  "instead of the current one." },
+	{ "count", 0, "N", OPT_NUMBER, MEMBER(nr_streams), 1, NO_BOUND, CMD_RECEIVE,
+	  "End after N recordings." },
+	{ "max-bytes", 0, "BYTES", OPT_BYTES, MEMBER(max_bytes), 1, NO_BOUND, CMD_RECEIVE,
+	  "Take so much of each stream at most; 16G by default." },
+	{ "view", 0, "NAME", OPT_STRING, MEMBER(view), 0, 0, CMD_REPORT | CMD_RECEIVE,
 	  "What to show; `heaptap help report` lists them. leaks is the default." },
-	{ "format", 'f', "NAME", OPT_STRING, MEMBER(format), 0, 0, CMD_EXPORT,
+	{ "format", 'f', "NAME", OPT_STRING, MEMBER(format), 0, 0, CMD_EXPORT | CMD_RECEIVE,
 	  "What to write; `heaptap help export` lists them." },
 	{ "cost", 0, "live|peak|total|temporary", OPT_WORD, MEMBER(cost), 0, 0,
 	  CMD_REPORT | CMD_EXPORT,
@@ -48,6 +54,9 @@ const struct opt opts[] = {
 	  "Only blocks of at least so many bytes." },
 	{ "max-size", 0, "BYTES", OPT_BYTES, MEMBER(max_block_bytes), 1, NO_BOUND, VIEW,
 	  "Only blocks of at most so many bytes." },
+	{ "from", 0, "htap|dumpalloc", OPT_WORD, MEMBER(from), 0, 0, VIEW | CMD_STACKS,
+	  "What FILE is: a recording of heaptap's, or a stream of libdumpalloc's. Without it the "
+	  "file's beginning says so." },
 	{ "json", 0, NULL, OPT_FLAG, MEMBER(json), 0, 0, CMD_LEAKS | CMD_REPORT,
 	  "Print the report as JSON, every stack in full detail." },
 	{ "min-bytes", 0, "BYTES", OPT_BYTES, MEMBER(min_bytes), 0, NO_BOUND, VIEW,
@@ -120,14 +129,14 @@ const struct opt opts[] = {
 	{ "no-symbols", 0, NULL, OPT_FLAG, MEMBER(no_symbols), 0, 0, CMD_RECORD,
 	  "Keep addresses only and leave names to whoever reads the recording on a machine that "
 	  "has the same binaries." },
-	{ "debug-dir", 0, "DIR", OPT_STRING, MEMBER(debug_dir), 0, 0, WATCH,
+	{ "debug-dir", 0, "DIR", OPT_STRING, MEMBER(debug_dir), 0, 0, WATCH | CMD_RECEIVE,
 	  "Look for separate debug files under DIR too, by build-id and by debug link." },
-	{ "sysroot", 0, "DIR", OPT_STRING, MEMBER(sysroot), 0, 0, WATCH,
+	{ "sysroot", 0, "DIR", OPT_STRING, MEMBER(sysroot), 0, 0, WATCH | CMD_RECEIVE,
 	  "Look for the binaries of the process below DIR." },
-	{ "debuginfod", 0, NULL, OPT_FLAG, MEMBER(debuginfod), 0, 0, WATCH,
+	{ "debuginfod", 0, NULL, OPT_FLAG, MEMBER(debuginfod), 0, 0, WATCH | CMD_RECEIVE,
 	  "Ask the servers in DEBUGINFOD_URLS for missing debug information. Without this option "
-	  "heaptap never uses the network." },
-	{ "verbose", 'v', NULL, OPT_COUNT, MEMBER(verbose), 0, 0, WATCH | CMD_DOCTOR,
+	  "heaptap asks nobody." },
+	{ "verbose", 'v', NULL, OPT_COUNT, MEMBER(verbose), 0, 0, WATCH | CMD_RECEIVE | CMD_DOCTOR,
 	  "Say more about what is being done; twice says still more." },
 	{ "man", 0, NULL, OPT_FLAG, MEMBER(man), 0, 0, CMD_HELP,
 	  "Print the man page, heaptap(1), in roff." },

@@ -21,7 +21,8 @@ enum opt_cmd {
 	CMD_HELP = 8,
 	CMD_STACKS = 16,
 	CMD_REPORT = 32,
-	CMD_EXPORT = 64
+	CMD_EXPORT = 64,
+	CMD_RECEIVE = 128
 };
 
 /* Processes that can be named one by one. */
@@ -38,6 +39,7 @@ struct options {
 	bool children;		/* of those, too */
 	char **command;		/* after "--", NULL-terminated; NULL: none */
 	const char *file;	/* the operand (help: the word); NULL: none */
+	const char *from;	/* --from: the format of file; NULL: as it begins */
 	const char *other_file; /* a second one: diff's */
 	uint64_t address;	/* an operand that begins with 0x: ptr's; 0: none */
 	const char *view;	/* --view; NULL: the first, leaks */
@@ -60,7 +62,9 @@ struct options {
 	uint64_t ring_bytes;
 	uint64_t memory_bytes; /* of heaptap itself, while it reads a recording; 0: three quarters
 				* of the machine's */
-	const char *link; /* name of a kind; NULL: the best */
+	uint64_t max_bytes;    /* of a stream that is received; 0: the default */
+	uint64_t nr_streams;   /* to receive; 0: until Ctrl-C */
+	const char *link;      /* name of a kind; NULL: the best */
 	struct allocator_config allocators;
 	bool free_stacks;
 	bool stats, check_stacks, plain_loop;

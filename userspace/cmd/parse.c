@@ -255,20 +255,22 @@ static int take_report_operand(struct parse *parse, const char *word)
 static int take_operand(struct parse *parse, const char *word)
 {
 	const struct cmd *cmd = parse->cmd;
-	bool takes_one =
-		cmd->operands == CMD_OPERANDS_TARGET_OR_FILE || cmd->operands == CMD_OPERANDS_WORD;
+	/* What the one operand of a command is called. */
+	static const char *const ones[] = { [CMD_OPERANDS_TARGET_OR_FILE] = "FILE",
+					    [CMD_OPERANDS_WORD] = "name",
+					    [CMD_OPERANDS_ADDRESS] = "[HOST]:PORT" };
+	const char *one = cmd->operands < ARRAY_SIZE(ones) ? ones[cmd->operands] : NULL;
 
 	if (!parse->operand)
 		parse->operand = parse->at;
 	if (cmd->operands == CMD_OPERANDS_TARGET_OR_FILES && !take_report_operand(parse, word))
 		return 0;
-	if (takes_one && !parse->options->file) {
+	if (one && !parse->options->file) {
 		parse->options->file = word;
 		return 0;
 	}
-	if (takes_one)
-		log_err("heaptap %s takes one %s; '%s' is one too many.", cmd->name,
-			cmd->operands == CMD_OPERANDS_WORD ? "name" : "FILE", word);
+	if (one)
+		log_err("heaptap %s takes one %s; '%s' is one too many.", cmd->name, one, word);
 	else
 		log_err("heaptap %s has no use for the word '%s'.", cmd->name, word);
 	if (takes_command(cmd))
@@ -434,6 +436,12 @@ static int check_target(const struct parse *parse)
 	const char *or_file =
 		parse->cmd->operands == CMD_OPERANDS_TARGET ? "" : ", or a recording: FILE";
 
+	if (parse->cmd->operands == CMD_OPERANDS_ADDRESS && !options->file) {
+		log_err("heaptap %s wants to know where to listen: [HOST]:PORT. See: heaptap help "
+			"%s",
+			parse->cmd->name, parse->cmd->name);
+		return -EINVAL;
+	}
 	if (!takes_command(parse->cmd))
 		return 0;
 	if (running && options->command)
@@ -446,6 +454,8 @@ static int check_target(const struct parse *parse)
 	else if (options->file && options->command)
 		log_err("'%s' and -- do not go together: read a recording, or start a command.",
 			options->file);
+	else if (options->from && !options->file)
+		log_err("--from says what FILE is, and there is no FILE.");
 	else if (options->children && !running)
 		log_err("--children says whose: with --pid (-p), --comm or --cgroup.");
 	else if (!running && !options->file && !options->command)

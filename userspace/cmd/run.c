@@ -99,7 +99,7 @@ int run__open(struct run *run, const struct options *options)
 	*run = (struct run){ .options = options, .count_heap = true };
 	catch_signals(launched);
 	if (options->file) {
-		run->source = file_source__open(options->file);
+		run->source = file_source__open(options->file, options->from);
 	} else if (launched) {
 		run->source = bpf_source__launch(&config, options->command);
 	} else {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The source behind a recording's name. */
+/* The source that reads a recording. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/util.h"
+#include "source/open.h"
 #include "source/source.h"
 #include "trace/reader.h"
 #include "wire.h"
@@ -118,18 +118,11 @@ static void close_source(struct source *source)
 	free(self);
 }
 
-struct source *file_source__open(const char *path)
+struct source *file_source__new(int fd, const char *name, const void *start, size_t len)
 {
-	bool from_stdin = !strcmp(path, "-");
-	struct file_source *self;
+	struct file_source *self = xcalloc(1, sizeof(*self));
 	const char *reason = NULL;
-	int fd = from_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0) {
-		log_err("%s cannot be opened: %s.", path, strerror(errno));
-		return NULL;
-	}
-	self = xcalloc(1, sizeof(*self));
 	self->source = (struct source){ .pump = pump,
 					.stop = stop,
 					.module_fd = module_fd,
@@ -138,8 +131,8 @@ struct source *file_source__open(const char *path)
 					.anchor = anchor,
 					.close = close_source };
 	self->fd = fd;
-	self->path = xstrdup(from_stdin ? "standard input" : path);
-	self->reader = trace_reader__new(fd, &reason);
+	self->path = xstrdup(name);
+	self->reader = trace_reader__new_after(fd, start, len, &reason);
 	if (!self->reader) {
 		if (reason)
 			log_err("%s %s.", self->path, reason);

@@ -60,8 +60,9 @@ struct source *bpf_source__attach(const struct bpf_source_config *config, const 
 /* Launches a command and watches it from its first instruction. Likewise. */
 struct source *bpf_source__launch(const struct bpf_source_config *config, char **command);
 
-/* Reads a recording; "-" is stdin. Likewise. A damaged one yields what is before the damage, then
- * pump says so and returns -EBADMSG. */
-struct source *file_source__open(const char *path);
+/* Reads a recording ("htap") or a stream of libdumpalloc ("dumpalloc"); from says which, NULL: what
+ * it begins as. "-" is stdin. Likewise. A damaged one yields what is before the damage, then pump
+ * says so and returns -EBADMSG. */
+struct source *file_source__open(const char *path, const char *from);
 
 #endif /* SOURCE_H */

@@ -29,6 +29,15 @@ void header__fill(struct trace_header *header)
 	header->checksum = hash__bytes(header, offsetof(struct trace_header, checksum));
 }
 
+void header__fill_guessed(struct trace_header *header, uint64_t monotonic_ns, uint64_t realtime_ns)
+{
+	header__fill(header);
+	header->optional_features = HEADER_ANCHOR_GUESSED;
+	header->monotonic_ns = monotonic_ns;
+	header->realtime_ns = realtime_ns;
+	header->checksum = hash__bytes(header, offsetof(struct trace_header, checksum));
+}
+
 static int refuse(int err, const char **reason, const char *why)
 {
 	*reason = why;

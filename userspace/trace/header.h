@@ -30,7 +30,13 @@ struct trace_header {
 
 _Static_assert(sizeof(struct trace_header) == 56, "header layout");
 
+/* header.optional_features: the two clocks are not of one moment for sure; the recording was made
+ * of a stream that does not say when it began. */
+#define HEADER_ANCHOR_GUESSED 1u
+
 void header__fill(struct trace_header *header);
+/* Likewise, with a moment of another machine's clock as far as it is known. */
+void header__fill_guessed(struct trace_header *header, uint64_t monotonic_ns, uint64_t realtime_ns);
 
 /*
  * Whether a recording starts with these len bytes, of which the first HEADER_START_SIZE matter.

@@ -15,6 +15,8 @@
 
 struct trace_reader {
 	int fd;
+	const char *start; /* what was read from it before */
+	size_t start_len;
 	int err; /* stays */
 	const char *reason;
 	uint64_t bytes;
@@ -35,8 +37,13 @@ static void wait_readable(int fd)
 /* How many of len bytes there were before the end; -errno. */
 static ssize_t read_all(struct trace_reader *reader, void *data, size_t len)
 {
-	size_t got = 0;
+	size_t got = min(len, reader->start_len);
 
+	if (got) {
+		memcpy(data, reader->start, got);
+		reader->start += got;
+		reader->start_len -= got;
+	}
 	while (got < len) {
 		ssize_t now = read(reader->fd, (char *)data + got, len - got);
 
@@ -87,10 +94,18 @@ unreadable:
 
 struct trace_reader *trace_reader__new(int fd, const char **reason)
 {
+	return trace_reader__new_after(fd, NULL, 0, reason);
+}
+
+struct trace_reader *trace_reader__new_after(int fd, const void *start, size_t len,
+					     const char **reason)
+{
 	struct trace_reader *reader = xcalloc(1, sizeof(*reader));
 	int err;
 
 	reader->fd = fd;
+	reader->start = start;
+	reader->start_len = len;
 	reader->decoder = block_decoder__new();
 	err = read_header(reader, reason);
 	if (!err)

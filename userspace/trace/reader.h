@@ -7,6 +7,7 @@
 #define READER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct wire_head;
@@ -18,6 +19,11 @@ struct trace_reader;
  * is a sentence's end about it ("is not a heaptap recording", …), a constant.
  */
 struct trace_reader *trace_reader__new(int fd, const char **reason);
+/* The same where the first len bytes were read from fd already, to see what they are: start holds
+ * them until this returns. At most TRACE_READER_START of them. */
+#define TRACE_READER_START 32
+struct trace_reader *trace_reader__new_after(int fd, const void *start, size_t len,
+					     const char **reason);
 
 /*
  * The next record: *record is aligned to 8, record->size was checked against the block and is at

@@ -59,22 +59,37 @@ static void destroy(struct trace_writer *writer)
 	free(writer);
 }
 
-struct trace_writer *trace_writer__new(int fd, const char *path)
+static struct trace_writer *begin(int fd, const char *path, const struct trace_header *header)
 {
 	struct trace_writer *writer = xcalloc(1, sizeof(*writer));
-	struct trace_header header;
 	int err;
 
 	writer->fd = fd;
 	writer->path = xstrdup(path);
 	writer->encoder = block_encoder__new();
-	header__fill(&header);
-	err = write_all(writer, &header, sizeof(header));
+	err = write_all(writer, header, sizeof(*header));
 	if (!err)
 		return writer;
 	destroy(writer);
 	errno = -err;
 	return NULL;
+}
+
+struct trace_writer *trace_writer__new(int fd, const char *path)
+{
+	struct trace_header header;
+
+	header__fill(&header);
+	return begin(fd, path, &header);
+}
+
+struct trace_writer *trace_writer__new_guessed(int fd, const char *path, uint64_t monotonic_ns,
+					       uint64_t realtime_ns)
+{
+	struct trace_header header;
+
+	header__fill_guessed(&header, monotonic_ns, realtime_ns);
+	return begin(fd, path, &header);
 }
 
 int trace_writer__flush(struct trace_writer *writer)

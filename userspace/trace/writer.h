@@ -15,6 +15,11 @@ struct trace_writer;
  */
 struct trace_writer *trace_writer__new(int fd, const char *path);
 
+/* The same with records of another machine's: the moment of the header is a guess of what its
+ * clocks showed at once. */
+struct trace_writer *trace_writer__new_guessed(int fd, const char *path, uint64_t monotonic_ns,
+					       uint64_t realtime_ns);
+
 /*
  * Appends one record. 0 or -errno. After an error (a full disk) every further call returns the same
  * error and writes nothing; what went before it is a readable, truncated recording.
