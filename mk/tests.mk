@@ -38,7 +38,7 @@ check: ## as root: install what is missing, build, run all tests
 	$(Q)$(MAKE) --no-print-directory run-check; status=$$?; $(GIVE_BACK); exit $$status
 
 run-check: $(O)/heaptap $(O)/heaptap.1 $(O)/heaptap.bash $(UNIT)
-	$(Q)$(RUN_TESTS) scripts/check-layers $(UNIT) $(E2E)
+	$(Q)CLANG=$(CLANG) $(RUN_TESTS) scripts/check-layers scripts/check-fuzzers $(UNIT) $(E2E)
 
 demo: ## as root: install what is missing, build, find the leaks of a small server
 	$(Q)scripts/setup build

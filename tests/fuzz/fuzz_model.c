@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "export/export.h"
+#include "export/view.h"
 #include "report/report.h"
 #include "trace/record.h"
 #include "wire.h"
@@ -45,26 +45,42 @@ static bool next_record(const uint8_t **data, const uint8_t *end, uint64_t *word
 	return true;
 }
 
+/* Any view or exporter that writes to where it is told. */
+static const struct view *choose(uint8_t number)
+{
+	number %= nr_views + nr_exporters;
+	return number < nr_views ? views[number] : exporters[number - nr_views];
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct sym_options options = { .sysroot = "/nowhere" };
-	struct report_options options = { .depth = size % 3 };
-	struct model *model = model__new(&options);
+	const struct sym_options sym_options = { .sysroot = "/nowhere" };
+	struct view_options options = { .report = { .cost = size % NR_COSTS, .depth = size % 3 },
+					.address = 0x1000,
+					.age_ns = 1000,
+					.interval_ns = size % 2 * 1000 };
+	struct model *model = model__new(&sym_options);
 	const uint8_t *end = data + size;
-	struct report *report;
+	const struct view *view = choose(size ? *data++ : 0);
+	void *state = view->write_files ? NULL : view->begin(model, &options);
 	uint64_t words[8];
 	static FILE *out;
 
 	if (!out)
 		out = fopen("/dev/null", "w");
-	while (next_record(&data, end, words))
+	while (state && next_record(&data, end, words)) {
 		if (record__valid((struct wire_head *)words, sizeof(words)) &&
 		    model__apply(model, (struct wire_head *)words))
 			break;
-	report = report__build(model, NULL, &options);
-	leaks_text__write(report, out);
-	leaks_json__write(report, out);
-	report__free(report);
+		if (view->tick && view->tick(state, model->end_ns))
+			break;
+	}
+	if (state)
+		view->write(state, out);
+	if (state && view->write_json)
+		view->write_json(state, out);
+	if (state)
+		view->free(state);
 	model__free(model);
 	return 0;
 }

@@ -10,17 +10,19 @@
 #include "base/util.h"
 #include "unwind_abi.h"
 
-#define CODE	    0x400000ull
-#define STACK	    0x7ff000000000ull
-#define NR_BLOCKS   8
-#define NR_MODULES  2
-#define NR_RULES    64
-#define MAX_MAPPING 16
+#define CODE		0x400000ull
+#define STACK		0x7ff000000000ull
+#define NR_BLOCKS	8
+#define NR_MODULES	2
+#define NR_RULES	64
+#define MAX_MAPPING	16
+#define NR_RANGE_BLOCKS 2
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct {
-	struct unwind_ranges ranges;
+	struct unwind_view view;
+	struct unwind_range_block ranges[NR_RANGE_BLOCKS];
 	struct unwind_module modules[NR_MODULES];
 	struct unwind_rule rules[NR_RULES];
 	struct unwind_block blocks[NR_BLOCKS];
@@ -34,9 +36,14 @@ static uint32_t unwind__generation(void *env)
 	return 1;
 }
 
-static const struct unwind_ranges *unwind__ranges(void *env)
+static const struct unwind_view *unwind__view(void *env)
 {
-	return &process.ranges;
+	return &process.view;
+}
+
+static const struct unwind_range_block *unwind__range_block(void *env, uint32_t number)
+{
+	return number < NR_RANGE_BLOCKS ? &process.ranges[number] : NULL;
 }
 
 static const struct unwind_module *unwind__module(void *env, uint32_t number)
@@ -112,22 +119,29 @@ static void read_ranges(struct input *input)
 		0, 1, NR_MODULES, UNWIND_MODULE_JIT, UNWIND_MODULE_UNKNOWN, 0
 	};
 	size_t nr = 1 + byte(input) % MAX_MAPPING;
-	static size_t nr_before = UNWIND_MAX_RANGES;
+	uint8_t split = byte(input);
 
-	for (size_t i = 0; i < nr_before; i++)
-		process.ranges.start[i] = INT64_MAX;
+	for (size_t i = 0; i < UNWIND_MAX_RANGE_BLOCKS; i++)
+		process.view.start[i] = INT64_MAX;
+	process.view.first_block = split == 255 ? (uint32_t)any(input) : 0;
+	for (size_t i = 0; i < NR_RANGE_BLOCKS * UNWIND_BLOCK_RANGES; i++)
+		process.ranges[i / UNWIND_BLOCK_RANGES].start[i % UNWIND_BLOCK_RANGES] = INT64_MAX;
 	for (size_t i = 0; i < nr; i++) {
+		/* Some in the first block, the rest in the second. */
+		size_t first = split % (MAX_MAPPING + 1), block = i >= first;
+		size_t at = block ? i - first : i;
 		uint8_t kind = byte(input);
 		bool regular = kind < 200;
 
-		process.ranges.start[i] = regular ? CODE + 0x400 * i : word(input);
-		process.ranges.range[i] = (struct unwind_range){
+		process.ranges[block].start[at] = regular ? CODE + 0x400 * i : word(input);
+		if (!at)
+			process.view.start[block] = process.ranges[block].start[at];
+		process.ranges[block].range[at] = (struct unwind_range){
 			.end = regular ? CODE + 0x400 * (i + 1) : word(input),
 			.bias = regular ? CODE : word(input),
 			.module = modules[kind % ARRAY_SIZE(modules)],
 		};
 	}
-	nr_before = nr;
 }
 
 static void read_modules(struct input *input)
