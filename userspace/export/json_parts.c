@@ -63,6 +63,23 @@ void json_parts__amount(struct json *json, const char *name, struct amount amoun
 	json__end_object(json);
 }
 
+void json_parts__costs(struct json *json, const struct costs *costs)
+{
+	static const char *const names[NR_COSTS] = { [COST_LIVE] = "live",
+						     [COST_PEAK] = "peak",
+						     [COST_TOTAL] = "allocated",
+						     [COST_TEMPORARY] = "temporary",
+						     [COST_FREED] = "freed" };
+	uint64_t nr = costs->of[COST_FREED].blocks;
+
+	for (unsigned i = 0; i < NR_COSTS; i++)
+		json_parts__amount(json, names[i], costs->of[i]);
+	if (nr)
+		json__uint(json, "mean_lifetime_ns", costs->lifetime_ns / nr);
+	else
+		json__null(json, "mean_lifetime_ns");
+}
+
 static void write_number_or_null(struct json *json, const char *key, uint64_t value)
 {
 	if (value)
