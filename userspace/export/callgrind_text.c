@@ -55,14 +55,15 @@ static void write_header(const struct callgrind_head *head, FILE *out)
 	fputs("positions: line\nevents: Bytes Blocks\n", out);
 }
 
+/* prefix: in front of the text. */
 static void write_reference(struct names *names, const char *key, struct keyset *set,
-			    const char *text)
+			    const char *prefix, const char *text)
 {
 	size_t nr_known = set->nr, number = keyset__add(set, &text);
 
 	fprintf(names->out, "%s=(%zu)", key, number + 1);
 	if (number == nr_known)
-		fprintf(names->out, " %s", text);
+		fprintf(names->out, " %s%s", prefix, text);
 	fputc('\n', names->out);
 }
 
@@ -70,9 +71,12 @@ static void write_reference(struct names *names, const char *key, struct keyset 
 static void write_function(struct names *names, uint32_t number, bool called)
 {
 	const struct call_function *function = &names->functions[number];
+	const char *prefix = function->file[0] == '/' ? "/." : "";
 
-	write_reference(names, called ? "cob" : "ob", &names->objects, function->object);
-	write_reference(names, called ? "cfi" : "fl", &names->files, function->file);
+	write_reference(names, called ? "cob" : "ob", &names->objects, "", function->object);
+	/* callgrind_annotate takes its current folder off the files of callers and not of callees,
+	 * and then takes one function for two: what does not begin with it is safe. */
+	write_reference(names, called ? "cfi" : "fl", &names->files, prefix, function->file);
 	fprintf(names->out, "%s=(%" PRIu32 ")", called ? "cfn" : "fn", number + 1);
 	if (!names->function_said[number])
 		fprintf(names->out, " %s", function->name);
