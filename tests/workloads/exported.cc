@@ -3,6 +3,7 @@
 // names, threads. Every block stays; what each function allocates is counted in test_exports.py.
 #include <cstdlib>
 #include <pthread.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define NOINLINE __attribute__((noinline))
@@ -92,9 +93,14 @@ int main(int argc, char **)
 		pthread_join(t, nullptr);
 	}
 	kept = shelf.items;
-	if (argc > 1 && !fork()) {
-		keep(123456);
-		_exit(0);
+	if (argc > 1) {
+		pid_t child = fork();
+
+		if (!child) {
+			keep(123456);
+			_exit(0);
+		}
+		waitpid(child, nullptr, 0);
 	}
 	return 0;
 }
