@@ -25,8 +25,6 @@ void json__array(struct json *json, const char *key);
 /* Ends the object or the array opened last. */
 void json__end_object(struct json *json);
 void json__end_array(struct json *json);
-/* A string alone, in its quotes. */
-void json__write_text(FILE *out, const char *text);
 /* NULL text is null. */
 void json__string(struct json *json, const char *key, const char *text);
 void json__uint(struct json *json, const char *key, uint64_t value);
@@ -34,5 +32,8 @@ void json__uint(struct json *json, const char *key, uint64_t value);
 void json__decimal(struct json *json, const char *key, uint64_t value, unsigned decimals);
 void json__bool(struct json *json, const char *key, bool value);
 void json__null(struct json *json, const char *key);
+
+/* A text alone, in its quotes. */
+void json__write_text(FILE *out, const char *text);
 
 #endif /* JSON_H */
