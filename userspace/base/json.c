@@ -2,7 +2,6 @@
 #include "base/json.h"
 
 #include <assert.h>
-#include <inttypes.h>
 
 #include "base/text.h"
 
@@ -11,37 +10,70 @@ void json__begin(struct json *json, FILE *out)
 	*json = (struct json){ .out = out };
 }
 
-static void write_text(struct json *json, const char *text)
+/* Most text is plain, and there is much of it: reports of large programs have millions of frames.
+ */
+static size_t plain_len(const char *text)
 {
-	fputc('"', json->out);
+	size_t len = 0;
+
+	while ((unsigned char)text[len] >= 0x20 && (unsigned char)text[len] < 0x7f &&
+	       text[len] != '"' && text[len] != '\\')
+		len++;
+	return len;
+}
+
+void json__write_text(FILE *out, const char *text)
+{
+	fputc_unlocked('"', out);
 	while (*text) {
 		unsigned char byte = (unsigned char)*text;
-		size_t length = text__character(text);
+		size_t length = plain_len(text);
 
+		if (!length)
+			length = text__character(text);
 		if (byte == '"' || byte == '\\')
-			fprintf(json->out, "\\%c", byte);
+			fprintf(out, "\\%c", byte);
 		else if (byte < 0x20 || byte == 0x7f)
-			fprintf(json->out, "\\u%04x", byte);
+			fprintf(out, "\\u%04x", byte);
 		else if (length)
-			fwrite(text, 1, length, json->out);
+			fwrite_unlocked(text, 1, length, out);
 		else
-			fputs("\\ufffd", json->out);
+			fputs("\\ufffd", out);
 		text += length ? length : 1;
 	}
-	fputc('"', json->out);
+	fputc_unlocked('"', out);
+}
+
+static void write_number(struct json *json, uint64_t value)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do
+		digits[--at] = (char)('0' + value % 10);
+	while (value /= 10);
+	fwrite_unlocked(digits + at, 1, sizeof(digits) - at, json->out);
+}
+
+static void start_line(struct json *json)
+{
+	static const char blanks[2 * JSON_MAX_DEPTH] = "                                ";
+
+	fputc_unlocked('\n', json->out);
+	fwrite_unlocked(blanks, 1, 2 * (size_t)json->depth, json->out);
 }
 
 /* The comma, the new line and the key in front of a value. */
 static void start_value(struct json *json, const char *key)
 {
 	if (json->has_items[json->depth])
-		fputc(',', json->out);
+		fputc_unlocked(',', json->out);
 	if (json->depth)
-		fprintf(json->out, "\n%*s", (int)json->depth * 2, "");
+		start_line(json);
 	json->has_items[json->depth] = true;
 	if (key) {
-		write_text(json, key);
-		fputs(": ", json->out);
+		json__write_text(json->out, key);
+		fputs_unlocked(": ", json->out);
 	}
 }
 
@@ -60,7 +92,7 @@ static void close_group(struct json *json, char bracket)
 	assert(json->depth > 0);
 	json->depth--;
 	if (had_items)
-		fprintf(json->out, "\n%*s", (int)json->depth * 2, "");
+		start_line(json);
 	fputc(bracket, json->out);
 	if (!json->depth)
 		fputc('\n', json->out);
@@ -93,13 +125,13 @@ void json__string(struct json *json, const char *key, const char *text)
 		return;
 	}
 	start_value(json, key);
-	write_text(json, text);
+	json__write_text(json->out, text);
 }
 
 void json__uint(struct json *json, const char *key, uint64_t value)
 {
 	start_value(json, key);
-	fprintf(json->out, "%" PRIu64, value);
+	write_number(json, value);
 }
 
 void json__decimal(struct json *json, const char *key, uint64_t value, unsigned decimals)
@@ -109,7 +141,7 @@ void json__decimal(struct json *json, const char *key, uint64_t value, unsigned 
 	for (unsigned i = 0; i < decimals; i++)
 		unit *= 10;
 	start_value(json, key);
-	fprintf(json->out, "%" PRIu64, value / unit);
+	write_number(json, value / unit);
 	rest = value % unit;
 	if (rest)
 		fputc('.', json->out);

@@ -33,4 +33,7 @@ void json__decimal(struct json *json, const char *key, uint64_t value, unsigned 
 void json__bool(struct json *json, const char *key, bool value);
 void json__null(struct json *json, const char *key);
 
+/* A text alone, in its quotes. */
+void json__write_text(FILE *out, const char *text);
+
 #endif /* JSON_H */

@@ -43,6 +43,13 @@ const struct opt opts[] = {
 	  CMD_REPORT | CMD_EXPORT,
 	  "Which memory counts: what is live at the end, what was live at the peak, all that was "
 	  "allocated, or what was freed before its thread's next allocation." },
+	{ "time-slice-interval-secs", 0, "N", OPT_NUMBER, MEMBER(slice_s), 1, 100000000, CMD_EXPORT,
+	  "Besides, with callgrind, write a file for each N seconds since the watching began: of "
+	  "what was allocated in them and is live at the end." },
+	{ "sample-interval-secs", 0, "N", OPT_NUMBER, MEMBER(sample_s), 1, 100000000, CMD_EXPORT,
+	  "Besides, with callgrind, write a table, PROG.PID.samples, of what was live after every "
+	  "N "
+	  "seconds." },
 	{ "at", 0, "TIME", OPT_MOMENT, MEMBER(at), 0, 0, VIEW,
 	  "Show the heap as it was at that moment: so many seconds after the watching began (90, "
 	  "1.5, 10m), or a time of day such as 2026-01-31T12:00:00, local or with Z behind." },

@@ -45,6 +45,8 @@ struct options {
 	const char *view;	/* --view; NULL: the first, leaks */
 	const char *format;	/* of export: the exporter; of views: a form of their text */
 	const char *cost;	/* --cost; NULL: what the view is about */
+	/* Of export, for callgrind; 0: none. */
+	uint64_t slice_s, sample_s;
 	struct moment at, between[2];
 	uint64_t min_block_bytes, max_block_bytes; /* 0: any */
 	uint64_t tid;				   /* 0: any thread's */

@@ -45,6 +45,8 @@ static struct view_options view_options(const struct options *options)
 		.cost_given = options->cost != NULL,
 		.format = options->format,
 		.address = options->address,
+		.slice_ns = options->slice_s * NSEC_PER_SEC,
+		.sample_ns = options->sample_s * NSEC_PER_SEC,
 		.path = options->output,
 	};
 }

@@ -6,20 +6,32 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "base/util.h"
 #include "export/report_state.h"
 
+/* A number behind a blank would be taken for another column of the line. */
+static void hide_number(char *name)
+{
+	char *blank = strrchr(name, ' ');
+
+	if (blank && blank[strspn(blank + 1, "0123456789.") + 1] == '\0')
+		*blank = '_';
+}
+
 /* Semicolons and ends of lines are the format's own. */
 static void write_name(const char *name, FILE *out)
 {
-	char *copy = xstrdup(name);
+	char *copy = xstrdup(name[strspn(name, " ")] ? name : "??");
 
+	text__strip_controls(copy);
 	for (char *c = copy; *c; c++)
 		if (*c == ';')
 			*c = ':';
-	text__print(out, copy);
+	hide_number(copy);
+	fputs(copy, out);
 	free(copy);
 }
 

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "export/json_parts.h"
 
-#include <stdio.h>
-#include <time.h>
-
 #include "base/util.h"
+#include "export/time_text.h"
 
 void json_parts__begin(struct json *json, FILE *out, const char *view, const struct model *model)
 {
@@ -46,15 +44,9 @@ void json_parts__target(struct json *json, const struct process *process)
 
 void json_parts__time(struct json *json, const char *name, uint64_t realtime_ns)
 {
-	time_t seconds = (time_t)(realtime_ns / NSEC_PER_SEC);
-	char text[64];
-	struct tm utc;
-	size_t len;
+	char text[TIME_TEXT_MAX];
 
-	gmtime_r(&seconds, &utc);
-	len = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
-	snprintf(text + len, sizeof(text) - len, ".%03uZ",
-		 (unsigned)(realtime_ns / 1000000 % 1000));
+	time_text__utc(text, realtime_ns);
 	json__string(json, name, text);
 }
 
@@ -69,6 +61,23 @@ void json_parts__amount(struct json *json, const char *name, struct amount amoun
 	json__uint(json, "bytes", amount.bytes);
 	json__uint(json, "blocks", amount.blocks);
 	json__end_object(json);
+}
+
+void json_parts__costs(struct json *json, const struct costs *costs)
+{
+	static const char *const names[NR_COSTS] = { [COST_LIVE] = "live",
+						     [COST_PEAK] = "peak",
+						     [COST_TOTAL] = "allocated",
+						     [COST_TEMPORARY] = "temporary",
+						     [COST_FREED] = "freed" };
+	uint64_t nr = costs->of[COST_FREED].blocks;
+
+	for (unsigned i = 0; i < NR_COSTS; i++)
+		json_parts__amount(json, names[i], costs->of[i]);
+	if (nr)
+		json__uint(json, "mean_lifetime_ns", costs->lifetime_ns / nr);
+	else
+		json__null(json, "mean_lifetime_ns");
 }
 
 static void write_number_or_null(struct json *json, const char *key, uint64_t value)

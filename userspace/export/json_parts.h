@@ -22,6 +22,8 @@ void json_parts__frames(struct json *json, const struct frame *frames, uint32_t 
 			bool cut);
 /* "NAME": {"bytes": …, "blocks": …} */
 void json_parts__amount(struct json *json, const char *name, struct amount amount);
+/* All of them: "live": {…}, "peak": {…}, … "mean_lifetime_ns": … (null: nothing was freed) */
+void json_parts__costs(struct json *json, const struct costs *costs);
 /* A moment: "2026-01-31T12:00:00.000Z", of a time since 1970. */
 void json_parts__time(struct json *json, const char *name, uint64_t realtime_ns);
 /* Seconds between two times of the records, as a number with decimals. */

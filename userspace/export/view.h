@@ -65,6 +65,6 @@ const struct view *view__find(const char *name);
 const struct view *exporter__find(const char *name);
 
 extern const struct view view_leaks, view_sites, view_peak;
-extern const struct view exporter_folded;
+extern const struct view exporter_folded, exporter_callgrind, exporter_pprof, exporter_json;
 
 #endif /* VIEW_H */

@@ -111,23 +111,6 @@ static int write_text(void *data, FILE *out)
 	return 0;
 }
 
-static void write_json_costs(struct json *json, const struct costs *costs)
-{
-	static const char *const names[NR_COSTS] = { [COST_LIVE] = "live",
-						     [COST_PEAK] = "peak",
-						     [COST_TOTAL] = "allocated",
-						     [COST_TEMPORARY] = "temporary",
-						     [COST_FREED] = "freed" };
-	uint64_t nr = costs->of[COST_FREED].blocks;
-
-	for (unsigned i = 0; i < NR_COSTS; i++)
-		json_parts__amount(json, names[i], costs->of[i]);
-	if (nr)
-		json__uint(json, "mean_lifetime_ns", costs->lifetime_ns / nr);
-	else
-		json__null(json, "mean_lifetime_ns");
-}
-
 static void write_json_process(struct json *json, const struct report *report,
 			       const struct process_report *process)
 {
@@ -135,14 +118,14 @@ static void write_json_process(struct json *json, const struct report *report,
 	json_parts__seconds(json, "peak_after_seconds",
 			    process->peak_ns - min(report->model->start_ns, process->peak_ns));
 	json__object(json, "sum");
-	write_json_costs(json, &process->sums);
+	json_parts__costs(json, &process->sums);
 	json__end_object(json);
 	json__array(json, "sites");
 	for (size_t i = 0; i < process->nr_entries; i++) {
 		const struct report_entry *entry = &process->entries[i];
 
 		json__object(json, NULL);
-		write_json_costs(json, &entry->costs);
+		json_parts__costs(json, &entry->costs);
 		json__string(json, "family", entry->family);
 		json_parts__frames(json, entry->frames, entry->nr_frames, entry->cut);
 		json__end_object(json);

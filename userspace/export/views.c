@@ -8,7 +8,8 @@
 const struct view *const views[] = { &view_leaks, &view_sites, &view_peak };
 const size_t nr_views = ARRAY_SIZE(views);
 
-const struct view *const exporters[] = { &exporter_folded };
+const struct view *const exporters[] = { &exporter_folded, &exporter_callgrind, &exporter_pprof,
+					 &exporter_json };
 const size_t nr_exporters = ARRAY_SIZE(exporters);
 
 static const struct view *find(const struct view *const *all, size_t nr, const char *name)

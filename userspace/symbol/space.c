@@ -206,6 +206,26 @@ uint32_t space__module(const struct space *space, size_t number)
 	return space->table->mappings[number].module;
 }
 
+bool space__range_at(const struct space *space, const struct module *module, uint64_t address,
+		     struct space_range *range)
+{
+	const struct table *table = space->table;
+	const struct mapping *found = NULL;
+
+	for (size_t i = upper_bound(table, address - 1); i-- > 0;) {
+		const struct mapping *m = &table->mappings[i];
+
+		if (m->max_end <= address - 1)
+			break;
+		if (m->end > address - 1 && modmap__module(space->map, m->module) == module &&
+		    (!found || is_newer(m, found)))
+			found = m;
+	}
+	if (found)
+		*range = (struct space_range){ found->start, found->end, found->vaddr };
+	return found;
+}
+
 uint32_t space__locate(const struct space *space, uint64_t address, uint64_t time_ns)
 {
 	/* Address 0 has nothing before it: it wraps to where nothing is mapped either. */

@@ -30,6 +30,16 @@ size_t space__nr_mappings(const struct space *space);
 /* The module of a mapping, by number below space__nr_mappings. A module may come more than once. */
 uint32_t space__module(const struct space *space, size_t number);
 
+/* Where a mapping was, and the link-time address of its start in its module. */
+struct space_range {
+	uint64_t start, end, vaddr;
+};
+
+/* The newest mapping of a module that has a return address in it, whenever that was; false: there
+ * is none. */
+bool space__range_at(const struct space *space, const struct module *module, uint64_t address,
+		     struct space_range *range);
+
 /* The location of a return address met at time_ns (the mapping is looked up for address - 1: a call
  * may be the last instruction of its mapping). Returns its index in the modmap. */
 uint32_t space__locate(const struct space *space, uint64_t address, uint64_t time_ns);
