@@ -128,7 +128,7 @@ static int create_temporary(struct output *output)
 		snprintf(output->temporary, sizeof(output->temporary), ".heaptap-%016" PRIx64,
 			 number);
 		fd = openat(output->folder, output->temporary,
-			    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+			    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (fd >= 0)
 			return fd;
 		if (errno != EEXIST)
