@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <capstone/capstone.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -390,6 +391,65 @@ static void damaged_files_do_no_harm(void **state)
 	free(root);
 }
 
+struct text_section {
+	uint64_t vaddr, size;
+};
+
+static bool find_text(const struct elf_section *section, void *data)
+{
+	struct text_section *text = data;
+
+	if (strcmp(section->name, ".text"))
+		return true;
+	*text = (struct text_section){ section->vaddr, section->size };
+	return false;
+}
+
+/* All calls of this program, and what is behind instructions that are none. */
+static void calls_are_told_from_the_rest(void **state)
+{
+	FILE *file = fopen("/proc/self/exe", "re");
+	struct elf_file *elf = elf__open(fileno(file));
+	struct text_section text = { 0 };
+	size_t nr, nr_calls = 0, nr_others = 0;
+	struct callsite_fit fit;
+	uint64_t *calls, *others;
+	cs_insn *insns;
+	uint8_t *code;
+	csh handle;
+
+	elf__for_each_section(elf, find_text, &text);
+	if (elf__machine(elf) != EM_X86_64 || text.size < 1000)
+		skip();
+	text.size = min(text.size, (uint64_t)1 << 18);
+	code = xmalloc(text.size);
+	assert_int_equal(elf__read(elf, text.vaddr, code, text.size), text.size);
+	assert_int_equal(cs_open(CS_ARCH_X86, CS_MODE_64, &handle), CS_ERR_OK);
+	nr = cs_disasm(handle, code, text.size, text.vaddr, 0, &insns);
+	calls = xcalloc(nr, sizeof(*calls));
+	others = xcalloc(nr, sizeof(*others));
+	for (size_t i = 4; i < nr; i++) {
+		if (strstr(insns[i].mnemonic, "call"))
+			calls[nr_calls++] = insns[i].address + insns[i].size;
+		else
+			others[nr_others++] = insns[i].address + insns[i].size;
+	}
+	assert_in_range(nr_calls, 100, nr);
+	fit = callsite__fit(elf, calls, nr_calls);
+	assert_int_equal(fit.nr_calls, nr_calls);
+	assert_true(callsite__is_plausible(&fit));
+	fit = callsite__fit(elf, others, nr_others);
+	assert_in_range(fit.nr_calls, 0, nr_others / 20);
+	assert_false(callsite__is_plausible(&fit));
+	free(others);
+	free(calls);
+	cs_free(insns, nr);
+	cs_close(&handle);
+	free(code);
+	elf__close(elf);
+	fclose(file);
+}
+
 /* ---- the sysroot ---- */
 
 static void assert_opens(const char *root, const char *path, const char *content)
@@ -514,6 +574,7 @@ int main(void)
 		cmocka_unit_test(other_builds_give_no_names),
 		cmocka_unit_test(addresses_that_do_not_fit_give_no_names),
 		cmocka_unit_test(damaged_files_do_no_harm),
+		cmocka_unit_test(calls_are_told_from_the_rest),
 		cmocka_unit_test(sysroot_is_not_left),
 		cmocka_unit_test(long_paths_end),
 		cmocka_unit_test(what_has_no_name_is_told),

@@ -436,6 +436,69 @@ static void debug_file_is_found_by_build_id(void **state)
 	free(path);
 }
 
+static uint32_t build_id_of(const char *path, uint8_t build_id[MODULE_MAX_BUILD_ID])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct elf_file *elf = elf__open(fd);
+	uint32_t len;
+
+	assert_non_null(elf);
+	len = (uint32_t)elf__build_id(elf, build_id, MODULE_MAX_BUILD_ID);
+	assert_in_range(len, 16, 32);
+	elf__close(elf);
+	close(fd);
+	return len;
+}
+
+/* Of the program itself nothing is left. */
+static void debug_file_alone_suffices(void **state)
+{
+	const char *command = "mkdir -p alone && objcopy --only-keep-debug lonely "
+			      "alone/lonely.debug && rm lonely";
+	uint64_t vaddr = build("lonely", "");
+	char *path = in_directory("lonely"), *directories = in_directory("alone");
+	struct sym_options options = { .debug_dir = directories };
+	uint8_t build_id[MODULE_MAX_BUILD_ID];
+	struct answer answer;
+	uint32_t len;
+
+	if (!vaddr)
+		skip();
+	len = build_id_of(path, build_id);
+	if (shell(command))
+		skip();
+	answer = ask_module(path, build_id, len, -1, vaddr, &options);
+	assert_victim(&answer);
+	build_id[0] ^= 1;
+	answer = ask_module(path, build_id, len, -1, vaddr, &options);
+	assert_nothing(&answer, "No such file");
+	free(directories);
+	free(path);
+}
+
+/* Neither build-id nor link: by its name and by the places of the code, which it does not have. */
+static void debug_file_is_found_by_name(void **state)
+{
+	const char *command = "mkdir -p .debug && objcopy --only-keep-debug named .debug/named && "
+			      "strip named";
+	uint64_t vaddr = build("named", "-Wl,--build-id=none");
+	char *path = in_directory("named");
+	struct answer answer;
+
+	if (!vaddr || shell(command))
+		skip();
+	answer = ask(path, vaddr, NULL);
+	assert_victim(&answer);
+	/* One that was built otherwise is passed by. */
+	assert_true(build("named", "-Wl,--build-id=none -fno-PIE -no-pie"));
+	if (shell("objcopy --only-keep-debug named .debug/named"))
+		skip();
+	vaddr = build("named", "-Wl,--build-id=none -s");
+	answer = ask(path, vaddr, NULL);
+	assert_nothing(&answer, "");
+	free(path);
+}
+
 static void files_are_found_below_sysroot(void **state)
 {
 	uint64_t vaddr = build("rooted", "");
@@ -486,18 +549,11 @@ static void another_file_is_not_used(void **state)
 	char *path = in_directory("updated");
 	uint8_t build_id[MODULE_MAX_BUILD_ID];
 	struct answer answer;
-	struct elf_file *elf;
 	uint32_t len;
-	int fd;
 
 	if (!vaddr)
 		skip();
-	fd = open(path, O_RDONLY);
-	elf = elf__open(fd);
-	len = (uint32_t)elf__build_id(elf, build_id, sizeof(build_id));
-	assert_in_range(len, 16, 32);
-	elf__close(elf);
-	close(fd);
+	len = build_id_of(path, build_id);
 	answer = ask_module(path, build_id, len, -1, vaddr, NULL);
 	assert_victim(&answer);
 	build_id[3] ^= 1;
@@ -761,6 +817,8 @@ int main(void)
 		cmocka_unit_test(fully_stripped_program_has_no_names),
 		cmocka_unit_test(debug_file_is_found_by_link),
 		cmocka_unit_test(debug_file_is_found_by_build_id),
+		cmocka_unit_test(debug_file_alone_suffices),
+		cmocka_unit_test(debug_file_is_found_by_name),
 		cmocka_unit_test(files_are_found_below_sysroot),
 		cmocka_unit_test(open_file_is_used_when_path_is_gone),
 		cmocka_unit_test(another_file_is_not_used),
