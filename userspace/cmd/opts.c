@@ -63,7 +63,8 @@ const struct opt opts[] = {
 	  "Only blocks of at least so many bytes." },
 	{ "max-size", 0, "BYTES", OPT_BYTES, MEMBER(max_block_bytes), 1, NO_BOUND, VIEW,
 	  "Only blocks of at most so many bytes." },
-	{ "from", 0, "htap|dumpalloc", OPT_WORD, MEMBER(from), 0, 0, VIEW | CMD_STACKS,
+	{ "from", 0, "htap|dumpalloc", OPT_WORD, MEMBER(from), 0, 0,
+	  VIEW | CMD_STACKS | CMD_SYMBOLIZE,
 	  "What FILE is: a recording of heaptap's, or a stream of libdumpalloc's. Without it the "
 	  "file's beginning says so." },
 	{ "json", 0, NULL, OPT_FLAG, MEMBER(json), 0, 0, CMD_LEAKS | CMD_REPORT,

@@ -187,7 +187,7 @@ static int run_symbolize(const struct options *options)
 		return EXIT_USAGE;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	copy.source = file_source__open(options->file);
+	copy.source = file_source__open(options->file, options->from);
 	copy.output = copy.source ? output__open(options->output) : NULL;
 	if (copy.output) {
 		copy.model = model__new(&sym_options);
