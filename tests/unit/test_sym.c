@@ -390,9 +390,9 @@ static void debug_file_is_found_by_link(void **state)
 {
 	static const char *const places[] = { "", ".debug/" };
 	char *path = in_directory("linked");
+	uint64_t vaddr = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		uint64_t vaddr = build("linked", "-Wl,--build-id=none");
 		char *command =
 			xasprintf("mkdir -p .debug && rm -f l.dbg .debug/l.dbg && "
 				  "objcopy --only-keep-debug linked %sl.dbg && strip linked "
@@ -400,6 +400,7 @@ static void debug_file_is_found_by_link(void **state)
 				  places[i], places[i]);
 		struct answer answer;
 
+		vaddr = build("linked", "-Wl,--build-id=none");
 		if (!vaddr || shell(command))
 			skip();
 		answer = ask(path, vaddr, NULL);
@@ -408,7 +409,7 @@ static void debug_file_is_found_by_link(void **state)
 	}
 	assert_int_equal(shell("rm .debug/l.dbg"), 0);
 	{
-		struct answer answer = ask(path, 0x1200, NULL);
+		struct answer answer = ask(path, vaddr, NULL);
 
 		assert_nothing(&answer, "");
 	}
@@ -432,6 +433,69 @@ static void debug_file_is_found_by_build_id(void **state)
 	answer = ask(path, vaddr, &options);
 	assert_victim(&answer);
 	free(directories);
+	free(path);
+}
+
+static uint32_t build_id_of(const char *path, uint8_t build_id[MODULE_MAX_BUILD_ID])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct elf_file *elf = elf__open(fd);
+	uint32_t len;
+
+	assert_non_null(elf);
+	len = (uint32_t)elf__build_id(elf, build_id, MODULE_MAX_BUILD_ID);
+	assert_in_range(len, 16, 32);
+	elf__close(elf);
+	close(fd);
+	return len;
+}
+
+/* Of the program itself nothing is left. */
+static void debug_file_alone_suffices(void **state)
+{
+	const char *command = "mkdir -p alone && objcopy --only-keep-debug lonely "
+			      "alone/lonely.debug && rm lonely";
+	uint64_t vaddr = build("lonely", "");
+	char *path = in_directory("lonely"), *directories = in_directory("alone");
+	struct sym_options options = { .debug_dir = directories };
+	uint8_t build_id[MODULE_MAX_BUILD_ID];
+	struct answer answer;
+	uint32_t len;
+
+	if (!vaddr)
+		skip();
+	len = build_id_of(path, build_id);
+	if (shell(command))
+		skip();
+	answer = ask_module(path, build_id, len, -1, vaddr, &options);
+	assert_victim(&answer);
+	build_id[0] ^= 1;
+	answer = ask_module(path, build_id, len, -1, vaddr, &options);
+	assert_nothing(&answer, "No such file");
+	free(directories);
+	free(path);
+}
+
+/* Neither build-id nor link: by its name and by the places of the code, which it does not have. */
+static void debug_file_is_found_by_name(void **state)
+{
+	const char *command = "mkdir -p .debug && objcopy --only-keep-debug named .debug/named && "
+			      "strip named";
+	uint64_t vaddr = build("named", "-Wl,--build-id=none");
+	char *path = in_directory("named");
+	struct answer answer;
+
+	if (!vaddr || shell(command))
+		skip();
+	answer = ask(path, vaddr, NULL);
+	assert_victim(&answer);
+	/* One that was built otherwise is passed by. */
+	assert_true(build("named", "-Wl,--build-id=none -fno-PIE -no-pie"));
+	if (shell("objcopy --only-keep-debug named .debug/named"))
+		skip();
+	vaddr = build("named", "-Wl,--build-id=none -s");
+	answer = ask(path, vaddr, NULL);
+	assert_nothing(&answer, "");
 	free(path);
 }
 
@@ -485,18 +549,11 @@ static void another_file_is_not_used(void **state)
 	char *path = in_directory("updated");
 	uint8_t build_id[MODULE_MAX_BUILD_ID];
 	struct answer answer;
-	struct elf_file *elf;
 	uint32_t len;
-	int fd;
 
 	if (!vaddr)
 		skip();
-	fd = open(path, O_RDONLY);
-	elf = elf__open(fd);
-	len = (uint32_t)elf__build_id(elf, build_id, sizeof(build_id));
-	assert_in_range(len, 16, 32);
-	elf__close(elf);
-	close(fd);
+	len = build_id_of(path, build_id);
 	answer = ask_module(path, build_id, len, -1, vaddr, NULL);
 	assert_victim(&answer);
 	build_id[3] ^= 1;
@@ -678,7 +735,9 @@ static void libc_is_resolved_fast(void **state)
 
 	assert_true(dladdr((void *)gnu_get_libc_version, &info));
 	vaddr = (uintptr_t)info.dli_saddr - (uintptr_t)info.dli_fbase;
-	modmap__add_module(map, info.dli_fname, NULL, 0, 0, -1);
+	/* As the open file: most of these addresses are no return addresses. */
+	modmap__add_module(map, info.dli_fname, NULL, 0, 0,
+			   open(info.dli_fname, O_RDONLY | O_CLOEXEC));
 	for (uint32_t i = 0; i < nr; i++)
 		locations[i] = modmap__intern(map, 0, vaddr + 1 + i * 16);
 	begin = clock__monotonic_ns();
@@ -726,6 +785,7 @@ static void hostile_files_do_no_harm(void **state)
 					 .vaddrs = &vaddr,
 					 .nr = 1,
 					 .symbols_only = i % 2 };
+		struct lookup_result result;
 		size_t kept = i % 5 ? len : (size_t)rand() % len;
 
 		assert_int_equal(pwrite(module.fd, good, kept, 0), kept);
@@ -736,7 +796,7 @@ static void hostile_files_do_no_harm(void **state)
 
 			assert_int_equal(pwrite(module.fd, &byte, 1, (off_t)at), 1);
 		}
-		lookup__run(&lookup, &texts, count_frames, &nr);
+		lookup__run(&lookup, &texts, count_frames, &nr, &result);
 		close(module.fd);
 	}
 	assert_in_range(nr, 1, 60);
@@ -757,6 +817,8 @@ int main(void)
 		cmocka_unit_test(fully_stripped_program_has_no_names),
 		cmocka_unit_test(debug_file_is_found_by_link),
 		cmocka_unit_test(debug_file_is_found_by_build_id),
+		cmocka_unit_test(debug_file_alone_suffices),
+		cmocka_unit_test(debug_file_is_found_by_name),
 		cmocka_unit_test(files_are_found_below_sysroot),
 		cmocka_unit_test(open_file_is_used_when_path_is_gone),
 		cmocka_unit_test(another_file_is_not_used),

@@ -30,6 +30,7 @@ struct output {
 	int folder;	    /* of the file to be; -1: written directly */
 	char *name;	    /* in folder */
 	char temporary[32]; /* likewise; "": there is none */
+	bool is_nameless;   /* the file has no name yet: it goes when heaptap is killed */
 };
 
 void output__give_to_caller(int fd)
@@ -116,27 +117,55 @@ static int open_folder(struct output *output, const char *path)
 	return 0;
 }
 
-/* A descriptor of a new file in the folder, or -errno. */
-static int create_temporary(struct output *output)
+/* As open does: a descriptor, or -1 with errno. */
+static int create_named(struct output *output, const char *name)
 {
+	return openat(output->folder, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		      0600);
+}
+
+/* Gives the file its temporary name; likewise. */
+static int link_nameless(struct output *output, const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fileno(output->stream));
+	return linkat(AT_FDCWD, path, output->folder, name, AT_SYMLINK_FOLLOW);
+}
+
+/* Has make make something of a name that nobody has. What it returned, or -errno. */
+static int make_temporary(struct output *output, int (*make)(struct output *, const char *))
+{
+	char *name = output->temporary;
 	uint64_t number;
-	int fd;
+	int result;
 
 	for (unsigned i = 0; i < MAX_TRIES; i++) {
 		if (getrandom(&number, sizeof(number), 0) != sizeof(number))
 			return -EIO;
-		snprintf(output->temporary, sizeof(output->temporary), ".heaptap-%016" PRIx64,
-			 number);
-		fd = openat(output->folder, output->temporary,
-			    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd >= 0)
-			return fd;
+		snprintf(name, sizeof(output->temporary), ".heaptap-%016" PRIx64, number);
+		result = make(output, name);
+		if (result >= 0)
+			return result;
 		if (errno != EEXIST)
 			break;
 	}
-	fd = -errno;
-	output->temporary[0] = '\0';
-	return fd;
+	result = -errno;
+	name[0] = '\0';
+	return result;
+}
+
+/* A descriptor of a new file in the folder, or -errno. */
+static int create(struct output *output)
+{
+	int fd = openat(output->folder, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+
+	output->is_nameless = fd >= 0 && !access("/proc/self/fd", X_OK);
+	if (output->is_nameless)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return make_temporary(output, create_named);
 }
 
 /* Permissions go with the owner: who planted a file for us to replace gets nothing to read. */
@@ -159,7 +188,7 @@ static int write_beside(struct output *output, const char *path, const struct st
 	/* A file that cannot be written to is not to be replaced, either. */
 	if (before && faccessat(output->folder, output->name, W_OK, AT_EACCESS))
 		return -errno;
-	fd = create_temporary(output);
+	fd = create(output);
 	if (fd < 0)
 		return fd;
 	output__give_to_caller(fd);
@@ -230,6 +259,8 @@ static int finish_stream(struct output *output)
 		err = errno ? -errno : -EIO;
 	else if (failed)
 		err = -EIO;
+	if (!err && output->is_nameless)
+		err = make_temporary(output, link_nameless);
 	if (output->stream == stdout) {
 		/* Said once: main looks, too. */
 		if (err) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A file to write results to, which appears whole or not at all: it is written under a temporary
- * name in the same folder and takes its own name when it is complete. Until then, and when
- * something fails, what had that name stays as it was.
+ * A file to write results to, which appears whole or not at all: it is written without a name
+ * (where file systems cannot do that, under a temporary one) in the same folder and takes its own
+ * name when it is complete. Until then, and when something fails, what had that name stays as it
+ * was.
  *
  * "-" is standard output. What exists and is no regular file (/dev/null, /dev/stdout, a FIFO) is
  * written to, not replaced. Through a symbolic link the file behind it is replaced and the link

@@ -21,6 +21,7 @@ enum cmd_operands {
 	CMD_OPERANDS_TARGET_OR_FILES, /* or one FILE, or two, and 0xADDRESS */
 	CMD_OPERANDS_WORD,	      /* one optional word */
 	CMD_OPERANDS_ADDRESS,	      /* [HOST]:PORT */
+	CMD_OPERANDS_FILE,	      /* one FILE, a recording */
 };
 
 struct view;
@@ -44,7 +45,7 @@ struct cmd {
 };
 
 extern const struct cmd cmd_leaks, cmd_stacks, cmd_record, cmd_doctor, cmd_help, cmd_report,
-	cmd_export, cmd_receive;
+	cmd_export, cmd_receive, cmd_symbolize;
 
 /* All of them, in the order of the help. */
 extern const struct cmd *const cmds[];

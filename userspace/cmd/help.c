@@ -22,6 +22,7 @@ const char *const help_forms[][HELP_MAX_FORMS] = {
 					   "[OPTION]... FILE" },
 	[CMD_OPERANDS_WORD] = { "[OPTION]... [NAME]" },
 	[CMD_OPERANDS_ADDRESS] = { "[OPTION]... [HOST]:PORT" },
+	[CMD_OPERANDS_FILE] = { "[OPTION]... FILE" },
 };
 
 /* Words that fill lines. */

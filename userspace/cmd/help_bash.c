@@ -24,6 +24,7 @@ static const char *const operands[] = {
 	[CMD_OPERANDS_TARGET_OR_FILES] = "--\" -f",
 	[CMD_OPERANDS_WORD] = "$commands\"",
 	[CMD_OPERANDS_ADDRESS] = "\"",
+	[CMD_OPERANDS_FILE] = "\" -f",
 };
 
 static const char head[] = "\tCOMPREPLY=()\n"

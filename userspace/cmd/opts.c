@@ -6,7 +6,7 @@
 
 #define VIEW	      (CMD_LEAKS | CMD_REPORT | CMD_EXPORT) /* make something of a heap */
 #define WATCH	      (VIEW | CMD_STACKS | CMD_RECORD)
-#define ANY	      (WATCH | CMD_RECEIVE | CMD_DOCTOR | CMD_HELP)
+#define ANY	      (WATCH | CMD_RECEIVE | CMD_DOCTOR | CMD_HELP | CMD_SYMBOLIZE)
 #define MEMBER(name)  offsetof(struct options, name)
 #define NO_BOUND      UINT64_MAX
 #define PID_MAX_LIMIT 4194304 /* the kernel's own limit on 64-bit machines */
@@ -27,9 +27,11 @@ const struct opt opts[] = {
 	  WATCH | CMD_RECEIVE,
 	  "Stop watching after SECONDS; without it Ctrl-C or the end of the process does. Decimals "
 	  "and the suffixes ms, s, m and h are understood: 0.5, 90, 10m." },
-	{ "output", 'o', "FILE", OPT_STRING, MEMBER(output), 0, 0, VIEW | CMD_RECORD | CMD_RECEIVE,
+	{ "output", 'o', "FILE", OPT_STRING, MEMBER(output), 0, 0,
+	  VIEW | CMD_RECORD | CMD_RECEIVE | CMD_SYMBOLIZE,
 	  "Write to FILE: a report instead of standard output, the recording of record instead of "
-	  "NAME.PID.htap. - is standard output. Of receive it is the folder for what comes, "
+	  "NAME.PID.htap, the recording with names of symbolize. - is standard output. Of receive "
+	  "it is the folder for what comes, "
 	  "instead of the current one." },
 	{ "count", 0, "N", OPT_NUMBER, MEMBER(nr_streams), 1, NO_BOUND, CMD_RECEIVE,
 	  "End after N recordings." },
@@ -61,7 +63,8 @@ const struct opt opts[] = {
 	  "Only blocks of at least so many bytes." },
 	{ "max-size", 0, "BYTES", OPT_BYTES, MEMBER(max_block_bytes), 1, NO_BOUND, VIEW,
 	  "Only blocks of at most so many bytes." },
-	{ "from", 0, "htap|dumpalloc", OPT_WORD, MEMBER(from), 0, 0, VIEW | CMD_STACKS,
+	{ "from", 0, "htap|dumpalloc", OPT_WORD, MEMBER(from), 0, 0,
+	  VIEW | CMD_STACKS | CMD_SYMBOLIZE,
 	  "What FILE is: a recording of heaptap's, or a stream of libdumpalloc's. Without it the "
 	  "file's beginning says so." },
 	{ "json", 0, NULL, OPT_FLAG, MEMBER(json), 0, 0, CMD_LEAKS | CMD_REPORT,
@@ -136,14 +139,27 @@ const struct opt opts[] = {
 	{ "no-symbols", 0, NULL, OPT_FLAG, MEMBER(no_symbols), 0, 0, CMD_RECORD,
 	  "Keep addresses only and leave names to whoever reads the recording on a machine that "
 	  "has the same binaries." },
-	{ "debug-dir", 0, "DIR", OPT_STRING, MEMBER(debug_dir), 0, 0, WATCH | CMD_RECEIVE,
-	  "Look for separate debug files under DIR too, by build-id and by debug link." },
-	{ "sysroot", 0, "DIR", OPT_STRING, MEMBER(sysroot), 0, 0, WATCH | CMD_RECEIVE,
-	  "Look for the binaries of the process below DIR." },
-	{ "debuginfod", 0, NULL, OPT_FLAG, MEMBER(debuginfod), 0, 0, WATCH | CMD_RECEIVE,
+	{ "debug-dir", 0, "DIR", OPT_STRING, MEMBER(debug_dir), 0, 0,
+	  WATCH | CMD_RECEIVE | CMD_SYMBOLIZE,
+	  "Look below DIR for debug files, and for files that are not stripped: by build-id "
+	  "(.build-id/ab/cdef.debug), by debug link and by name, in folders like those of the "
+	  "machine or in none, as builds for devices leave them. What is found is used only where "
+	  "it is the same build." },
+	{ "sysroot", 0, "DIR", OPT_STRING, MEMBER(sysroot), 0, 0,
+	  WATCH | CMD_RECEIVE | CMD_SYMBOLIZE,
+	  "Look for the binaries of the process below DIR, a copy of the root folder of the "
+	  "machine "
+	  "it ran on, of whatever byte order and word size. Symbolic links do not lead out of "
+	  "it." },
+	{ "debuginfod", 0, NULL, OPT_FLAG, MEMBER(debuginfod), 0, 0,
+	  WATCH | CMD_RECEIVE | CMD_SYMBOLIZE,
 	  "Ask the servers in DEBUGINFOD_URLS for missing debug information. Without this option "
 	  "heaptap asks nobody." },
-	{ "verbose", 'v', NULL, OPT_COUNT, MEMBER(verbose), 0, 0, WATCH | CMD_RECEIVE | CMD_DOCTOR,
+	{ "unresolved", 0, "FILE", OPT_STRING, MEMBER(unresolved), 0, 0, VIEW | CMD_SYMBOLIZE,
+	  "List in FILE the code addresses that were looked for and have no name, a line `object "
+	  "0xADDRESS` each. - is standard output." },
+	{ "verbose", 'v', NULL, OPT_COUNT, MEMBER(verbose), 0, 0,
+	  WATCH | CMD_RECEIVE | CMD_DOCTOR | CMD_SYMBOLIZE,
 	  "Say more about what is being done; twice says still more." },
 	{ "man", 0, NULL, OPT_FLAG, MEMBER(man), 0, 0, CMD_HELP,
 	  "Print the man page, heaptap(1), in roff." },

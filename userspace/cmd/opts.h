@@ -22,7 +22,8 @@ enum opt_cmd {
 	CMD_STACKS = 16,
 	CMD_REPORT = 32,
 	CMD_EXPORT = 64,
-	CMD_RECEIVE = 128
+	CMD_RECEIVE = 128,
+	CMD_SYMBOLIZE = 1024
 };
 
 /* Processes that can be named one by one. */
@@ -74,6 +75,7 @@ struct options {
 	const char *debug_dir;
 	const char *sysroot;
 	bool debuginfod;
+	const char *unresolved; /* where to list what has no name; NULL: nowhere */
 	unsigned verbose;
 	bool help; /* --help was given: print it, look at nothing else */
 	bool man;  /* help: the man page, in roff */

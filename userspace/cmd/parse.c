@@ -258,6 +258,7 @@ static int take_operand(struct parse *parse, const char *word)
 	/* What the one operand of a command is called. */
 	static const char *const ones[] = { [CMD_OPERANDS_TARGET_OR_FILE] = "FILE",
 					    [CMD_OPERANDS_WORD] = "name",
+					    [CMD_OPERANDS_FILE] = "FILE",
 					    [CMD_OPERANDS_ADDRESS] = "[HOST]:PORT" };
 	const char *one = cmd->operands < ARRAY_SIZE(ones) ? ones[cmd->operands] : NULL;
 
@@ -436,6 +437,12 @@ static int check_target(const struct parse *parse)
 	const char *or_file =
 		parse->cmd->operands == CMD_OPERANDS_TARGET ? "" : ", or a recording: FILE";
 
+	if (parse->cmd->operands == CMD_OPERANDS_FILE && !options->file && !options->help) {
+		log_err("heaptap %s wants to know which recording to read: FILE, or - for standard "
+			"input. See: heaptap help %s",
+			parse->cmd->name, parse->cmd->name);
+		return -EINVAL;
+	}
 	if (parse->cmd->operands == CMD_OPERANDS_ADDRESS && !options->file) {
 		log_err("heaptap %s wants to know where to listen: [HOST]:PORT. See: heaptap help "
 			"%s",

@@ -12,6 +12,7 @@
 #include "base/util.h"
 #include "cmd/cmd.h"
 #include "cmd/run.h"
+#include "cmd/unresolved.h"
 
 struct view_run {
 	struct run run;
@@ -118,6 +119,7 @@ int view_run(const struct options *options, const struct view *view)
 {
 	struct view_run self = { .view = view, .options = view_options(options) };
 	int status = EXIT_CANNOT, err;
+	bool written;
 
 	if (run__open(&self.run, options) || prepare(&self)) {
 		run__close(&self.run);
@@ -126,7 +128,10 @@ int view_run(const struct options *options, const struct view *view)
 	self.run.after_pump = tick;
 	self.run.observer = &self;
 	err = run__pump(&self.run);
-	if (!write_output(&self) && !err) {
+	written = !write_output(&self);
+	if (options->unresolved && unresolved__write(self.run.model, options->unresolved))
+		written = false;
+	if (written && !err) {
 		status = run__status(&self.run);
 		if (options->error_exitcode && view->nr_entries && view->nr_entries(self.state))
 			status = options->error_exitcode;

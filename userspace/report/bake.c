@@ -11,21 +11,21 @@
 struct baker {
 	int (*take)(const struct wire_head *record, void *data);
 	void *data;
-	struct strtab strings; /* sent so far */
+	struct strtab *strings; /* the stream's: those that are in it, and those sent since */
 };
 
 /* Sends text unless it was sent; its id, 0 for NULL. */
 static uint32_t send_string(struct baker *baker, const char *text, int *err)
 {
-	size_t before = baker->strings.nr, len;
+	size_t before = baker->strings->nr, len;
 	struct wire_string *record;
 	uint32_t id;
 
 	if (!text || *err)
 		return 0;
 	len = strnlen(text, WIRE_MAX_STRING);
-	id = strtab__add(&baker->strings, text, len);
-	if (baker->strings.nr == before)
+	id = strtab__add(baker->strings, text, len);
+	if (baker->strings->nr == before)
 		return id;
 	record = xcalloc(1, sizeof(*record) + WIRE_PAD8(len));
 	record->head.type = WIRE_STRING;
@@ -68,7 +68,7 @@ int bake__names(struct model *model, int (*take)(const struct wire_head *record,
 {
 	uint32_t nr = modmap__nr_locations(model->modmap);
 	uint32_t *all = xcalloc(nr, sizeof(*all));
-	struct baker baker = { .take = take, .data = data };
+	struct baker baker = { .take = take, .data = data, .strings = &model->strings };
 	int err = 0;
 
 	for (uint32_t i = 0; i < nr; i++)
@@ -79,10 +79,10 @@ int bake__names(struct model *model, int (*take)(const struct wire_head *record,
 		const struct sym_frame *frames;
 		uint32_t nr_frames = sym__frames(model->sym, location, &frames);
 
-		if (nr_frames && location->module != MODMAP_NO_MODULE)
+		if (nr_frames && location->module != MODMAP_NO_MODULE &&
+		    !sym__is_baked(model->sym, location))
 			err = send_symbol(&baker, location, frames, nr_frames);
 	}
-	strtab__clear(&baker.strings);
 	free(all);
 	return err;
 }

@@ -7,7 +7,9 @@
 
 /*
  * Resolves the names of every location the model has met and hands them on as WIRE_STRING and
- * WIRE_SYMBOL records. 0, or what take returned. progress as in sym__resolve, with the same data;
+ * WIRE_SYMBOL records, except those that the stream has baked in already. Its strings are used, and
+ * new ones go on from their ids: nothing but what is handed out may come after. 0, or what take
+ * returned. progress as in sym__resolve, with the same data;
  * may be NULL.
  */
 int bake__names(struct model *model, int (*take)(const struct wire_head *record, void *data),

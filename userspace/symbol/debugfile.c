@@ -4,18 +4,16 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/util.h"
+#include "symbol/callsite.h"
 #include "symbol/elf.h"
-
-/* A path may come from a recording: what it names must not block or become our terminal. */
-#define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+#include "symbol/elf_match.h"
+#include "symbol/places.h"
+#include "symbol/rootfs.h"
 
 bool debugfile__is_file(const struct module *module)
 {
@@ -37,86 +35,158 @@ bool debugfile__is_generated(const struct module *module)
 	       memcmp(magic, ELFMAG, SELFMAG);
 }
 
-char *debugfile__path(const struct module *module, const char *sysroot)
-{
-	return xasprintf("%s%s", sysroot ? sysroot : "", module->path);
-}
+/* What a search for the module's file knows. */
+struct search {
+	const struct module *module;
+	const uint64_t *vaddrs;
+	uint32_t nr;
+	struct debugfile *file; /* where to put it */
+};
 
-static bool has_dotdot(const char *path)
+/* Is the ELF file what ran? 0 or -errno. */
+static int compare(const struct search *search, int fd, bool *is_certain)
 {
-	for (const char *at = path; (at = strstr(at, "..")); at += 2) {
-		if ((at == path || at[-1] == '/') && (at[2] == '/' || !at[2]))
-			return true;
-	}
-	return false;
-}
-
-/* Absolute symbolic links below sysroot mean the target's root, not ours. */
-static int open_below(const char *sysroot, const char *path)
-{
-	struct open_how how = { .flags = OPEN_FLAGS, .resolve = RESOLVE_IN_ROOT };
-	char *whole;
-	int root, fd;
-
-	if (has_dotdot(path))
-		return -ENOENT;
-	root = open(sysroot, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
-		return -errno;
-	fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
-	fd = fd < 0 ? -errno : fd;
-	close(root);
-	if (fd != -ENOSYS && fd != -EPERM)
-		return fd;
-	/* A kernel before 5.6, or a container's seccomp filter that does not know the call. */
-	whole = xasprintf("%s%s", sysroot, path);
-	fd = open(whole, OPEN_FLAGS);
-	fd = fd < 0 ? -errno : fd;
-	free(whole);
-	return fd;
-}
-
-static int check(const struct module *module, int fd)
-{
+	const struct module *module = search->module;
 	uint8_t build_id[MODULE_MAX_BUILD_ID];
-	struct elf_file *elf;
-	struct stat status;
+	struct elf_file *elf = elf__open(fd);
+	struct callsite_fit fit;
+	int err = 0;
 	size_t len;
 
-	if (fstat(fd, &status))
-		return -errno;
-	if (!S_ISREG(status.st_mode))
-		return -ENOEXEC;
-	elf = elf__open(fd);
 	if (!elf)
 		return -errno;
-	len = elf__build_id(elf, build_id, sizeof(build_id));
+	*is_certain = module->fd >= 0 || module->build_id_len;
+	if (module->build_id_len) {
+		/* A file that has no build-id at all is not the one that had one. */
+		len = elf__build_id(elf, build_id, sizeof(build_id));
+		if (len != module->build_id_len || memcmp(build_id, module->build_id, len))
+			err = -ESTALE;
+	} else if (module->fd < 0) {
+		fit = callsite__fit(elf, search->vaddrs, search->nr);
+		if (!callsite__is_plausible(&fit))
+			err = -ESTALE;
+	}
 	elf__close(elf);
-	/* A file that has no build-id at all is not the one that had one. */
-	if (module->build_id_len && (len != module->build_id_len ||
-				     memcmp(build_id, module->build_id, module->build_id_len)))
-		return -ESTALE;
+	return err;
+}
+
+static int try_place(const struct search *search, const struct place *place)
+{
+	struct debugfile *file = search->file;
+	int err;
+
+	file->fd = rootfs__open(place->root, place->path);
+	if (file->fd < 0)
+		return file->fd;
+	err = compare(search, file->fd, &file->is_certain);
+	if (!err) {
+		file->path = place__on_this_machine(place);
+		return 0;
+	}
+	close(file->fd);
+	file->fd = -1;
+	return err;
+}
+
+static bool is_it(const struct place *place, void *data)
+{
+	return !try_place(data, place);
+}
+
+/* The very file, held open since it was mapped. */
+static int open_held(struct search *search)
+{
+	int fd = fcntl(search->module->fd, F_DUPFD_CLOEXEC, 0), err;
+
+	if (fd < 0)
+		return -errno;
+	err = compare(search, fd, &search->file->is_certain);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	search->file->fd = fd;
+	search->file->path = xstrdup(search->module->path);
 	return 0;
 }
 
-int debugfile__open(const struct module *module, const char *sysroot)
+int debugfile__open(const struct module *module, const struct sym_options *options,
+		    const uint64_t *vaddrs, uint32_t nr, struct debugfile *file)
 {
-	int fd, err;
+	struct place place = { .root = options->sysroot, .path = module->path };
+	struct search search = { .module = module, .vaddrs = vaddrs, .nr = nr, .file = file };
+	int err;
 
-	if (module->fd < 0 && sysroot) {
-		fd = open_below(sysroot, module->path);
-	} else {
-		fd = module->fd >= 0 ? fcntl(module->fd, F_DUPFD_CLOEXEC, 0)
-				     : open(module->path, OPEN_FLAGS);
-		fd = fd < 0 ? -errno : fd;
-	}
-	if (fd < 0)
-		return fd;
-	err = check(module, fd);
-	if (!err)
-		return fd;
-	close(fd);
+	*file = (struct debugfile){ .fd = -1 };
+	err = module->fd >= 0 ? open_held(&search) : try_place(&search, &place);
+	/* The first says best why there is none. */
+	if (err && places__visit(module, options, is_it, &search))
+		err = 0;
 	return err;
+}
+
+/* What a search for separate debug information knows. */
+struct separate_search {
+	struct elf_file *stripped;
+	struct debugfile *file; /* where to put it */
+	bool by_crc;
+	uint32_t crc;
+};
+
+/* Symbols alone are better than nothing, but something better may come. */
+static bool is_separate(const struct place *place, void *data)
+{
+	const struct separate_search *search = data;
+	int fd = rootfs__open(place->root, place->path);
+	struct elf_file *elf = fd >= 0 ? elf__open(fd) : NULL;
+	bool has_all = elf && elf__has_debug_info(elf);
+	bool is_wanted = elf && (has_all || (search->file->fd < 0 && elf__has_symtab(elf) &&
+					     !elf__has_symtab(search->stripped)));
+
+	if (is_wanted && (elf_match__is_same_build(search->stripped, elf) ||
+			  (search->by_crc && elf_match__has_crc(elf, search->crc)))) {
+		debugfile__close(search->file);
+		*search->file = (struct debugfile){ .fd = fd,
+						    .path = place__on_this_machine(place),
+						    .is_certain = true };
+		fd = -1;
+	} else {
+		has_all = false;
+	}
+	elf__close(elf);
+	if (fd >= 0)
+		close(fd);
+	return has_all;
+}
+
+bool debugfile__open_separate(const struct module *module, const struct sym_options *options,
+			      const struct debugfile *file, struct debugfile *separate)
+{
+	struct separate_search search = { .stripped = elf__open(file->fd), .file = separate };
+	struct module with_id = *module;
+	char name[ELF_MATCH_MAX_LINK];
+
+	*separate = (struct debugfile){ .fd = -1 };
+	if (!search.stripped)
+		return false;
+	with_id.build_id_len = (uint32_t)elf__build_id(search.stripped, with_id.build_id,
+						       sizeof(with_id.build_id));
+	if (!elf__has_debug_info(search.stripped) &&
+	    !places__visit(&with_id, options, is_separate, &search)) {
+		search.by_crc = elf_match__debug_link(search.stripped, name, &search.crc);
+		if (search.by_crc)
+			places__visit_link(module, options, name, is_separate, &search);
+	}
+	elf__close(search.stripped);
+	return separate->fd >= 0;
+}
+
+void debugfile__close(struct debugfile *file)
+{
+	if (file->fd >= 0)
+		close(file->fd);
+	free(file->path);
+	*file = (struct debugfile){ .fd = -1 };
 }
 
 /*

@@ -36,7 +36,10 @@ struct dwarf {
 	Dwfl *dwfl;
 	Dwfl_Module *module;
 	Dwfl_Callbacks callbacks;
-	char *search_path;
+	char *search_path, *separate_path;
+	int separate_fd; /* -1: none, or libdwfl has it */
+	bool ask_servers;
+	uint64_t mode_bit; /* of addresses: microMIPS, MIPS16, Thumb */
 	/* vaddr + elf_bias is what libdwfl calls the address; - dwarf_bias what libdw does. */
 	Dwarf_Addr elf_bias, dwarf_bias;
 	struct unit *units;
@@ -63,7 +66,7 @@ static void load_symbols(struct dwarf *dwarf)
 		if (!name || !*name || section == SHN_UNDEF ||
 		    (type != STT_FUNC && type != STT_GNU_IFUNC))
 			continue;
-		symtab__add(&dwarf->symbols, name, address, symbol.st_size);
+		symtab__add(&dwarf->symbols, name, address & ~dwarf->mode_bit, symbol.st_size);
 	}
 	symtab__sort(&dwarf->symbols);
 }
@@ -98,29 +101,73 @@ static void load_units(struct dwarf *dwarf)
 	ranges__sort(&dwarf->unit_ranges);
 }
 
-struct dwarf *dwarf__open(int fd, const char *path, const char *search_path)
+/*
+ * libdwfl asks for the separate debug file first, and then perhaps for the file that several of
+ * those share, by its path. elfutils' own search opens anything, a FIFO too, so it is only let
+ * loose for that and for servers.
+ */
+static int find_separate(Dwfl_Module *module, void **user_data, const char *name, Dwarf_Addr base,
+			 const char *file, const char *link, GElf_Word crc, char **found)
+{
+	struct dwarf *dwarf = *user_data;
+	int fd = dwarf->separate_fd;
+
+	if (fd >= 0) {
+		dwarf->separate_fd = -1;
+		*found = xstrdup(dwarf->separate_path);
+		return fd;
+	}
+	if (!dwarf->ask_servers && !(link && strchr(link, '/')))
+		return -1;
+	return dwfl_standard_find_debuginfo(module, user_data, name, base, file, link, crc, found);
+}
+
+static void report_file(struct dwarf *dwarf, const struct dwarf_files *files)
+{
+	void **user_data;
+
+	dwfl_report_begin(dwarf->dwfl);
+	dwarf->module = dwfl_report_elf(dwarf->dwfl, files->path, files->path, files->fd, 0, true);
+	if (dwarf->module &&
+	    dwfl_module_info(dwarf->module, &user_data, NULL, NULL, NULL, NULL, NULL, NULL))
+		*user_data = dwarf;
+}
+
+static void set_mode_bit(struct dwarf *dwarf, Elf *elf)
+{
+	GElf_Ehdr header;
+
+	dwarf->mode_bit = gelf_getehdr(elf, &header) &&
+			  (header.e_machine == EM_MIPS || header.e_machine == EM_ARM);
+}
+
+struct dwarf *dwarf__open(const struct dwarf_files *files)
 {
 	struct dwarf *dwarf = xcalloc(1, sizeof(*dwarf));
+	Elf *elf = NULL;
 
-	dwarf->search_path = xstrdup(search_path);
+	dwarf->search_path = xstrdup(files->search_path);
+	dwarf->separate_path = files->separate_path ? xstrdup(files->separate_path) : NULL;
+	dwarf->separate_fd = files->separate_fd;
+	dwarf->ask_servers = files->ask_servers;
 	dwarf->callbacks = (Dwfl_Callbacks){
-		.find_debuginfo = dwfl_standard_find_debuginfo,
+		.find_debuginfo = find_separate,
 		.section_address = dwfl_offline_section_address,
 		.debuginfo_path = &dwarf->search_path,
 	};
 	dwarf->dwfl = dwfl_begin(&dwarf->callbacks);
-	if (dwarf->dwfl) {
-		dwfl_report_begin(dwarf->dwfl);
-		dwarf->module = dwfl_report_elf(dwarf->dwfl, path, path, fd, 0, true);
-	}
+	if (dwarf->dwfl)
+		report_file(dwarf, files);
 	if (!dwarf->module)
-		close(fd);
-	if (!dwarf->module || dwfl_report_end(dwarf->dwfl, NULL, NULL) ||
-	    !dwfl_module_getelf(dwarf->module, &dwarf->elf_bias)) {
+		close(files->fd);
+	if (dwarf->module && !dwfl_report_end(dwarf->dwfl, NULL, NULL))
+		elf = dwfl_module_getelf(dwarf->module, &dwarf->elf_bias);
+	if (!elf) {
 		dwarf__close(dwarf);
 		errno = ENOEXEC;
 		return NULL;
 	}
+	set_mode_bit(dwarf, elf);
 	load_units(dwarf);
 	load_symbols(dwarf);
 	return dwarf;
@@ -138,6 +185,9 @@ void dwarf__close(struct dwarf *dwarf)
 	hmap__clear(&dwarf->demangled);
 	if (dwarf->dwfl)
 		dwfl_end(dwarf->dwfl);
+	if (dwarf->separate_fd >= 0)
+		close(dwarf->separate_fd);
+	free(dwarf->separate_path);
 	free(dwarf->search_path);
 	free(dwarf);
 }
@@ -330,7 +380,7 @@ static void set_call(struct unit *unit, Dwarf_Die *call, struct strtab *texts,
 uint32_t dwarf__frames(struct dwarf *dwarf, uint64_t vaddr, struct strtab *texts,
 		       struct dwarf_frame *frames)
 {
-	const uint64_t address = vaddr - 1 + dwarf->elf_bias;
+	const uint64_t address = vaddr + dwarf->elf_bias;
 	const Dwarf_Addr pc = address - dwarf->dwarf_bias;
 	const struct range *range = ranges__find(&dwarf->unit_ranges, pc);
 	const char *symbol = find_symbol(dwarf, address);

@@ -7,6 +7,7 @@
 #ifndef DWARF_H_HEAPTAP
 #define DWARF_H_HEAPTAP
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/strtab.h"
@@ -22,15 +23,21 @@ struct dwarf_frame {
 
 struct dwarf;
 
-/*
- * fd is taken over, also on failure. path is where separate debug files are looked for, besides the
- * directories of search_path (debugfile.h). NULL with errno: ENOEXEC.
- */
-struct dwarf *dwarf__open(int fd, const char *path, const char *search_path);
+struct dwarf_files {
+	int fd; /* of the file; taken over, also on failure */
+	const char *path;
+	int separate_fd; /* of its debug information; likewise; -1: none but what is in the file */
+	const char *separate_path;
+	const char *search_path; /* where else elfutils searches (debugfile.h) */
+	bool ask_servers;	 /* of debuginfod, when there is no separate file */
+};
+
+/* Paths are copied. NULL with errno: ENOEXEC. */
+struct dwarf *dwarf__open(const struct dwarf_files *files);
 void dwarf__close(struct dwarf *dwarf);
 
-/* The frames of a call whose return address is vaddr (link-time), innermost first, at most
- * DWARF_MAX_FRAMES. Returns their number; new texts go to texts. */
+/* The frames at a link-time address inside an instruction, a call (callsite.h), innermost first, at
+ * most DWARF_MAX_FRAMES. Returns their number; new texts go to texts. */
 uint32_t dwarf__frames(struct dwarf *dwarf, uint64_t vaddr, struct strtab *texts,
 		       struct dwarf_frame *frames);
 

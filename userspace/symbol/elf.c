@@ -101,6 +101,24 @@ bool elf__is_64bit(const struct elf_file *elf)
 	return elf->header.e_ident[EI_CLASS] == ELFCLASS64;
 }
 
+uint32_t elf__flags(const struct elf_file *elf)
+{
+	return elf->header.e_flags;
+}
+
+bool elf__is_big_endian(const struct elf_file *elf)
+{
+	return elf->header.e_ident[EI_DATA] == ELFDATA2MSB;
+}
+
+bool elf__has_big_endian_code(const struct elf_file *elf)
+{
+	if (elf->header.e_machine == EM_AARCH64 ||
+	    (elf->header.e_machine == EM_ARM && (elf->header.e_flags & EF_ARM_BE8)))
+		return false;
+	return elf__is_big_endian(elf);
+}
+
 bool elf__has_interpreter(const struct elf_file *elf)
 {
 	for (size_t i = 0; i < elf->nr_segments; i++) {
@@ -178,6 +196,36 @@ static bool mini_symbols(struct elf_file *elf)
 	if (elf->mini_image)
 		elf->mini = elf_memory(elf->mini_image, len);
 	return elf->mini && elf_kind(elf->mini) == ELF_K_ELF;
+}
+
+bool elf__has_symtab(struct elf_file *elf)
+{
+	GElf_Shdr header;
+
+	return find_section(elf, ".symtab", &header) != NULL;
+}
+
+void elf__for_each_section(struct elf_file *elf,
+			   bool (*visit)(const struct elf_section *section, void *data), void *data)
+{
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+	size_t names;
+
+	if (elf_getshdrstrndx(elf->elf, &names))
+		return;
+	while ((section = elf_nextscn(elf->elf, section)) && gelf_getshdr(section, &header)) {
+		const char *name = elf_strptr(elf->elf, names, header.sh_name);
+		struct elf_section found = { .name = name ? name : "",
+					     .flags = header.sh_flags,
+					     .vaddr = header.sh_addr,
+					     .offset = header.sh_offset,
+					     .size = header.sh_size,
+					     .has_content = header.sh_type != SHT_NOBITS };
+
+		if (!visit(&found, data))
+			return;
+	}
 }
 
 bool elf__has_debug_info(struct elf_file *elf)
@@ -265,6 +313,18 @@ int elf__offset_to_vaddr(const struct elf_file *elf, uint64_t offset, uint64_t *
 	return 0;
 }
 
+bool elf__is_code(const struct elf_file *elf, uint64_t vaddr)
+{
+	for (size_t i = 0; i < elf->nr_segments; i++) {
+		const GElf_Phdr *segment = &elf->segments[i];
+
+		if (segment->p_type == PT_LOAD && (segment->p_flags & PF_X) &&
+		    vaddr >= segment->p_vaddr && vaddr - segment->p_vaddr < segment->p_memsz)
+			return true;
+	}
+	return false;
+}
+
 static const GElf_Phdr *segment_of_vaddr(const struct elf_file *elf, uint64_t vaddr)
 {
 	for (size_t i = 0; i < elf->nr_segments; i++) {
@@ -277,13 +337,6 @@ static const GElf_Phdr *segment_of_vaddr(const struct elf_file *elf, uint64_t va
 	return NULL;
 }
 
-bool elf__is_code(const struct elf_file *elf, uint64_t vaddr)
-{
-	const GElf_Phdr *segment = segment_of_vaddr(elf, vaddr);
-
-	return segment && (segment->p_flags & PF_X);
-}
-
 int elf__vaddr_to_offset(const struct elf_file *elf, uint64_t vaddr, uint64_t *offset)
 {
 	const GElf_Phdr *segment = segment_of_vaddr(elf, vaddr);
@@ -294,19 +347,13 @@ int elf__vaddr_to_offset(const struct elf_file *elf, uint64_t vaddr, uint64_t *o
 	return 0;
 }
 
-ssize_t elf__read(const struct elf_file *elf, uint64_t vaddr, void *buffer, size_t len)
+ssize_t elf__read_at(const struct elf_file *elf, uint64_t offset, void *buffer, size_t len)
 {
-	const GElf_Phdr *segment = segment_of_vaddr(elf, vaddr);
-	uint64_t skip, offset;
 	size_t done = 0;
 	ssize_t got;
 
-	if (!segment)
+	if (offset > INT64_MAX || len > INT64_MAX - offset)
 		return -ENOENT;
-	skip = vaddr - segment->p_vaddr;
-	if (__builtin_add_overflow(segment->p_offset, skip, &offset) || offset > INT64_MAX)
-		return -ENOENT;
-	len = min((uint64_t)len, segment->p_filesz - skip);
 	while (done < len) {
 		got = pread(elf->fd, (char *)buffer + done, len - done, (off_t)(offset + done));
 		if (got < 0 && errno == EINTR)
@@ -320,19 +367,42 @@ ssize_t elf__read(const struct elf_file *elf, uint64_t vaddr, void *buffer, size
 	return (ssize_t)done;
 }
 
+ssize_t elf__read(const struct elf_file *elf, uint64_t vaddr, void *buffer, size_t len)
+{
+	const GElf_Phdr *segment = segment_of_vaddr(elf, vaddr);
+	uint64_t skip, offset;
+
+	if (!segment)
+		return -ENOENT;
+	skip = vaddr - segment->p_vaddr;
+	if (__builtin_add_overflow(segment->p_offset, skip, &offset))
+		return -ENOENT;
+	return elf__read_at(elf, offset, buffer, min((uint64_t)len, segment->p_filesz - skip));
+}
+
 typedef bool (*symbol_fn)(const struct elf_symbol *symbol, void *data);
 
-/* False for what is neither a function nor taken from elsewhere. */
-static bool describe(const GElf_Sym *raw, const char *name, struct elf_symbol *symbol)
+/* False for what is neither a function nor taken from elsewhere. mode_bit: of addresses. */
+static bool describe(const GElf_Sym *raw, const char *name, uint64_t mode_bit,
+		     struct elf_symbol *symbol)
 {
 	unsigned type = GELF_ST_TYPE(raw->st_info);
 
 	*symbol = (struct elf_symbol){ .name = name,
-				       .vaddr = raw->st_value,
+				       .vaddr = raw->st_value & ~mode_bit,
 				       .size = raw->st_size,
 				       .is_local = GELF_ST_BIND(raw->st_info) == STB_LOCAL,
 				       .is_undefined = raw->st_shndx == SHN_UNDEF };
 	return name && *name && (type == STT_FUNC || (symbol->is_undefined && type == STT_NOTYPE));
+}
+
+/* Marks code of another instruction set: microMIPS, MIPS16, Thumb. */
+static uint64_t mode_bit_of(Elf *elf)
+{
+	GElf_Ehdr header;
+
+	return gelf_getehdr(elf, &header) &&
+	       (header.e_machine == EM_MIPS || header.e_machine == EM_ARM);
 }
 
 /* Visits one symbol table; false when visit wants no more. */
@@ -340,6 +410,7 @@ static bool visit_table(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, sym
 			void *visit_data)
 {
 	size_t entry = gelf_fsize(elf, ELF_T_SYM, 1, EV_CURRENT);
+	uint64_t mode_bit = mode_bit_of(elf);
 	Elf_Data *data;
 	size_t nr;
 
@@ -355,7 +426,8 @@ static bool visit_table(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, sym
 
 		if (!gelf_getsym(data, (int)i, &raw))
 			break;
-		if (describe(&raw, elf_strptr(elf, header->sh_link, raw.st_name), &symbol) &&
+		if (describe(&raw, elf_strptr(elf, header->sh_link, raw.st_name), mode_bit,
+			     &symbol) &&
 		    !visit(&symbol, visit_data))
 			return false;
 	}

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "base/log.h"
 #include "base/strtab.h"
 #include "base/util.h"
+#include "symbol/complain.h"
 #include "symbol/debugfile.h"
 #include "symbol/lookup.h"
 #include "symbol/perfmap.h"
@@ -18,11 +18,18 @@ struct entry {
 	uint64_t vaddr;
 	uint32_t module;
 	uint32_t nr_frames;
+	bool is_baked;
 	struct sym_frame *frames;
 };
 
 /* How much can still be expected of a module's file. */
 enum effort { EFFORT_DWARF, EFFORT_SYMBOLS, EFFORT_NONE };
+
+struct module_state {
+	uint8_t effort;
+	uint8_t trouble; /* enum sym_trouble: of the file */
+	bool was_told;	 /* where its names are from */
+};
 
 struct sym {
 	struct sym_options options;
@@ -30,8 +37,8 @@ struct sym {
 	struct entry *entries;
 	size_t nr_entries, entries_capacity;
 	struct hmap by_hash; /* hash of (module, vaddr), or the next free number -> index */
-	uint8_t *efforts;    /* by module id */
-	size_t nr_efforts;
+	struct module_state *modules; /* by id */
+	size_t nr_modules;
 	int perf_map; /* the caller's; -1: none */
 };
 
@@ -51,7 +58,7 @@ void sym__free(struct sym *sym)
 	for (size_t i = 0; i < sym->nr_entries; i++)
 		free(sym->entries[i].frames);
 	free(sym->entries);
-	free(sym->efforts);
+	free(sym->modules);
 	hmap__clear(&sym->by_hash);
 	strtab__clear(&sym->texts);
 	free(sym);
@@ -111,13 +118,20 @@ void sym__bake(struct sym *sym, uint32_t module, uint64_t vaddr, const struct sy
 	       uint32_t nr_frames)
 {
 	struct sym_frame *copies = xreallocarray(NULL, nr_frames, sizeof(*copies));
+	struct entry *entry;
+	bool known = false;
 
 	for (uint32_t i = 0; i < nr_frames; i++) {
 		copies[i] = (struct sym_frame){ .function = intern(sym, frames[i].function),
 						.file = intern(sym, frames[i].file),
 						.line = frames[i].line };
+		known |= copies[i].function || copies[i].file;
 	}
-	set_frames(add_entry(sym, module, vaddr), copies, nr_frames);
+	entry = known ? add_entry(sym, module, vaddr) : NULL;
+	if (entry && !entry->nr_frames) {
+		set_frames(entry, copies, nr_frames);
+		entry->is_baked = true;
+	}
 	free(copies);
 }
 
@@ -131,6 +145,34 @@ uint32_t sym__frames(const struct sym *sym, const struct location *location,
 		return 0;
 	*frames = entry->frames;
 	return entry->nr_frames;
+}
+
+bool sym__is_baked(const struct sym *sym, const struct location *location)
+{
+	uint64_t key;
+	const struct entry *entry = find_entry(sym, location->module, location->vaddr, &key);
+
+	return entry && entry->is_baked;
+}
+
+void sym__for_each_unresolved(const struct sym *sym, const struct modmap *map,
+			      void (*visit)(const struct location *location,
+					    enum sym_trouble trouble, void *data),
+			      void *data)
+{
+	for (size_t i = 0; i < sym->nr_entries; i++) {
+		const struct entry *entry = &sym->entries[i];
+		const struct module *module = modmap__module(map, entry->module);
+		struct location location = { .vaddr = entry->vaddr, .module = entry->module };
+		uint8_t trouble = SYM_NO_TROUBLE;
+
+		if (entry->nr_frames || !module || !debugfile__is_file(module) ||
+		    debugfile__is_generated(module))
+			continue;
+		if (entry->module < sym->nr_modules)
+			trouble = sym->modules[entry->module].trouble;
+		visit(&location, trouble ? trouble : SYM_NAMELESS, data);
+	}
 }
 
 void sym__use_perf_map(struct sym *sym, int fd)
@@ -160,47 +202,6 @@ static void keep_name(uint32_t index, const char *name, void *data)
 	keep(index, &frame, 1, data);
 }
 
-/* Did the child come to the file at all, and then grief? */
-static bool is_child_trouble(int err)
-{
-	return err == -EFAULT || err == -ETIMEDOUT || err == -ENOMEM || err == -EMSGSIZE ||
-	       err == -EBADMSG;
-}
-
-static const char *describe(int err)
-{
-	switch (err) {
-	case -EFAULT:
-		return "it crashes the library that reads it";
-	case -ETIMEDOUT:
-		return "reading it takes too long";
-	case -ENOMEM:
-	case -EMSGSIZE:
-	case -EBADMSG:
-		return "reading it takes too much memory";
-	}
-	return strerror(-err);
-}
-
-static void warn(const struct module *module, int err, enum effort effort)
-{
-	if (err == -ESTALE)
-		log_warn("%s has changed since the recording (another build-id): its frames are "
-			 "shown as module+offset.",
-			 module->path);
-	else if (err == -ENOEXEC)
-		log_warn("%s is not an ELF file that can be read: its frames are shown as "
-			 "module+offset.",
-			 module->path);
-	else if (effort == EFFORT_SYMBOLS)
-		log_warn("The debug information of %s could not be read (%s): its frames have "
-			 "function names only.",
-			 module->path, describe(err));
-	else
-		log_warn("%s could not be read (%s): its frames are shown as module+offset.",
-			 module->path, describe(err));
-}
-
 static void resolve_module(struct sym *sym, const struct module *module, const uint64_t *vaddrs,
 			   uint32_t nr, uint32_t id)
 {
@@ -208,7 +209,9 @@ static void resolve_module(struct sym *sym, const struct module *module, const u
 		.module = module, .options = &sym->options, .vaddrs = vaddrs, .nr = nr
 	};
 	struct batch batch = { .sym = sym, .module = id, .vaddrs = vaddrs };
-	enum effort effort = sym->efforts[id];
+	struct module_state *state = &sym->modules[id];
+	enum effort effort = state->effort;
+	struct lookup_result result = { 0 };
 	int err = 0;
 
 	if (debugfile__is_generated(module)) {
@@ -219,19 +222,26 @@ static void resolve_module(struct sym *sym, const struct module *module, const u
 	if (!debugfile__is_file(module))
 		effort = EFFORT_NONE;
 	if (effort == EFFORT_DWARF) {
-		err = lookup__run(&lookup, &sym->texts, keep, &batch);
+		err = lookup__run(&lookup, &sym->texts, keep, &batch, &result);
 		if (err)
-			effort = is_child_trouble(err) ? EFFORT_SYMBOLS : EFFORT_NONE;
+			effort = complain__is_about_reading(err) ? EFFORT_SYMBOLS : EFFORT_NONE;
 	}
 	if (effort == EFFORT_SYMBOLS) {
 		lookup.symbols_only = true;
-		if (lookup__run(&lookup, &sym->texts, keep, &batch))
+		if (lookup__run(&lookup, &sym->texts, keep, &batch, &result))
 			effort = EFFORT_NONE;
 	}
 	/* Set only when the file was tried with full effort: that is at most once. */
-	if (err)
-		warn(module, err, effort);
-	sym->efforts[id] = (uint8_t)effort;
+	if (err) {
+		complain__of(module, &sym->options, err, effort == EFFORT_SYMBOLS);
+		if (effort == EFFORT_NONE)
+			state->trouble = (uint8_t)complain__trouble(err);
+	}
+	if (result.path && !state->was_told) {
+		complain__tell(module, &result);
+		state->was_told = true;
+	}
+	state->effort = (uint8_t)effort;
 }
 
 static int compare_entries(const void *a, const void *b)
@@ -283,6 +293,16 @@ static uint32_t count_modules(const struct entry *wanted, uint32_t nr)
 	return modules;
 }
 
+static void make_room(struct sym *sym, uint32_t nr_modules)
+{
+	if (sym->nr_modules >= nr_modules)
+		return;
+	sym->modules = xreallocarray(sym->modules, nr_modules, sizeof(*sym->modules));
+	memset(sym->modules + sym->nr_modules, 0,
+	       (nr_modules - sym->nr_modules) * sizeof(*sym->modules));
+	sym->nr_modules = nr_modules;
+}
+
 void sym__resolve(struct sym *sym, const struct modmap *map, const uint32_t *locations, uint32_t nr,
 		  void (*progress)(uint32_t done, uint32_t modules, void *data), void *data)
 {
@@ -290,12 +310,7 @@ void sym__resolve(struct sym *sym, const struct modmap *map, const uint32_t *loc
 	uint64_t *vaddrs = xreallocarray(NULL, nr, sizeof(*vaddrs));
 	uint32_t modules, done = 0;
 
-	if (sym->nr_efforts < modmap__nr_modules(map)) {
-		sym->efforts = xrealloc(sym->efforts, modmap__nr_modules(map));
-		memset(sym->efforts + sym->nr_efforts, EFFORT_DWARF,
-		       modmap__nr_modules(map) - sym->nr_efforts);
-		sym->nr_efforts = modmap__nr_modules(map);
-	}
+	make_room(sym, modmap__nr_modules(map));
 	nr = collect(sym, map, locations, nr, wanted);
 	modules = count_modules(wanted, nr);
 	for (uint32_t i = 0, first = 0; i < nr; i++) {

@@ -22,8 +22,7 @@ struct sym_frame {
 
 struct sym_options {
 	const char *sysroot;   /* where the target's files are found; NULL: / */
-	const char *debug_dir; /* searched first for separate debug files; NULL: only the usual
-				  places */
+	const char *debug_dir; /* has debug files or unstripped files; NULL: none */
 	bool debuginfod;       /* ask $DEBUGINFOD_URLS for what is missing */
 };
 
@@ -33,7 +32,8 @@ struct sym;
 struct sym *sym__new(const struct sym_options *options);
 void sym__free(struct sym *sym);
 
-/* A baked name: frames innermost first, nr_frames >= 1; texts are copied (NULL: unknown). */
+/* A baked name: frames innermost first, nr_frames >= 1; texts are copied (NULL: unknown). Without
+ * effect when all is unknown. */
 void sym__bake(struct sym *sym, uint32_t module, uint64_t vaddr, const struct sym_frame *frames,
 	       uint32_t nr_frames);
 
@@ -58,5 +58,23 @@ void sym__resolve(struct sym *sym, const struct modmap *map, const uint32_t *loc
  */
 uint32_t sym__frames(const struct sym *sym, const struct location *location,
 		     const struct sym_frame **frames);
+
+/* Were these frames baked, not found? */
+bool sym__is_baked(const struct sym *sym, const struct location *location);
+
+/* Why a location has no name. */
+enum sym_trouble {
+	SYM_NO_TROUBLE,
+	SYM_MISSING,	/* there is no file */
+	SYM_DIFFERENT,	/* there is another one */
+	SYM_UNREADABLE, /* there is one, which cannot be read */
+	SYM_NAMELESS,	/* there is the right one, which does not name the location */
+};
+
+/* Calls visit for each location that was looked for in a file and in vain. */
+void sym__for_each_unresolved(const struct sym *sym, const struct modmap *map,
+			      void (*visit)(const struct location *location,
+					    enum sym_trouble trouble, void *data),
+			      void *data);
 
 #endif /* SYM_H */
