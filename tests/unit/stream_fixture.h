@@ -8,13 +8,15 @@
 
 #include "wire.h"
 
-#define MALLOC 1
-#define FREE   5
-#define MIB    (1ull << 20)
+#define MALLOC	1
+#define REALLOC 3
+#define FREE	5
+#define MIB	(1ull << 20)
 
 /* Takes every record. */
 static void (*sink)(const struct wire_head *record);
 static uint64_t now_ns = 1000;
+static uint32_t thread; /* that does it; 0: the first of the process */
 
 static inline void put_record(void *record, uint16_t type, size_t size, uint32_t pid)
 {
@@ -109,7 +111,7 @@ static inline void put_alloc_by(uint32_t pid, uint64_t addr, uint64_t bytes, uin
 	struct wire_alloc record = { .time_ns = ++now_ns,
 				     .addr = addr,
 				     .bytes = bytes,
-				     .tid = pid,
+				     .tid = thread ? thread : pid,
 				     .stack = stack,
 				     .func = func };
 
@@ -121,11 +123,39 @@ static inline void put_alloc(uint32_t pid, uint64_t addr, uint64_t bytes, uint32
 	put_alloc_by(pid, addr, bytes, stack, MALLOC);
 }
 
-static inline void put_free(uint32_t pid, uint64_t addr)
+static inline void put_free_by(uint32_t pid, uint64_t addr, uint16_t func)
 {
-	struct wire_free record = { .time_ns = ++now_ns, .addr = addr, .tid = pid, .func = FREE };
+	struct wire_free record = {
+		.time_ns = ++now_ns, .addr = addr, .tid = thread ? thread : pid, .func = func
+	};
 
 	put_record(&record, WIRE_FREE, sizeof(record), pid);
+}
+
+static inline void put_free(uint32_t pid, uint64_t addr)
+{
+	put_free_by(pid, addr, FREE);
+}
+
+/* addr 0: it fails, or frees where bytes are 0. */
+static inline void put_realloc(uint32_t pid, uint64_t old, uint64_t addr, uint64_t bytes,
+			       uint32_t stack)
+{
+	struct wire_free begin = { .time_ns = ++now_ns,
+				   .addr = old,
+				   .tid = thread ? thread : pid,
+				   .func = REALLOC,
+				   .flags = WIRE_FREE_REALLOC };
+	struct wire_alloc end = { .time_ns = ++now_ns,
+				  .addr = addr,
+				  .bytes = bytes,
+				  .tid = thread ? thread : pid,
+				  .stack = stack,
+				  .func = REALLOC,
+				  .flags = WIRE_ALLOC_REALLOC };
+
+	put_record(&begin, WIRE_FREE, sizeof(begin), pid);
+	put_record(&end, WIRE_ALLOC, sizeof(end), pid);
 }
 
 static inline void put_fork(uint32_t pid, uint32_t child, uint32_t flags)

@@ -41,6 +41,10 @@ const struct opt opts[] = {
 	  "What to show; `heaptap help report` lists them. leaks is the default." },
 	{ "format", 'f', "NAME", OPT_STRING, MEMBER(format), 0, 0, CMD_EXPORT | CMD_RECEIVE,
 	  "What to write; `heaptap help export` lists them." },
+	{ "format", 0, "NAME", OPT_STRING, MEMBER(format), 0, 0, CMD_REPORT,
+	  "Another form of a view's text, where it has one: csv and tsv of timeline." },
+	{ "width", 0, "COLUMNS", OPT_NUMBER, MEMBER(width), 20, 1000, CMD_REPORT,
+	  "How wide the bars of timeline and sizes are; without it as the terminal, or 80." },
 	{ "cost", 0, "live|peak|total|temporary", OPT_WORD, MEMBER(cost), 0, 0,
 	  CMD_REPORT | CMD_EXPORT,
 	  "Which memory counts: what is live at the end, what was live at the peak, all that was "

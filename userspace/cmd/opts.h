@@ -45,6 +45,7 @@ struct options {
 	uint64_t address;	/* an operand that begins with 0x: ptr's; 0: none */
 	const char *view;	/* --view; NULL: the first, leaks */
 	const char *format;	/* of export: the exporter; of views: a form of their text */
+	uint64_t width;		/* --width; 0: the terminal's */
 	const char *cost;	/* --cost; NULL: what the view is about */
 	/* Of export, for callgrind; 0: none. */
 	uint64_t slice_s, sample_s;

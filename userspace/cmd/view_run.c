@@ -48,6 +48,7 @@ static struct view_options view_options(const struct options *options)
 		.address = options->address,
 		.slice_ns = options->slice_s * NSEC_PER_SEC,
 		.sample_ns = options->sample_s * NSEC_PER_SEC,
+		.width = options->width,
 		.path = options->output,
 	};
 }
@@ -105,12 +106,34 @@ static int write_output(const struct view_run *self)
 	return err;
 }
 
+/* Is --format something the view knows? An exporter is the format itself. */
+static bool takes_format(const struct view_run *self)
+{
+	const char *format = self->options.format, *formats = self->view->formats;
+	size_t length = format ? strlen(format) : 0;
+
+	if (!format || exporter__find(self->view->name) == self->view)
+		return true;
+	for (const char *word = formats; word; word = strchr(word, '|')) {
+		word += *word == '|';
+		if (strcspn(word, "|") == length && !strncmp(word, format, length))
+			return true;
+	}
+	if (formats)
+		log_err("%s has the formats %s, not '%s'.", self->view->name, formats, format);
+	else
+		log_err("%s has one format only: --format is not for it.", self->view->name);
+	return false;
+}
+
 static int prepare(struct view_run *self)
 {
 	if (self->run.options->json && !self->view->write_json) {
 		log_err("%s has no JSON.", self->view->name);
 		return -EINVAL;
 	}
+	if (!takes_format(self))
+		return -EINVAL;
 	self->state = self->view->begin(self->run.model, &self->options);
 	return self->state ? 0 : -EINVAL;
 }

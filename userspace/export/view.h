@@ -26,6 +26,7 @@ struct view_options {
 	uint64_t slice_ns;     /* callgrind: a file for what was allocated in each; 0: none */
 	uint64_t sample_ns;    /* callgrind: the .samples file; 0: none */
 	uint64_t rotate_bytes; /* of a file that is written as events come; 0: never */
+	uint64_t width;	       /* columns of text; 0: the terminal's */
 	const char *path;      /* -o; NULL or "-": standard output */
 	struct model *other;   /* of diff: the later recording, read to its end */
 	struct profile *other_profile;
@@ -33,9 +34,10 @@ struct view_options {
 
 struct view {
 	const char *name;
-	const char *help;   /* a phrase: "what was live when most was" */
-	const char *suffix; /* of an exporter's files, with its dot; NULL: it writes to stdout
-			       unless -o is given */
+	const char *help;    /* a phrase: "what was live when most was" */
+	const char *formats; /* of its text, that --format may name, separated by |; NULL: none */
+	const char *suffix;  /* of an exporter's files, with its dot; NULL: it writes to stdout
+				unless -o is given */
 	/* What is needed besides, NULL: nothing. Returns the state that the others get; NULL after
 	 * saying why it cannot be done. options live until free. */
 	void *(*begin)(struct model *model, const struct view_options *options);
@@ -66,5 +68,6 @@ const struct view *exporter__find(const char *name);
 
 extern const struct view view_leaks, view_sites, view_peak;
 extern const struct view exporter_folded, exporter_callgrind, exporter_pprof, exporter_json;
+extern const struct view view_timeline, view_sizes, view_threads;
 
 #endif /* VIEW_H */

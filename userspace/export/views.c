@@ -5,7 +5,7 @@
 #include "base/util.h"
 #include "export/view.h"
 
-const struct view *const views[] = { &view_leaks, &view_sites, &view_peak };
+const struct view *const views[] = { &view_leaks, &view_sites, &view_peak, &view_timeline };
 const size_t nr_views = ARRAY_SIZE(views);
 
 const struct view *const exporters[] = { &exporter_folded, &exporter_callgrind, &exporter_pprof,
