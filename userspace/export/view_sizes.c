@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* How large the blocks are: a histogram with bars, and the sizes asked for most often. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "export/json_parts.h"
+#include "export/process_text.h"
+#include "export/report_text.h"
+#include "export/screen.h"
+#include "export/view.h"
+#include "report/sizes.h"
+
+/* Frequent sizes shown, unless --top says how many. */
+#define NR_FREQUENT 10
+/* Columns of the table before the bars. */
+#define TABLE_COLUMNS 77
+#define MIN_BAR	      10
+
+struct state {
+	struct model *model;
+	struct sizes *sizes;
+	const struct view_options *options;
+};
+
+static void *begin(struct model *model, const struct view_options *options)
+{
+	struct state *state = xcalloc(1, sizeof(*state));
+
+	if (model->filter.older_ns)
+		log_warn("sizes is of all ages: --older has no effect.");
+	*state = (struct state){ model, sizes__new(model), options };
+	return state;
+}
+
+static void free_state(void *data)
+{
+	struct state *state = data;
+
+	if (!state)
+		return;
+	sizes__free(state->sizes);
+	free(state);
+}
+
+static double per_cent(uint64_t part, uint64_t whole)
+{
+	return whole ? 100.0 * (double)part / (double)whole : 0;
+}
+
+static uint64_t mean_of(struct amount amount)
+{
+	return amount.blocks ? amount.bytes / amount.blocks : 0;
+}
+
+static void write_row(const struct sizes_row *row, uint64_t most, const struct screen *screen)
+{
+	unsigned room = screen->columns > TABLE_COLUMNS + MIN_BAR ? screen->columns - TABLE_COLUMNS
+								  : MIN_BAR;
+	char range[48];
+
+	if (row->from_bytes == row->to_bytes)
+		snprintf(range, sizeof(range), "%" PRIu64, row->from_bytes);
+	else
+		snprintf(range, sizeof(range), "%" PRIu64 "-%" PRIu64, row->from_bytes,
+			 row->to_bytes);
+	fprintf(screen->out,
+		"%15s %11" PRIu64 " %13" PRIu64 " %11" PRIu64 " %13" PRIu64 " %8.1f%% ", range,
+		row->total.blocks, row->total.bytes, row->live.blocks, row->live.bytes,
+		per_cent(row->temporary.blocks, row->total.blocks));
+	screen__bar(screen, row->total.blocks, most, room);
+	fputc('\n', screen->out);
+}
+
+static void write_frequent(const struct state *state, const struct sizes_process *process,
+			   FILE *out)
+{
+	uint64_t nr = state->options->report.top ? state->options->report.top : NR_FREQUENT;
+	const char *least = process->nr_missed ? "at least " : "";
+
+	if (!process->nr_exact)
+		return;
+	fputs("\nMost frequent sizes:\n", out);
+	for (size_t i = 0; i < process->nr_exact && i < nr; i++)
+		fprintf(out, "%12" PRIu64 " bytes: %s%" PRIu64 " allocations, %.1f%% of all\n",
+			process->exact[i].bytes, least, process->exact[i].nr,
+			per_cent(process->exact[i].nr, process->sum.total.blocks));
+	if (process->nr_missed)
+		fprintf(out,
+			"There are more sizes than can be counted: each may have come up to "
+			"%" PRIu64 " times more often.\n",
+			process->nr_missed);
+}
+
+static void write_process(const struct state *state, const struct process *process, FILE *out)
+{
+	struct screen screen = screen__of(out, state->options->width);
+	struct sizes_process sizes = sizes__of(state->sizes, process);
+	const struct sizes_row *sum = &sizes.sum;
+	uint64_t most = 0;
+
+	fprintf(out, "%15s %11s %13s %11s %13s %9s\n", "size", "allocations", "bytes",
+		"live blocks", "live bytes", "temporary");
+	for (size_t i = 0; i < sizes.nr_rows; i++)
+		most = max(most, sizes.rows[i].total.blocks);
+	for (size_t i = 0; i < sizes.nr_rows; i++)
+		write_row(&sizes.rows[i], most, &screen);
+	write_frequent(state, &sizes, out);
+	fprintf(out,
+		"\nAllocations: %" PRIu64 " (%" PRIu64 " bytes), %" PRIu64 " bytes on average.\n",
+		sum->total.blocks, sum->total.bytes, mean_of(sum->total));
+	fprintf(out,
+		"Live at the end: %" PRIu64 " bytes in %" PRIu64 " blocks, %" PRIu64
+		" bytes on average.\n",
+		sum->live.bytes, sum->live.blocks, mean_of(sum->live));
+	fprintf(out, "Temporary: %" PRIu64 " blocks, %.1f %% of all.\n", sum->temporary.blocks,
+		per_cent(sum->temporary.blocks, sum->total.blocks));
+}
+
+static int write_text(void *data, FILE *out)
+{
+	struct state *state = data;
+	const struct model *model = state->model;
+
+	for (size_t i = 0; i < max(model->nr_processes, 1u); i++) {
+		const struct process *process =
+			model->nr_processes ? model->processes[i] : model__first(model);
+
+		if (model->nr_processes > 1)
+			process_text__heading(process, out);
+		write_process(state, process, out);
+		if (model->nr_processes > 1)
+			fputc('\n', out);
+	}
+	report_text__write_lost(model, out);
+	return 0;
+}
+
+static void write_json_amounts(struct json *json, const struct sizes_row *row)
+{
+	json_parts__amount(json, "allocated", row->total);
+	json_parts__amount(json, "live", row->live);
+	json_parts__amount(json, "temporary", row->temporary);
+}
+
+static void write_json_process(struct json *json, const struct state *state,
+			       const struct process *process)
+{
+	struct sizes_process sizes = sizes__of(state->sizes, process);
+
+	json_parts__process(json, process);
+	json__object(json, "sum");
+	write_json_amounts(json, &sizes.sum);
+	json__end_object(json);
+	json__array(json, "sizes");
+	for (size_t i = 0; i < sizes.nr_rows; i++) {
+		json__object(json, NULL);
+		json__uint(json, "from_bytes", sizes.rows[i].from_bytes);
+		json__uint(json, "to_bytes", sizes.rows[i].to_bytes);
+		write_json_amounts(json, &sizes.rows[i]);
+		json__end_object(json);
+	}
+	json__end_array(json);
+	json__uint(json, "not_counted_at_most", sizes.nr_missed);
+	json__array(json, "frequent");
+	for (size_t i = 0; i < sizes.nr_exact; i++) {
+		if (state->options->report.top && i >= state->options->report.top)
+			break;
+		json__object(json, NULL);
+		json__uint(json, "bytes", sizes.exact[i].bytes);
+		json__uint(json, "allocations", sizes.exact[i].nr);
+		json__end_object(json);
+	}
+	json__end_array(json);
+	json__end_object(json);
+}
+
+static int write_json(void *data, FILE *out)
+{
+	struct state *state = data;
+	struct json json;
+
+	json_parts__begin(&json, out, "sizes", state->model);
+	for (size_t i = 0; i < state->model->nr_processes; i++)
+		write_json_process(&json, state, state->model->processes[i]);
+	json_parts__end(&json);
+	return 0;
+}
+
+const struct view view_sizes = {
+	.name = "sizes",
+	.help = "a histogram of the sizes that were asked for, and the most frequent ones",
+	.begin = begin,
+	.write = write_text,
+	.write_json = write_json,
+	.free = free_state,
+};
