@@ -5,8 +5,8 @@
 #include "base/util.h"
 #include "export/view.h"
 
-const struct view *const views[] = { &view_leaks,    &view_sites, &view_peak,
-				     &view_timeline, &view_sizes, &view_threads };
+const struct view *const views[] = { &view_leaks, &view_sites,	 &view_peak, &view_timeline,
+				     &view_sizes, &view_threads, &view_ptr };
 const size_t nr_views = ARRAY_SIZE(views);
 
 const struct view *const exporters[] = { &exporter_folded, &exporter_callgrind, &exporter_pprof,
