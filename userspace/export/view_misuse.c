@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What a program does with its heap that it should not, the most severe first. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/util.h"
@@ -40,11 +42,17 @@ _Static_assert(ARRAY_SIZE(kinds) == NR_MISUSE_KINDS, "one of each kind");
 
 static void *begin(struct model *model, const struct view_options *options)
 {
-	struct state *state = xcalloc(1, sizeof(*state));
+	struct misuse *misuse = misuse__new(model);
+	struct state *state;
 
+	if (!misuse) {
+		log_err("There is no memory for a list of what was freed: %s.", strerror(errno));
+		return NULL;
+	}
 	if (model->filter.older_ns)
 		log_warn("misuse is of blocks of all ages: --older has no effect.");
-	*state = (struct state){ model, misuse__new(model), options, 0, false };
+	state = xcalloc(1, sizeof(*state));
+	*state = (struct state){ model, misuse, options, 0, false };
 	return state;
 }
 

@@ -2,9 +2,9 @@
 #include "report/freed.h"
 
 #include <stddef.h>
+#include <sys/mman.h>
 
 #include "base/hash.h"
-#include "base/util.h"
 
 /* Blocks begin at multiples of 16. */
 #define ALIGN_BITS 4
@@ -15,7 +15,20 @@ _Static_assert(sizeof(struct freed) == 32, "size of an entry");
 
 struct freed *freed__new(unsigned bits)
 {
-	return xcalloc((size_t)1 << bits, sizeof(struct freed));
+	size_t size = sizeof(struct freed) << bits;
+	void *table = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (table == MAP_FAILED)
+		return NULL;
+	/* It is touched all over, and a page of 4 KiB has few of its entries. */
+	madvise(table, size, MADV_HUGEPAGE);
+	return table;
+}
+
+void freed__free(struct freed *table, unsigned bits)
+{
+	if (table)
+		munmap(table, sizeof(struct freed) << bits);
 }
 
 struct freed *freed__place(struct freed *table, unsigned bits, uint32_t heap, uint64_t addr)

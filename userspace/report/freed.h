@@ -11,13 +11,14 @@ struct freed {
 	uint64_t addr;
 	uint64_t time_ns;
 	uint32_t heap;	/* a number of the caller's; 0 stands for none */
-	uint32_t stack; /* index; of the allocation */
+	uint32_t stack; /* wire id; of the allocation */
 	uint32_t tid;	/* that freed it */
 	uint16_t func, free_func;
 };
 
-/* A table of 2^bits entries, 0 at first; memory comes as it is used. To be given to free(). */
+/* A table of 2^bits entries, 0 at first; memory comes as it is used. NULL with errno. */
 struct freed *freed__new(unsigned bits);
+void freed__free(struct freed *table, unsigned bits);
 /* The place of an address in it, whoever has it now. */
 struct freed *freed__place(struct freed *table, unsigned bits, uint32_t heap, uint64_t addr);
 

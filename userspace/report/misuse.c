@@ -14,6 +14,7 @@
 #define FREED_BITS 20
 /* In freed.heap: of a block that the filter leaves out. */
 #define FREED_HIDDEN 0x80000000u
+#define NR_PAIRS     256
 /* Sites of what is no error, so that errors always find room. */
 #define MAX_OTHERS (MISUSE_MAX_SITES / 2)
 
@@ -43,10 +44,30 @@ struct misuse {
 	struct observer observer;
 	struct model *model;
 	struct by_process states;
-	struct freed *freed; /* NULL: nothing was freed yet */
+	struct freed *freed;
 	uint32_t nr_heaps;
 	size_t nr_sites; /* of all */
+	/* What pairing__differs said of functions lately, by their numbers. */
+	struct {
+		uint16_t func, free_func;
+		bool known, differs;
+	} pairs[NR_PAIRS];
 };
+
+static bool differs(struct misuse *misuse, uint16_t func, uint16_t free_func)
+{
+	unsigned at = (func * 31u + free_func) % NR_PAIRS;
+
+	if (!misuse->pairs[at].known || misuse->pairs[at].func != func ||
+	    misuse->pairs[at].free_func != free_func) {
+		misuse->pairs[at].known = true;
+		misuse->pairs[at].func = func;
+		misuse->pairs[at].free_func = free_func;
+		misuse->pairs[at].differs =
+			pairing__differs(misuse->model->functions, func, free_func);
+	}
+	return misuse->pairs[at].differs;
+}
 
 /* The site of a key, or NULL where there are too many. */
 static struct misuse_site *site_of(struct misuse *misuse, struct state *state,
@@ -105,8 +126,6 @@ static bool passes_unborn(const struct block_filter *filter, const struct heap_e
 
 static struct freed *place_of(struct misuse *misuse, const struct state *state, uint64_t addr)
 {
-	if (!misuse->freed)
-		misuse->freed = freed__new(FREED_BITS);
 	return freed__place(misuse->freed, FREED_BITS, state->heap, addr);
 }
 
@@ -144,11 +163,7 @@ static void count_realloc(struct misuse *misuse, struct state *state,
 static void note_birth(struct misuse *misuse, struct state *state, const struct heap *heap,
 		       const struct heap_event *event)
 {
-	struct freed *freed = place_of(misuse, state, event->addr);
-
 	pairing__see(&state->seen, event->func);
-	if (is_of(freed, state, event->addr))
-		freed->heap = 0;
 	if (!block_filter__passes(&misuse->model->filter, heap, event->block))
 		return;
 	if (!event->bytes)
@@ -165,7 +180,7 @@ static void note_death(struct misuse *misuse, struct state *state, const struct 
 	const struct model *model = misuse->model;
 	const struct heap_block *block = event->block;
 	bool passes = block_filter__passes(&model->filter, heap, block);
-	uint32_t owner = heap__tid(heap, block), stack = stack_of(misuse, block->stack);
+	uint32_t owner = heap__tid(heap, block);
 
 	pairing__see(&state->seen, event->func);
 	if (event->by_realloc)
@@ -176,25 +191,28 @@ static void note_death(struct misuse *misuse, struct state *state, const struct 
 		(struct freed){ .addr = event->addr,
 				.time_ns = event->time_ns,
 				.heap = state->heap | (passes ? 0 : FREED_HIDDEN),
-				.stack = stack,
+				.stack = block->stack,
 				.tid = event->tid,
 				.func = block->func,
 				.free_func = event->func };
 	if (!passes)
 		return;
-	if (pairing__differs(model->functions, block->func, event->func))
-		count(site_of(misuse, state, MISUSE_MISMATCH, stack, block->func, event->func),
+	if (differs(misuse, block->func, event->func))
+		count(site_of(misuse, state, MISUSE_MISMATCH, stack_of(misuse, block->stack),
+			      block->func, event->func),
 		      event, event->bytes, owner, block->time_ns);
 	if (owner && owner != event->tid)
-		count(site_of(misuse, state, MISUSE_FOREIGN_FREE, stack, block->func, event->func),
+		count(site_of(misuse, state, MISUSE_FOREIGN_FREE, stack_of(misuse, block->stack),
+			      block->func, event->func),
 		      event, event->bytes, owner, block->time_ns);
 }
 
 static void note_double_free(struct misuse *misuse, struct state *state,
 			     const struct heap_event *event, const struct freed *before)
 {
-	struct misuse_site *site = site_of(misuse, state, MISUSE_DOUBLE_FREE, before->stack,
-					   before->func, event->func);
+	struct misuse_site *site =
+		site_of(misuse, state, MISUSE_DOUBLE_FREE, stack_of(misuse, before->stack),
+			before->func, event->func);
 
 	if (site && !site->sum.blocks)
 		site->func_before = before->free_func;
@@ -203,7 +221,10 @@ static void note_double_free(struct misuse *misuse, struct state *state,
 		site->nr_unsure += misuse->model->nr_lost > 0;
 }
 
-/* A free where no known block is. */
+/*
+ * A free where no known block is. Had the address been given out since it was freed, that block
+ * would be there still, or its own end would be what is remembered.
+ */
 static void note_unknown(struct misuse *misuse, struct state *state, const struct process *process,
 			 const struct heap_event *event)
 {
@@ -320,6 +341,11 @@ struct misuse *misuse__new(struct model *model)
 {
 	struct misuse *misuse = xcalloc(1, sizeof(*misuse));
 
+	misuse->freed = freed__new(FREED_BITS);
+	if (!misuse->freed) {
+		free(misuse);
+		return NULL;
+	}
 	misuse->model = model;
 	misuse->observer =
 		(struct observer){ .begin = begin, .event = happened, .end = end, .data = misuse };
@@ -332,7 +358,7 @@ void misuse__free(struct misuse *misuse)
 	if (!misuse)
 		return;
 	by_process__clear(&misuse->states, clear);
-	free(misuse->freed);
+	freed__free(misuse->freed, FREED_BITS);
 	free(misuse);
 }
 

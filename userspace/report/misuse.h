@@ -71,7 +71,8 @@ struct misuse_process {
 
 struct misuse;
 
-/* Begins to observe a model, before its first record. Freed before or after the model. */
+/* Begins to observe a model, before its first record. Freed before or after the model. NULL with
+ * errno: there is no memory for what is freed. */
 struct misuse *misuse__new(struct model *model);
 void misuse__free(struct misuse *misuse);
 

@@ -30,9 +30,6 @@ static const struct {
 	{ ARRAY, "_Znam", "_ZdaPv" },
 };
 
-/* Of these families some operators share a function with free, and others do not. */
-static const char *const sharing[] = { "tcmalloc", "mimalloc" };
-
 /* Their own names, beside the C library's. */
 static const char *const own_prefixes[] = { "tc_",     "TCMallocInternal", "mi_",
 					    "je_",     "_rjem_",	   "__size_returning_new",
@@ -121,21 +118,14 @@ bool pairing__differs(const struct functions *functions, uint16_t alloc_func, ui
 		 (taken == MAPPING && alloc_func >= WIRE_FUNCTION_USER));
 }
 
-/* May a function prove that another of its family has one it goes with? */
+/* May it prove that what deals in the same is a function of its own? Compilers make one of new and
+ * new[] where they are alike, and allocators one of delete and free. */
 static bool is_plainest(const struct function *function, enum goods goods)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(plainest); i++)
 		if (plainest[i].goods == goods)
 			return !strcmp(function->symbol, plainest[i].alloc) ||
 			       !strcmp(function->symbol, plainest[i].release);
-	return true;
-}
-
-static bool may_prove(const struct function *function, enum goods goods)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(sharing); i++)
-		if (is_family(function, sharing[i]))
-			return is_plainest(function, goods);
 	return true;
 }
 
@@ -161,7 +151,7 @@ static bool is_counterpart(const struct functions *functions, uint16_t other, ui
 	if (other >= WIRE_FUNCTION_USER)
 		return true;
 	return goods_of(candidate, other) == goods && releases(candidate) == wants_release &&
-	       may_prove(candidate, goods);
+	       is_plainest(candidate, goods);
 }
 
 static bool has_counterpart(const struct functions *functions, const struct pairing_seen *seen,
