@@ -130,6 +130,11 @@ def _():
     same(misuse["errors"], sum(ERRORS.values()) + 3, "errors")
     twice = misuse["double_frees"]["sites"][0]
     same([f["function"] for f in twice["frames"]][:2], ["free_twice(int)", "main"], "stack")
+    misuse = view("misuse", "--free-stacks", "--", misuse_program(), env=LENIENT)
+    same([[f["function"] for f in s["frames"]][0] for s in misuse["invalid_frees"]["sites"]],
+         ["free_inside(int)"], "where the invalid frees are")
+    same({s["free"]["frames"][0]["function"] for s in misuse["mismatches"]["sites"]},
+         {"mismatch()"}, "where the mismatches are")
     same({k: misuse[k]["count"] for k in ("failed_allocations", "zero_size")},
          {"failed_allocations": 9, "zero_size": 8}, "others")
     grown = [s for s in misuse["reallocs"]["sites"] if s["frames"][0]["function"] == "waste()"]

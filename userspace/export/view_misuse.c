@@ -98,6 +98,8 @@ static void add_stacks(const struct misuse_process *misuse, uint32_t **stacks, s
 				continue;
 			*stacks = array__grow(*stacks, *nr, capacity, sizeof(**stacks));
 			(*stacks)[(*nr)++] = misuse->lists[i].sites[k].stack;
+			*stacks = array__grow(*stacks, *nr, capacity, sizeof(**stacks));
+			(*stacks)[(*nr)++] = misuse->lists[i].sites[k].free_stack;
 		}
 }
 
@@ -192,6 +194,11 @@ static void write_site(const struct state *state, const struct process *process,
 	write_example(state, kind, site, out);
 	event_parts__write_stack(state->model, process, site->stack, site->time_ns,
 				 state->options->report.depth, out);
+	if (site->free_stack) {
+		fputs("freed there, the first time:\n", out);
+		event_parts__write_stack(state->model, process, site->free_stack, site->time_ns,
+					 state->options->report.depth, out);
+	}
 	fputc('\n', out);
 }
 
@@ -255,8 +262,9 @@ static int write_text(void *data, FILE *out)
 
 	resolve(state);
 	fprintf(out,
-		"Stacks are of the allocation: none are recorded of frees. The last %u frees are "
-		"remembered, by address.\n\n",
+		"Stacks are of the allocation; --free-stacks tells those of frees, too. The last "
+		"%u "
+		"frees are remembered, by address.\n\n",
 		MISUSE_MAX_FREED);
 	for (size_t i = 0; i < max(model->nr_processes, 1u); i++) {
 		const struct process *process =
@@ -321,6 +329,12 @@ static void write_json_site(struct json *json, const struct state *state,
 	write_json_example(json, state, site);
 	event_parts__json_stack(json, state->model, process, site->stack, site->time_ns,
 				state->options->report.depth);
+	if (site->free_stack) {
+		json__object(json, "free");
+		event_parts__json_stack(json, state->model, process, site->free_stack,
+					site->time_ns, state->options->report.depth);
+		json__end_object(json);
+	}
 	json__end_object(json);
 }
 

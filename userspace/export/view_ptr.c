@@ -58,11 +58,15 @@ static void resolve(struct state *state)
 	for (size_t i = 0; i < model->nr_processes; i++) {
 		struct lives_process process = lives__of(state->lives, model->processes[i]);
 
-		for (size_t k = 0; k < process.nr_lives + 2; k++) {
+		for (size_t k = 0; k < 2 * process.nr_lives; k++) {
+			const struct life *life = &process.lives[k / 2];
+
 			stacks = array__grow(stacks, nr, &capacity, sizeof(*stacks));
-			stacks[nr++] = k < process.nr_lives    ? process.lives[k].stack
-				       : k == process.nr_lives ? process.before.stack
-							       : process.after.stack;
+			stacks[nr++] = k % 2 ? life->stack : life->died_stack;
+		}
+		for (size_t k = 0; k < 2; k++) {
+			stacks = array__grow(stacks, nr, &capacity, sizeof(*stacks));
+			stacks[nr++] = k ? process.before.stack : process.after.stack;
 		}
 	}
 	model__resolve_stacks(model, model->stacks, stacks, nr, state->options->report.progress,
@@ -103,7 +107,19 @@ static void write_birth(const struct state *state, const struct process *process
 				 state->options->report.depth, out);
 }
 
-static void write_death(const struct state *state, const struct life *life, FILE *out)
+/* Of the call that ended it, where that is known. */
+static void write_died_stack(const struct state *state, const struct process *process,
+			     const struct life *life, FILE *out)
+{
+	fputc('\n', out);
+	if (life->died_stack)
+		event_parts__write_stack(state->model, process, life->died_stack, life->died_ns,
+					 state->options->report.depth, out);
+	fputc('\n', out);
+}
+
+static void write_death(const struct state *state, const struct process *process,
+			const struct life *life, FILE *out)
 {
 	uint64_t lived_ns = life->died_ns - min(life->born_ns, life->died_ns);
 
@@ -121,7 +137,8 @@ static void write_death(const struct state *state, const struct life *life, FILE
 	else
 		fputs("freed", out);
 	write_by(state, life->died_func, life->died_tid, life->died_ns, out);
-	fprintf(out, "; it lived %.6f s\n\n", (double)lived_ns / NSEC_PER_SEC);
+	fprintf(out, "; it lived %.6f s", (double)lived_ns / NSEC_PER_SEC);
+	write_died_stack(state, process, life, out);
 }
 
 static void write_life(const struct state *state, const struct process *process,
@@ -129,12 +146,12 @@ static void write_life(const struct state *state, const struct process *process,
 {
 	if (life->kind != LIFE_NOTHING) {
 		write_birth(state, process, life, out);
-		write_death(state, life, out);
+		write_death(state, process, life, out);
 		return;
 	}
 	fputs("Free of the address, where no known block was,", out);
 	write_by(state, life->died_func, life->died_tid, life->died_ns, out);
-	fputs("\n\n", out);
+	write_died_stack(state, process, life, out);
 }
 
 static void write_neighbour(const struct state *state, const struct process *process,
@@ -244,6 +261,12 @@ static void write_json_life(struct json *json, const struct state *state,
 	if (life->kind != LIFE_LIVE)
 		write_json_call(json, "ended", state, life->died_func, life->died_tid,
 				life->died_ns);
+	if (life->died_stack) {
+		json__object(json, "ended_at");
+		event_parts__json_stack(json, state->model, process, life->died_stack,
+					life->died_ns, state->options->report.depth);
+		json__end_object(json);
+	}
 	if (life->kind == LIFE_MOVED)
 		write_json_place(json, "to", life->new_addr, life->new_bytes);
 	json__end_object(json);

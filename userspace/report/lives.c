@@ -130,6 +130,7 @@ static void note_death(struct lives *lives, struct state *state, const struct he
 	life->died_ns = event->time_ns;
 	life->died_tid = event->tid;
 	life->died_func = event->func;
+	life->died_stack = stacks__index(lives->model->stacks, event->stack);
 	if (event->kind == HEAP_DIED && event->by_realloc)
 		state->just_moved = *number;
 	hmap__delete(&state->live, event->addr);
@@ -155,11 +156,14 @@ static void happened(struct process *process, const struct heap_event *event, vo
 		break;
 	case HEAP_UNKNOWN:
 		if (event->addr == lives->address)
-			add_life(state, &(struct life){ .kind = LIFE_NOTHING,
-							.addr = event->addr,
-							.died_ns = event->time_ns,
-							.died_tid = event->tid,
-							.died_func = event->func });
+			add_life(state,
+				 &(struct life){ .kind = LIFE_NOTHING,
+						 .addr = event->addr,
+						 .died_ns = event->time_ns,
+						 .died_tid = event->tid,
+						 .died_func = event->func,
+						 .died_stack = stacks__index(lives->model->stacks,
+									     event->stack) });
 		break;
 	case HEAP_FAILED:
 		break;

@@ -38,6 +38,7 @@ struct life {
 	uint64_t died_ns;
 	uint32_t died_tid;
 	uint16_t died_func;
+	uint32_t died_stack;	      /* index; 0: not known */
 	uint64_t new_addr, new_bytes; /* MOVED: what a realloc made of it */
 };
 

@@ -92,6 +92,11 @@ static struct misuse_site *site_of(struct misuse *misuse, struct state *state,
 	return &sites->all[sites->nr++];
 }
 
+static uint32_t stack_of(const struct misuse *misuse, uint32_t id)
+{
+	return stacks__index(misuse->model->stacks, id);
+}
+
 /* One more of a site, which may be NULL. before: its thread and time are. */
 static void count(struct misuse_site *site, const struct heap_event *event, uint64_t bytes,
 		  uint32_t tid_before, uint64_t time_before_ns)
@@ -107,11 +112,6 @@ static void count(struct misuse_site *site, const struct heap_event *event, uint
 	}
 	amount__add(&site->sum, (struct amount){ bytes, 1 });
 	site->max_bytes = max(site->max_bytes, bytes);
-}
-
-static uint32_t stack_of(const struct misuse *misuse, uint32_t id)
-{
-	return stacks__index(misuse->model->stacks, id);
 }
 
 /* Is something wanted of which only size, time and thread are known? */
@@ -174,6 +174,19 @@ static void note_birth(struct misuse *misuse, struct state *state, const struct 
 		count_realloc(misuse, state, event);
 }
 
+static void note_mismatch(struct misuse *misuse, struct state *state,
+			  const struct heap_event *event, uint32_t owner)
+{
+	const struct heap_block *block = event->block;
+	struct misuse_site *site =
+		site_of(misuse, state, MISUSE_MISMATCH, stack_of(misuse, block->stack), block->func,
+			event->func);
+
+	if (site && !site->sum.blocks)
+		site->free_stack = stack_of(misuse, event->stack);
+	count(site, event, event->bytes, owner, block->time_ns);
+}
+
 static void note_death(struct misuse *misuse, struct state *state, const struct heap *heap,
 		       const struct heap_event *event)
 {
@@ -198,9 +211,7 @@ static void note_death(struct misuse *misuse, struct state *state, const struct 
 	if (!passes)
 		return;
 	if (differs(misuse, block->func, event->func))
-		count(site_of(misuse, state, MISUSE_MISMATCH, stack_of(misuse, block->stack),
-			      block->func, event->func),
-		      event, event->bytes, owner, block->time_ns);
+		note_mismatch(misuse, state, event, owner);
 	if (owner && owner != event->tid)
 		count(site_of(misuse, state, MISUSE_FOREIGN_FREE, stack_of(misuse, block->stack),
 			      block->func, event->func),
@@ -214,8 +225,10 @@ static void note_double_free(struct misuse *misuse, struct state *state,
 		site_of(misuse, state, MISUSE_DOUBLE_FREE, stack_of(misuse, before->stack),
 			before->func, event->func);
 
-	if (site && !site->sum.blocks)
+	if (site && !site->sum.blocks) {
 		site->func_before = before->free_func;
+		site->free_stack = stack_of(misuse, event->stack);
+	}
 	count(site, event, 0, before->tid, before->time_ns);
 	if (site)
 		site->nr_unsure += misuse->model->nr_lost > 0;
@@ -240,7 +253,8 @@ static void note_unknown(struct misuse *misuse, struct state *state, const struc
 	} else if (!process->watched_whole) {
 		state->nr_older++;
 	} else if (passes_unborn(&misuse->model->filter, event)) {
-		site = site_of(misuse, state, MISUSE_INVALID_FREE, 0, 0, event->func);
+		site = site_of(misuse, state, MISUSE_INVALID_FREE, stack_of(misuse, event->stack),
+			       0, event->func);
 		count(site, event, 0, 0, 0);
 		if (site)
 			site->nr_unsure += misuse->model->nr_lost > 0;

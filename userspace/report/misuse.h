@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a program does with its heap that it should not, or need not. An observer of the model;
- * blocks that its filter leaves out do not count. Frees have no stack: a site is where the block
- * was allocated, with the functions that allocated and freed it.
+ * blocks that its filter leaves out do not count. A site is where the block was allocated, with the
+ * functions that allocated and freed it: most streams have no stacks of frees.
  */
 #ifndef MISUSE_H
 #define MISUSE_H
@@ -33,7 +33,7 @@ enum misuse_kind {
 #define MISUSE_MAX_FREED (1u << 20)
 
 struct misuse_site {
-	uint32_t stack;	    /* index; of the allocation; INVALID_FREE: 0 */
+	uint32_t stack;	    /* index; of the allocation; INVALID_FREE: of the free */
 	uint16_t func;	    /* that allocated; REALLOC: the block at first; INVALID_FREE: 0 */
 	uint16_t free_func; /* that did it; FAILED, ZERO_SIZE: 0; FOREIGN_FREE: the first one */
 	struct amount sum;  /* how often, of how many bytes: 0 of DOUBLE_FREE and INVALID_FREE */
@@ -47,6 +47,7 @@ struct misuse_site {
 	/* The first: */
 	uint64_t addr, time_ns;
 	uint32_t tid;
+	uint32_t free_stack;	 /* index, of the errors; 0: not known */
 	uint32_t tid_before;	 /* that allocated; DOUBLE_FREE: freed it first; 0: not known */
 	uint64_t time_before_ns; /* likewise */
 	uint16_t func_before;	 /* DOUBLE_FREE: that freed it first */
