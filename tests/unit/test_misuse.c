@@ -142,8 +142,10 @@ static void programs_have_their_own_frees(void **state)
 	put_free(10, 0x1000);
 	assert_int_equal(count_of(10, MISUSE_DOUBLE_FREE), 0);
 	assert_int_equal(count_of(10, MISUSE_INVALID_FREE), 1);
+	/* It may have been allocated before the child was watched. */
 	put_free(11, 0x1000);
-	assert_int_equal(misuse_of(11).nr_errors, 1);
+	assert_int_equal(count_of(11, MISUSE_INVALID_FREE), 1);
+	assert_int_equal(misuse_of(11).nr_errors, 0);
 }
 
 /* A block of one function, freed by another. */

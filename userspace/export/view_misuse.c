@@ -188,7 +188,7 @@ static void write_site(const struct state *state, const struct process *process,
 			site->max_chain, site->nr_moved, site->copied_bytes,
 			site->grown_bytes / nr);
 	if (site->nr_unsure)
-		fprintf(out, ", %" PRIu64 " after events were lost", site->nr_unsure);
+		fprintf(out, ", %" PRIu64 " not sure", site->nr_unsure);
 	fputc(',', out);
 	write_functions(state, kind, site, out);
 	write_example(state, kind, site, out);
@@ -241,8 +241,9 @@ static void write_summary(const struct misuse_process *misuse, FILE *out)
 		      "two kinds are not sure, and do not count as errors.\n",
 		      out);
 	if (lists[MISUSE_DOUBLE_FREE].nr_unsure || lists[MISUSE_INVALID_FREE].nr_unsure)
-		fputs("What came after events were lost is not sure, and does not count as an "
-		      "error.\n",
+		fputs("What came after events were lost is not sure, nor is a free of what a "
+		      "forked "
+		      "child was not seen to allocate; they do not count as errors.\n",
 		      out);
 }
 
@@ -316,7 +317,7 @@ static void write_json_site(struct json *json, const struct state *state,
 	json__object(json, NULL);
 	json__uint(json, "count", site->sum.blocks);
 	if (kind <= MISUSE_INVALID_FREE)
-		json__uint(json, "count_after_loss", site->nr_unsure);
+		json__uint(json, "not_sure", site->nr_unsure);
 	else
 		json__uint(json, "bytes", site->sum.bytes);
 	if (kind == MISUSE_REALLOC) {
@@ -383,8 +384,8 @@ static int write_json(void *data, FILE *out)
 
 const struct view view_misuse = {
 	.name = "misuse",
-	.help = "double and invalid frees, frees by the wrong function, failed allocations, and "
-		"what is merely slow",
+	.help = "double frees (of the last million), invalid frees, frees by the wrong function, "
+		"failed allocations, reallocs that copy much",
 	.begin = begin,
 	.write = write_text,
 	.write_json = write_json,

@@ -256,8 +256,9 @@ static void note_unknown(struct misuse *misuse, struct state *state, const struc
 		site = site_of(misuse, state, MISUSE_INVALID_FREE, stack_of(misuse, event->stack),
 			       0, event->func);
 		count(site, event, 0, 0, 0);
+		/* Older kernels let a child run before it is watched. */
 		if (site)
-			site->nr_unsure += misuse->model->nr_lost > 0;
+			site->nr_unsure += misuse->model->nr_lost > 0 || process->shares_heap;
 	}
 }
 

@@ -37,7 +37,8 @@ struct misuse_site {
 	uint16_t func;	    /* that allocated; REALLOC: the block at first; INVALID_FREE: 0 */
 	uint16_t free_func; /* that did it; FAILED, ZERO_SIZE: 0; FOREIGN_FREE: the first one */
 	struct amount sum;  /* how often, of how many bytes: 0 of DOUBLE_FREE and INVALID_FREE */
-	uint64_t nr_unsure; /* of these, after events were lost: the errors only */
+	uint64_t nr_unsure; /* of these, after events were lost; INVALID_FREE: or in a forked child
+			     */
 	uint64_t max_bytes; /* of one */
 	/* REALLOC: sum.bytes is what the blocks had then. */
 	uint64_t nr_moved;

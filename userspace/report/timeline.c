@@ -15,7 +15,6 @@ struct state {
 	uint64_t until_ns; /* end of the newest bucket */
 	struct timeline_bucket *buckets;
 	size_t nr, capacity;
-	struct timeline_bucket *filled; /* for timeline__of */
 	struct amount live, inherited, peak, born;
 	uint64_t peak_ns, nr_frees;
 };
@@ -24,6 +23,7 @@ struct timeline {
 	struct observer observer;
 	struct model *model;
 	struct by_process states;
+	struct timeline_bucket *filled; /* for timeline__of: of one process at a time */
 };
 
 static void merge(struct timeline_bucket *into, const struct timeline_bucket *later)
@@ -131,7 +131,6 @@ static void clear(void *kept)
 	struct state *state = kept;
 
 	free(state->buckets);
-	free(state->filled);
 	*state = (struct state){ 0 };
 }
 
@@ -180,11 +179,12 @@ void timeline__free(struct timeline *timeline)
 	if (!timeline)
 		return;
 	by_process__clear(&timeline->states, clear);
+	free(timeline->filled);
 	free(timeline);
 }
 
 /* Buckets for all the time until end_ns. Returns how many. */
-static size_t fill(struct state *state, uint64_t end_ns)
+static size_t fill(struct timeline *timeline, struct state *state, uint64_t end_ns)
 {
 	/* What ends where a bucket does needs no further one. */
 	size_t nr = make_index(state, max(end_ns, 1u) - 1) + 1, next = 0;
@@ -192,16 +192,16 @@ static size_t fill(struct state *state, uint64_t end_ns)
 
 	if (state->nr)
 		nr = max(nr, state->buckets[state->nr - 1].index + 1);
-	free(state->filled);
-	state->filled = xcalloc(nr, sizeof(*state->filled));
+	free(timeline->filled);
+	timeline->filled = xcalloc(nr, sizeof(*timeline->filled));
 	for (size_t i = 0; i < nr; i++) {
 		if (next < state->nr && state->buckets[next].index == i)
-			state->filled[i] = state->buckets[next++];
+			timeline->filled[i] = state->buckets[next++];
 		else
-			state->filled[i] = (struct timeline_bucket){ .index = i,
-								     .live = live,
-								     .peak_bytes = live.bytes };
-		live = state->filled[i].live;
+			timeline->filled[i] = (struct timeline_bucket){ .index = i,
+									.live = live,
+									.peak_bytes = live.bytes };
+		live = timeline->filled[i].live;
 	}
 	return nr;
 }
@@ -221,11 +221,11 @@ struct timeline_process timeline__of(struct timeline *timeline, const struct pro
 	if (!state->begin_ns)
 		state->begin_ns = model->start_ns ? model->start_ns : end_ns;
 	end_ns = max(end_ns, state->begin_ns);
-	nr = fill(state, end_ns);
+	nr = fill(timeline, state, end_ns);
 	result = (struct timeline_process){ .begin_ns = state->begin_ns,
 					    .end_ns = end_ns,
 					    .width_ns = state->width_ns,
-					    .buckets = state->filled,
+					    .buckets = timeline->filled,
 					    .nr_buckets = nr,
 					    .inherited = state->inherited,
 					    .peak = state->peak,
