@@ -46,37 +46,34 @@ static bool next_record(const uint8_t **data, const uint8_t *end, uint64_t *word
 	return true;
 }
 
-/* A view of a stream. */
-static void show(const struct view *view, const uint8_t *data, const uint8_t *end, FILE *out)
-{
-	const struct sym_options sym_options = { .sysroot = "/nowhere" };
-	struct view_options options = { .address = 0x10, .report.top = *data % 3 };
-	struct model *model = model__new(&sym_options);
-	uint64_t words[8];
-	void *state;
-
-	model->filter.tid = *data & 0x40 ? *data & 7 : 0;
-	model->filter.min_bytes = *data & 0x80 ? 8 : 0;
-	state = view->begin(model, &options);
-	while (next_record(&data, end, words))
-		if (record__valid((struct wire_head *)words, sizeof(words)) &&
-		    model__apply(model, (struct wire_head *)words))
-			break;
-	view->write(state, out);
-	view->write_json(state, out);
-	view->free(state);
-	model__free(model);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct view *const all[] = { &view_timeline, &view_sizes, &view_threads,
 						  &view_ptr, &view_misuse };
+	const struct sym_options sym_options = { .sysroot = "/nowhere" };
+	struct view_options options = { .address = 0x10, .report.top = size % 3 };
+	const uint8_t *end = data + size;
+	void *states[ARRAY_SIZE(all)];
+	struct model *model;
+	uint64_t words[8];
 	static FILE *out;
 
 	if (!out)
 		out = fopen("/dev/null", "w");
-	for (size_t i = 0; size && i < ARRAY_SIZE(all); i++)
-		show(all[i], data, data + size, out);
+	model = model__new(&sym_options);
+	model->filter.tid = size % 5 ? 0 : 1;
+	model->filter.min_bytes = size % 7 ? 0 : 8;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		states[i] = all[i]->begin(model, &options);
+	while (next_record(&data, end, words))
+		if (record__valid((struct wire_head *)words, sizeof(words)) &&
+		    model__apply(model, (struct wire_head *)words))
+			break;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		all[i]->write(states[i], out);
+		all[i]->write_json(states[i], out);
+		all[i]->free(states[i]);
+	}
+	model__free(model);
 	return 0;
 }
