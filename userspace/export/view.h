@@ -66,11 +66,8 @@ extern const size_t nr_exporters;
 const struct view *view__find(const char *name);
 const struct view *exporter__find(const char *name);
 
-extern const struct view view_leaks, view_sites, view_peak;
+extern const struct view view_leaks, view_sites, view_peak, view_timeline, view_sizes, view_threads;
+extern const struct view view_ptr, view_misuse;
 extern const struct view exporter_folded, exporter_callgrind, exporter_pprof, exporter_json;
-extern const struct view view_timeline, view_sizes, view_threads;
-extern const struct view view_timeline, view_sizes, view_threads, view_ptr;
-extern const struct view view_timeline, view_sizes, view_threads, view_ptr, view_misuse;
-extern const struct view exporter_folded;
 
 #endif /* VIEW_H */
