@@ -28,7 +28,8 @@ struct trace_reader {
 	unsigned address_size;
 	uint64_t monotonic_ns, realtime_ns;
 	uint64_t until_ns;
-	struct trace_index *index; /* NULL: there is none, or it is not needed */
+	bool looked_for_index;
+	struct trace_index *index; /* NULL: there is none, or it was not looked for */
 	size_t next;		   /* its block to be read next, or one before */
 	struct block_decoder *decoder;
 	uint32_t used, at; /* bytes of records, and where the next one is */
@@ -169,13 +170,18 @@ static int read_part(struct trace_reader *reader, void *data, size_t len)
 	return got > 0;
 }
 
+bool trace_reader__has_index(struct trace_reader *reader)
+{
+	if (reader->is_file && !reader->looked_for_index)
+		reader->index = trace_index__read(reader->fd, reader->offset);
+	reader->looked_for_index = true;
+	return reader->index;
+}
+
 void trace_reader__until(struct trace_reader *reader, uint64_t time_ns)
 {
-	/* Events that were skipped for an earlier moment are gone. */
 	reader->until_ns = time_ns;
-	if (reader->is_file && !reader->index)
-		reader->index = trace_index__read(reader->fd, reader->offset);
-	reader->next = 0;
+	trace_reader__has_index(reader);
 }
 
 /* Where the recording goes on with something that may be wanted: blocks that have nothing but

@@ -49,6 +49,9 @@ void trace_reader__anchor(const struct trace_reader *reader, uint64_t *monotonic
  */
 void trace_reader__until(struct trace_reader *reader, uint64_t time_ns);
 
+/* Is this a file with an index that can be believed? */
+bool trace_reader__has_index(struct trace_reader *reader);
+
 /* Bytes of a pointer of the program that wrote it: 4 or 8. Records have 8 for an address always. */
 unsigned trace_reader__address_size(const struct trace_reader *reader);
 
