@@ -134,12 +134,13 @@ struct trace_reader *trace_reader__new_after(int fd, const void *start, size_t l
 	reader->until_ns = UINT64_MAX;
 	look_at_file(reader);
 	err = read_header(reader, reason);
+	if (err) {
+		trace_reader__free(reader);
+		errno = -err;
+		return NULL;
+	}
 	reader->decoder = block_decoder__new(reader->foreign);
-	if (!err)
-		return reader;
-	trace_reader__free(reader);
-	errno = -err;
-	return NULL;
+	return reader;
 }
 
 void trace_reader__free(struct trace_reader *reader)
