@@ -85,6 +85,8 @@ def encode(record, order):
     elif record["type"] == "SYMBOL":
         values["nr_frames"] = len(record["frames"])
         tail = b"".join(struct.pack(order + "IIII", *frame, 0) for frame in record["frames"])
+    elif record["type"] == "FREE" and "stack" in record:
+        tail = struct.pack(order + "II", record["stack"], 0)
     body = struct.pack(order + layout, *(values.get(field, 0) for field in fields.split()))
     body += tail + bytes(-(8 + len(body) + len(tail)) % 8)
     return struct.pack(order + "HHI", number, 8 + len(body), record.get("pid", 0)) + body
@@ -98,6 +100,8 @@ def _tail(record, name, tail, order):
             raise Damaged(f"{field} of a {name} is longer than the record")
         record[field] = tail[at:at + record.pop(length)]
         at += len(record[field])
+    if name == "FREE" and len(tail) >= 8:
+        record["stack"], = struct.unpack_from(order + "I", tail)
     if name in ("STACK", "SYMBOL"):
         count, width = record.pop("nr_frames"), {"STACK": 8, "SYMBOL": 16}[name]
         if count * width > len(tail):

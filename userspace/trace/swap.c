@@ -16,14 +16,22 @@ static const struct {
 	const char *fields;
 	const char *repeated;
 } layouts[] = {
-	[WIRE_ALLOC] = { "88844224", NULL }, [WIRE_FREE] = { "8842244", NULL }, /* the last two only in a longer one */
-	[WIRE_STACK] = { "8422", "8" },	     [WIRE_TARGET] = { "884444", NULL },
-	[WIRE_MODULE] = { "4444", NULL },    [WIRE_MAPPING] = { "888844", NULL },
-	[WIRE_LOST] = { "88", NULL },	     [WIRE_EXEC] = { "8", NULL },
-	[WIRE_SYMBOL] = { "844", "4444" },   [WIRE_STRING] = { "44", NULL },
-	[WIRE_END] = { "844", NULL },	     [WIRE_FORK] = { "844", NULL },
-	[WIRE_FUNCTION] = { "2222", NULL },  [WIRE_MEMORY] = { "88888", NULL },
-	[WIRE_INDEX] = { "888844", NULL },   [WIRE_FOOTER] = { "88888", NULL },
+	[WIRE_ALLOC] = { "88844224", NULL },
+	[WIRE_FREE] = { "8842244", NULL }, /* the last two only in a longer one */
+	[WIRE_STACK] = { "8422", "8" },
+	[WIRE_TARGET] = { "884444", NULL },
+	[WIRE_MODULE] = { "4444", NULL },
+	[WIRE_MAPPING] = { "888844", NULL },
+	[WIRE_LOST] = { "88", NULL },
+	[WIRE_EXEC] = { "8", NULL },
+	[WIRE_SYMBOL] = { "844", "4444" },
+	[WIRE_STRING] = { "44", NULL },
+	[WIRE_END] = { "844", NULL },
+	[WIRE_FORK] = { "844", NULL },
+	[WIRE_FUNCTION] = { "2222", NULL },
+	[WIRE_MEMORY] = { "88888", NULL },
+	[WIRE_INDEX] = { "888844", NULL },
+	[WIRE_FOOTER] = { "88888", NULL },
 };
 
 static void swap_field(uint8_t *at, size_t width)
