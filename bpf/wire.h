@@ -54,6 +54,8 @@ enum {
 	WIRE_FUNCTION = 27,
 	WIRE_HELD = 28,
 	WIRE_MEMORY = 29,
+	WIRE_INDEX = 30,
+	WIRE_FOOTER = 31,
 };
 
 struct wire_head {
@@ -278,6 +280,30 @@ struct wire_end {
 #define WIRE_END_STOPPED 1u /* the watcher stopped watching */
 #define WIRE_END_EXITED 2u  /* the process ended */
 
+/*
+ * What one block of a recording holds, for readers that want to skip it. Only at the end of a
+ * recording, behind everything else; head.pid is 0. The writer's own: no engine sends it.
+ */
+struct wire_index {
+	struct wire_head head;
+	uint64_t offset;   /* of the block, from the start of the recording's header */
+	uint64_t first_ns; /* the earliest and the latest time of its events; 0 where it has none */
+	uint64_t last_ns;
+	uint64_t kinds;	    /* bit n: it has records of type n; bit 63: of that type or a greater one */
+	uint32_t nr_events; /* allocations and frees */
+	uint32_t pad;
+};
+
+/* The last record of a recording, in a block of its own that is stored as it is. head.pid is 0. */
+struct wire_footer {
+	struct wire_head head;
+	uint64_t index_offset; /* of the first block with wire_index records: where all others end */
+	uint64_t nr_blocks;    /* wire_index records */
+	uint64_t nr_events;    /* of all of them */
+	uint64_t first_ns;     /* of all events; 0 where there are none */
+	uint64_t last_ns;
+};
+
 /* Bytes that n bytes of payload take, padded to the records' alignment. */
 #define WIRE_PAD8(n) (((n) + 7u) & ~7u)
 
@@ -297,5 +323,7 @@ _Static_assert(sizeof(struct wire_exec) == 16, "wire layout");
 _Static_assert(sizeof(struct wire_string) == 16, "wire layout");
 _Static_assert(sizeof(struct wire_symbol) == 24, "wire layout");
 _Static_assert(sizeof(struct wire_end) == 24, "wire layout");
+_Static_assert(sizeof(struct wire_index) == 48, "wire layout");
+_Static_assert(sizeof(struct wire_footer) == 48, "wire layout");
 
 #endif /* WIRE_H */

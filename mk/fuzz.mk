@@ -33,7 +33,11 @@ $(O)/seeds/fuzz_allocators: $(O)/fuzz_allocators
 	$(Q)(printf 'malloc=0x1000(size=2) free=mi_free@file(ptr=1,family=x)\0' && \
 		cat $@/library.so) >$@/both && rm $@/library.so
 
-run-fuzz: $(FUZZ:%=$(O)/%) $(O)/seeds/fuzz_cfi $(O)/seeds/fuzz_allocators
+# Recordings of both byte orders.
+$(O)/seeds/fuzz_reader: $(wildcard tests/golden/*.htap)
+	$(Q)mkdir -p $@ && cp $^ $@
+
+run-fuzz: $(FUZZ:%=$(O)/%) $(O)/seeds/fuzz_cfi $(O)/seeds/fuzz_allocators $(O)/seeds/fuzz_reader
 	$(Q)set -e; for name in $(FUZZ_CHOSEN); do \
 		echo "  FUZZ     $$name, $(FUZZ_SECONDS) s"; \
 		mkdir -p $(O)/corpus/$$name $(O)/seeds/$$name; \

@@ -307,15 +307,18 @@ static void test_the_bound_of_bytes(void **state)
 {
 	static uint8_t data[4096];
 	size_t len = make_recording(data, sizeof(data), "app", 5);
+	const size_t in_the_first_block = 100;
+	const size_t bounds[] = { in_the_first_block, len - 1, len, len + 1 };
 
-	for (size_t bound = len - 1; bound < len + 2; bound++) {
+	for (size_t i = 0; i < ARRAY_SIZE(bounds); i++) {
+		size_t bound = bounds[i];
 		struct intake *intake = intake__new(folder, bound, 1);
 
 		assert_int_equal(send_pieces(intake, data, len, 10), bound < len ? -EFBIG : 0);
 		assert_int_equal(intake__bytes(intake), min(bound, len));
-		/* Its only block is cut, and so it does not say whose it is. */
+		/* Where its records are cut, it does not say whose it is. */
 		assert_string_equal(intake__finish(intake, false),
-				    bound < len ? "receive.1.htap" : "app.5.htap");
+				    bound == in_the_first_block ? "receive.1.htap" : "app.5.htap");
 		assert_int_equal(!!intake__reason(intake), bound < len);
 		intake__free(intake);
 		assert_int_equal(sweep(), 1);

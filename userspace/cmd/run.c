@@ -208,6 +208,15 @@ static bool runs_command(const struct run *run)
 	return run->options->command && command->pid && !command->ended;
 }
 
+/* The moment that is asked for (--at) is known when the stream has begun. */
+static void tell_source(struct run *run)
+{
+	if (run->told_until || run->model->until_ns == UINT64_MAX || !run->source->until)
+		return;
+	run->source->until(run->source, run->model->until_ns);
+	run->told_until = true;
+}
+
 int run__pump(struct run *run)
 {
 	const struct options *options = run->options;
@@ -218,6 +227,7 @@ int run__pump(struct run *run)
 	run->shown_ns = now_ns;
 	while (more > 0) {
 		more = run->source->pump(run->source, NAP_MS, take, run);
+		tell_source(run);
 		now_ns = clock__monotonic_ns();
 		if (terminated && runs_command(run) && !stopped) {
 			/* Who ends heaptap means the command: its end is then ours. */

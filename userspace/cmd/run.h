@@ -25,6 +25,7 @@ struct run {
 	int (*after_pump)(struct run *run);
 	void *observer;
 	bool count_heap;		 /* false: the model learns stacks and names only */
+	bool told_until;		 /* the source knows of --at */
 	uint64_t shown_ns, shown_events; /* the last progress line */
 };
 

@@ -102,6 +102,15 @@ static void anchor(const struct source *source, uint64_t *monotonic_ns, uint64_t
 	trace_reader__anchor(self->reader, monotonic_ns, realtime_ns);
 }
 
+static void until(struct source *source, uint64_t time_ns)
+{
+	struct file_source *self = (struct file_source *)source;
+
+	/* Else nothing is gained: who asks leaves them out as well. */
+	if (trace_reader__has_index(self->reader))
+		trace_reader__until(self->reader, time_ns);
+}
+
 static int wait_command(struct source *source)
 {
 	return -1;
@@ -129,6 +138,7 @@ struct source *file_source__new(int fd, const char *name, const void *start, siz
 					.perf_map_fd = perf_map_fd,
 					.wait_command = wait_command,
 					.anchor = anchor,
+					.until = until,
 					.close = close_source };
 	self->fd = fd;
 	self->path = xstrdup(name);

@@ -153,14 +153,14 @@ static int convert(struct intake *intake, const void *data, size_t len)
 static int check_header(struct intake *intake)
 {
 	struct trace_header header;
+	struct trace_start found;
 	const char *reason;
-	size_t size;
-	int err = header__check_start(intake->start, intake->nr_start, &size, &reason);
+	int err = header__check_start(intake->start, intake->nr_start, &found, &reason);
 
-	if (!err && intake->nr_start < size)
+	if (!err && intake->nr_start < found.header_size)
 		return 0;
 	if (!err)
-		err = header__check(intake->start, size, &header, &reason);
+		err = header__check(intake->start, &found, &header, &reason);
 	return err ? end_for(intake, err, reason) : 1;
 }
 

@@ -35,6 +35,9 @@ struct source {
 	int (*wait_command)(struct source *source);
 	/* One moment in both clocks of the machine the records are of. */
 	void (*anchor)(const struct source *source, uint64_t *monotonic_ns, uint64_t *realtime_ns);
+	/* Allocations and frees later than this (CLOCK_MONOTONIC) need not come any more. NULL:
+	 * they all come. */
+	void (*until)(struct source *source, uint64_t time_ns);
 	/* How the work went, on stderr; NULL: nothing to tell. */
 	void (*print_stats)(const struct source *source);
 	void (*close)(struct source *source);

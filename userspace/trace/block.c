@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "trace/pack.h"
+#include "trace/swap.h"
 
 /* Fast: the writer must keep up with the watched program. */
 #define ZLIB_LEVEL 1
@@ -23,18 +24,20 @@ struct block_encoder {
 };
 
 struct block_decoder {
+	bool foreign;
 	z_stream inflate;
 	struct pack *pack;
 	uint8_t packed[BLOCK_MAX_RAW];
 };
 
-static uint64_t checksum(const struct block_header *header, const void *stored)
+/* header as it is in the file. */
+static uint64_t checksum(const struct block_header *header, uint32_t stored_len, const void *stored)
 {
 	XXH3_state_t state;
 
 	XXH3_64bits_reset(&state);
 	XXH3_64bits_update(&state, header, offsetof(struct block_header, checksum));
-	XXH3_64bits_update(&state, stored, header->stored_len);
+	XXH3_64bits_update(&state, stored, stored_len);
 	return XXH3_64bits_digest(&state);
 }
 
@@ -79,6 +82,26 @@ static uint32_t compress_payload(struct block_encoder *encoder, const void *data
 	return deflate(stream, Z_FINISH) == Z_STREAM_END ? (uint32_t)stream->total_out : 0;
 }
 
+static size_t seal(struct block_encoder *encoder, const void **block)
+{
+	struct block_header *header = &encoder->header;
+
+	header->checksum = checksum(header, header->stored_len, encoder->payload);
+	*block = header;
+	return sizeof(*header) + header->stored_len;
+}
+
+size_t block_encoder__store(struct block_encoder *encoder, const void *raw, uint32_t raw_len,
+			    const void **block)
+{
+	encoder->header = (struct block_header){ .magic = BLOCK_MAGIC,
+						 .raw_len = raw_len,
+						 .stored_len = raw_len,
+						 .codec = BLOCK_STORED };
+	memcpy(encoder->payload, raw, raw_len);
+	return seal(encoder, block);
+}
+
 size_t block_encoder__encode(struct block_encoder *encoder, const void *raw, uint32_t raw_len,
 			     const void **block)
 {
@@ -90,21 +113,18 @@ size_t block_encoder__encode(struct block_encoder *encoder, const void *raw, uin
 	header->stored_len =
 		packed_len ? compress_payload(encoder, encoder->packed, packed_len, raw_len)
 			   : compress_payload(encoder, raw, raw_len, raw_len);
-	if (!header->stored_len) {
-		header->codec = BLOCK_STORED;
-		header->stored_len = raw_len;
-		memcpy(encoder->payload, raw, raw_len);
-	}
-	header->checksum = checksum(header, encoder->payload);
-	*block = header;
-	return sizeof(*header) + header->stored_len;
+	if (!header->stored_len)
+		return block_encoder__store(encoder, raw, raw_len, block);
+	return seal(encoder, block);
 }
 
-struct block_decoder *block_decoder__new(void)
+struct block_decoder *block_decoder__new(bool foreign)
 {
 	struct block_decoder *decoder = xcalloc(1, sizeof(*decoder));
 
+	decoder->foreign = foreign;
 	decoder->pack = pack__new();
+	pack__set_foreign(decoder->pack, foreign);
 	require(inflateInit(&decoder->inflate));
 	return decoder;
 }
@@ -116,6 +136,11 @@ void block_decoder__free(struct block_decoder *decoder)
 	inflateEnd(&decoder->inflate);
 	pack__free(decoder->pack);
 	free(decoder);
+}
+
+void block__swap_header(struct block_header *header)
+{
+	swap__fields(header, sizeof(*header), "44448");
 }
 
 bool block__header_valid(const struct block_header *header)
@@ -141,6 +166,7 @@ static size_t inflate_all(struct block_decoder *decoder, const void *stored, uin
 	return room - stream->avail_out;
 }
 
+/* pack__unpack sees to the byte order itself: what it unpacks is made of numbers. */
 static bool decode(struct block_decoder *decoder, const struct block_header *header,
 		   const void *stored, void *raw)
 {
@@ -165,7 +191,15 @@ static bool decode(struct block_decoder *decoder, const struct block_header *hea
 int block_decoder__decode(struct block_decoder *decoder, const struct block_header *header,
 			  const void *stored, void *raw)
 {
-	if (header->checksum != checksum(header, stored))
+	struct block_header in_file = *header;
+
+	if (decoder->foreign)
+		block__swap_header(&in_file);
+	if (header->checksum != checksum(&in_file, header->stored_len, stored))
 		return -EBADMSG;
-	return decode(decoder, header, stored, raw) ? 0 : -EBADMSG;
+	if (!decode(decoder, header, stored, raw))
+		return -EBADMSG;
+	if (decoder->foreign && header->codec != BLOCK_PACKED)
+		swap__records(raw, header->raw_len);
+	return 0;
 }

@@ -39,14 +39,21 @@ struct block_encoder *block_encoder__new(void);
  * *block lives until the next call. */
 size_t block_encoder__encode(struct block_encoder *encoder, const void *raw, uint32_t raw_len,
 			     const void **block);
+/* The same, but the records stay as they are (BLOCK_STORED): the block's length is known before. */
+size_t block_encoder__store(struct block_encoder *encoder, const void *raw, uint32_t raw_len,
+			    const void **block);
 void block_encoder__free(struct block_encoder *encoder);
 
 struct block_decoder;
 
-struct block_decoder *block_decoder__new(void);
+/* foreign: the blocks are of a machine with the other byte order. */
+struct block_decoder *block_decoder__new(bool foreign);
+/* Turns a header of the other byte order into one of this. */
+void block__swap_header(struct block_header *header);
 /* Whether a block header's lengths are in bounds. */
 bool block__header_valid(const struct block_header *header);
-/* Decodes the stored bytes that follow a valid header into raw, which has room for raw_len bytes.
+/* Decodes the stored bytes that follow a valid header, itself in this machine's byte order, into
+ * raw, which has room for raw_len bytes and is aligned to 8: records in this machine's order.
  * 0, or -EBADMSG when they are damaged. */
 int block_decoder__decode(struct block_decoder *decoder, const struct block_header *header,
 			  const void *stored, void *raw);

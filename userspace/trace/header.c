@@ -8,8 +8,12 @@
 
 #include "base/hash.h"
 #include "base/util.h"
+#include "trace/swap.h"
 
 #define BYTE_ORDER_MARK 0x01020304u
+
+/* Of struct trace_header, for swap__fields; the magic is bytes. */
+#define FIELDS "11111111224112444888"
 
 /* As in PNG: a byte that is no text, and line ends that a transfer in text mode would change. */
 static const uint8_t magic[8] = { 0x89, 'H', 'T', 'A', 'P', '\r', '\n', 0x1a };
@@ -44,7 +48,8 @@ static int refuse(int err, const char **reason, const char *why)
 	return err;
 }
 
-int header__check_start(const void *start, size_t len, size_t *header_size, const char **reason)
+int header__check_start(const void *start, size_t len, struct trace_start *found,
+			const char **reason)
 {
 	struct trace_header header = { 0 };
 
@@ -57,9 +62,9 @@ int header__check_start(const void *start, size_t len, size_t *header_size, cons
 		return refuse(-EBADMSG, reason, "ends in the middle of its header");
 	if (memcmp(header.magic, magic, sizeof(magic)))
 		return refuse(-EBADMSG, reason, "was damaged by a transfer as text");
-	if (header.byte_order == bswap_32(BYTE_ORDER_MARK))
-		return refuse(-EPROTONOSUPPORT, reason,
-			      "was written on a machine with another byte order");
+	found->foreign = header.byte_order == bswap_32(BYTE_ORDER_MARK);
+	if (found->foreign)
+		swap__fields(&header, HEADER_START_SIZE, FIELDS);
 	if (header.byte_order != BYTE_ORDER_MARK)
 		return refuse(-EBADMSG, reason, "has a damaged header");
 	if (header.version > HEADER_VERSION)
@@ -68,17 +73,19 @@ int header__check_start(const void *start, size_t len, size_t *header_size, cons
 	if (!header.version || header.header_size < sizeof(header) ||
 	    header.header_size > HEADER_MAX_SIZE || header.header_size % 8)
 		return refuse(-EBADMSG, reason, "has a damaged header");
-	*header_size = header.header_size;
+	found->header_size = header.header_size;
 	return 0;
 }
 
-int header__check(const void *buffer, size_t header_size, struct trace_header *header,
+int header__check(const void *buffer, const struct trace_start *found, struct trace_header *header,
 		  const char **reason)
 {
-	size_t hashed = header_size - sizeof(header->checksum);
+	size_t hashed = found->header_size - sizeof(header->checksum);
 
 	memcpy(header, buffer, sizeof(*header));
 	memcpy(&header->checksum, (const char *)buffer + hashed, sizeof(header->checksum));
+	if (found->foreign)
+		swap__fields(header, sizeof(*header), FIELDS);
 	if (header->checksum != hash__bytes(buffer, hashed))
 		return refuse(-EBADMSG, reason, "has a damaged header");
 	if (header->required_features)

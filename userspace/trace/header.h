@@ -3,6 +3,7 @@
 #ifndef HEADER_H
 #define HEADER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,14 +39,21 @@ void header__fill(struct trace_header *header);
 /* Likewise, with a moment of another machine's clock as far as it is known. */
 void header__fill_guessed(struct trace_header *header, uint64_t monotonic_ns, uint64_t realtime_ns);
 
+/* What the start of a header says of the rest. */
+struct trace_start {
+	size_t header_size;
+	bool foreign; /* all numbers are of the other byte order */
+};
+
 /*
  * Whether a recording starts with these len bytes, of which the first HEADER_START_SIZE matter.
- * 0, and the header's whole size in *header_size; -EBADMSG or -EPROTONOSUPPORT, and why.
+ * 0, and what follows in *found; -EBADMSG or -EPROTONOSUPPORT, and why.
  */
-int header__check_start(const void *start, size_t len, size_t *header_size, const char **reason);
+int header__check_start(const void *start, size_t len, struct trace_start *found,
+			const char **reason);
 
-/* The same for the rest: buffer holds the whole header. */
-int header__check(const void *buffer, size_t header_size, struct trace_header *header,
+/* The same for the rest: buffer holds the whole header. *header is in this machine's byte order. */
+int header__check(const void *buffer, const struct trace_start *found, struct trace_header *header,
 		  const char **reason);
 
 #endif /* HEADER_H */

@@ -6,12 +6,14 @@
  */
 #include "trace/pack.h"
 
+#include <byteswap.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
 #include "base/util.h"
 #include "trace/block.h"
+#include "trace/swap.h"
 #include "wire.h"
 
 /* The columns, in the order in which they stand in a packed block. */
@@ -76,6 +78,7 @@ struct cursor {
 struct pack {
 	bool packing;
 	bool failed; /* unpacking: the input is damaged */
+	bool foreign;
 	struct cursor columns[NR_COLUMNS];
 	uint64_t last_time;
 	uint32_t last_stack;
@@ -98,6 +101,11 @@ void pack__free(struct pack *pack)
 		return;
 	free(pack->bytes);
 	free(pack);
+}
+
+void pack__set_foreign(struct pack *pack, bool foreign)
+{
+	pack->foreign = foreign;
 }
 
 static void restart(struct pack *pack, bool packing)
@@ -349,13 +357,21 @@ size_t pack__pack(struct pack *pack, const void *raw, size_t raw_len, void *pack
 	return packed_len;
 }
 
+/* Unpacks a head as this machine has it. */
+static void code_head(struct pack *pack, enum column column, struct wire_head *head)
+{
+	code_bytes(pack, column, head, sizeof(*head));
+	if (pack->foreign)
+		swap__head(head);
+}
+
 static bool read_kind(struct pack *pack)
 {
 	union template *template = &pack->kinds[pack->nr_kinds];
 	size_t size;
 
 	*template = (union template){ 0 };
-	code_bytes(pack, TEMPLATES, &template->head, sizeof(template->head));
+	code_head(pack, TEMPLATES, &template->head);
 	switch (template->head.type) {
 	case WIRE_ALLOC:
 		size = sizeof(struct wire_alloc);
@@ -370,6 +386,8 @@ static bool read_kind(struct pack *pack)
 		return false;
 	}
 	code_bytes(pack, TEMPLATES, &template->head + 1, size - sizeof(template->head));
+	if (pack->foreign && template->head.size >= sizeof(template->head))
+		swap__body(&template->head, size);
 	pack->nr_kinds++;
 	return !pack->failed && template_size(&template->head) == size;
 }
@@ -379,10 +397,12 @@ static size_t unpack_other(struct pack *pack, struct wire_head *to, size_t room)
 {
 	if (room < sizeof(*to))
 		return 0;
-	code_bytes(pack, OTHERS, to, sizeof(*to));
+	code_head(pack, OTHERS, to);
 	if (pack->failed || to->size < sizeof(*to) || to->size % 8 || to->size > room)
 		return 0;
 	code_bytes(pack, OTHERS, to + 1, to->size - sizeof(*to));
+	if (pack->foreign)
+		swap__body(to, to->size);
 	return to->size;
 }
 
@@ -415,6 +435,8 @@ static bool find_columns(struct pack *pack, const void *packed, size_t packed_le
 		return false;
 	memcpy(lengths, packed, sizeof(lengths));
 	at += sizeof(lengths);
+	for (size_t i = 0; i < NR_COLUMNS && pack->foreign; i++)
+		lengths[i] = bswap_32(lengths[i]);
 	for (size_t i = 0; i < NR_COLUMNS; i++) {
 		if (lengths[i] > (size_t)(end - at))
 			return false;

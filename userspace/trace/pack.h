@@ -16,6 +16,10 @@ struct pack;
 struct pack *pack__new(void);
 void pack__free(struct pack *pack);
 
+/* Is what is unpacked from now on of a machine with the other byte order? The records are of this
+ * one's then; those of unknown types have only their head turned. */
+void pack__set_foreign(struct pack *pack, bool foreign);
+
 /*
  * Packs raw_len bytes of records (a multiple of 8, at most BLOCK_MAX_RAW; aligned to 8) into at
  * most raw_len bytes. Returns how many; 0 where they do not get shorter or are no whole records.

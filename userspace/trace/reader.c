@@ -5,11 +5,13 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/util.h"
 #include "trace/block.h"
 #include "trace/header.h"
+#include "trace/index.h"
 #include "trace/record.h"
 #include "wire.h"
 
@@ -20,7 +22,15 @@ struct trace_reader {
 	int err; /* stays */
 	const char *reason;
 	uint64_t bytes;
+	bool is_file;
+	uint64_t offset, size; /* of a file: where the recording begins in it, and its bytes */
+	bool foreign;
+	unsigned address_size;
 	uint64_t monotonic_ns, realtime_ns;
+	uint64_t until_ns;
+	bool looked_for_index;
+	struct trace_index *index; /* NULL: there is none, or it was not looked for */
+	size_t next;		   /* its block to be read next, or one before */
 	struct block_decoder *decoder;
 	uint32_t used, at; /* bytes of records, and where the next one is */
 	uint64_t records[BLOCK_MAX_RAW / sizeof(uint64_t)];
@@ -63,18 +73,19 @@ static ssize_t read_all(struct trace_reader *reader, void *data, size_t len)
 static int read_header(struct trace_reader *reader, const char **reason)
 {
 	struct trace_header header;
+	struct trace_start start;
 	char buffer[HEADER_MAX_SIZE];
-	size_t size, rest;
+	size_t rest;
 	ssize_t got;
 	int err;
 
 	got = read_all(reader, buffer, HEADER_START_SIZE);
 	if (got < 0)
 		goto unreadable;
-	err = header__check_start(buffer, (size_t)got, &size, reason);
+	err = header__check_start(buffer, (size_t)got, &start, reason);
 	if (err)
 		return err;
-	rest = size - HEADER_START_SIZE;
+	rest = start.header_size - HEADER_START_SIZE;
 	got = read_all(reader, buffer + HEADER_START_SIZE, rest);
 	if (got < 0)
 		goto unreadable;
@@ -82,7 +93,9 @@ static int read_header(struct trace_reader *reader, const char **reason)
 		*reason = "ends in the middle of its header";
 		return -EBADMSG;
 	}
-	err = header__check(buffer, size, &header, reason);
+	err = header__check(buffer, &start, &header, reason);
+	reader->foreign = start.foreign;
+	reader->address_size = header.address_size;
 	reader->monotonic_ns = header.monotonic_ns;
 	reader->realtime_ns = header.realtime_ns;
 	return err;
@@ -90,6 +103,18 @@ static int read_header(struct trace_reader *reader, const char **reason)
 unreadable:
 	*reason = NULL; /* errno says it */
 	return (int)got;
+}
+
+static void look_at_file(struct trace_reader *reader)
+{
+	off_t offset = lseek(reader->fd, 0, SEEK_CUR) - (off_t)reader->start_len;
+	struct stat stat;
+
+	if (offset < 0 || fstat(reader->fd, &stat) || !S_ISREG(stat.st_mode))
+		return;
+	reader->is_file = true;
+	reader->offset = (uint64_t)offset;
+	reader->size = (uint64_t)max(stat.st_size - offset, (off_t)0);
 }
 
 struct trace_reader *trace_reader__new(int fd, const char **reason)
@@ -106,13 +131,16 @@ struct trace_reader *trace_reader__new_after(int fd, const void *start, size_t l
 	reader->fd = fd;
 	reader->start = start;
 	reader->start_len = len;
-	reader->decoder = block_decoder__new();
+	reader->until_ns = UINT64_MAX;
+	look_at_file(reader);
 	err = read_header(reader, reason);
-	if (!err)
-		return reader;
-	trace_reader__free(reader);
-	errno = -err;
-	return NULL;
+	if (err) {
+		trace_reader__free(reader);
+		errno = -err;
+		return NULL;
+	}
+	reader->decoder = block_decoder__new(reader->foreign);
+	return reader;
 }
 
 void trace_reader__free(struct trace_reader *reader)
@@ -120,6 +148,7 @@ void trace_reader__free(struct trace_reader *reader)
 	if (!reader)
 		return;
 	block_decoder__free(reader->decoder);
+	trace_index__free(reader->index);
 	free(reader);
 }
 
@@ -142,8 +171,49 @@ static int read_part(struct trace_reader *reader, void *data, size_t len)
 	return got > 0;
 }
 
+bool trace_reader__has_index(struct trace_reader *reader)
+{
+	if (reader->is_file && !reader->looked_for_index)
+		reader->index = trace_index__read(reader->fd, reader->offset);
+	reader->looked_for_index = true;
+	return reader->index;
+}
+
+void trace_reader__until(struct trace_reader *reader, uint64_t time_ns)
+{
+	reader->until_ns = time_ns;
+	trace_reader__has_index(reader);
+}
+
+/* Where the recording goes on with something that may be wanted: blocks that have nothing but
+ * events that are too late are left out. */
+static uint64_t find_next(struct trace_reader *reader)
+{
+	const struct trace_index *index = reader->index;
+	size_t i = reader->next;
+
+	while (i < index->nr_blocks && index->blocks[i].offset < reader->bytes)
+		i++;
+	/* There is no such block, or all of them have been read. */
+	if (i == index->nr_blocks || index->blocks[i].offset != reader->bytes)
+		return reader->bytes;
+	while (i < index->nr_blocks && index->blocks[i].first_ns > reader->until_ns &&
+	       trace_index__only_events(&index->blocks[i]))
+		i++;
+	reader->next = i;
+	return i < index->nr_blocks ? index->blocks[i].offset : index->end;
+}
+
+static bool go_to(struct trace_reader *reader, uint64_t offset)
+{
+	if (lseek(reader->fd, (off_t)(reader->offset + offset), SEEK_SET) < 0)
+		return false;
+	reader->bytes = offset;
+	return true;
+}
+
 /* 1: there is a block; 0: the end; -errno. */
-static int next_block(struct trace_reader *reader)
+static int read_block(struct trace_reader *reader)
 {
 	struct block_header header;
 	int err;
@@ -151,6 +221,8 @@ static int next_block(struct trace_reader *reader)
 	err = read_part(reader, &header, sizeof(header));
 	if (err <= 0)
 		return err;
+	if (reader->foreign)
+		block__swap_header(&header);
 	if (!block__header_valid(&header))
 		return fail(reader, -EBADMSG, "is damaged: a block does not begin as one");
 	err = read_part(reader, reader->stored, header.stored_len);
@@ -166,22 +238,59 @@ static int next_block(struct trace_reader *reader)
 	return 1;
 }
 
+/* The same; skips what the index says holds nothing that is wanted. */
+static int next_block(struct trace_reader *reader)
+{
+	uint64_t here = reader->bytes, to = reader->index ? find_next(reader) : here;
+	int err;
+
+	if (to == here || !go_to(reader, to))
+		return read_block(reader);
+	err = read_block(reader);
+	if (err > 0)
+		return err;
+	/* There is always something behind: the index lies. */
+	trace_index__free(reader->index);
+	reader->index = NULL;
+	if (!go_to(reader, here))
+		return err;
+	reader->err = 0;
+	return read_block(reader);
+}
+
+static bool is_wanted(const struct trace_reader *reader, const struct wire_head *head)
+{
+	switch (head->type) {
+	case WIRE_ALLOC:
+		return ((const struct wire_alloc *)head)->time_ns <= reader->until_ns;
+	case WIRE_FREE:
+		return ((const struct wire_free *)head)->time_ns <= reader->until_ns;
+	case WIRE_INDEX:
+	case WIRE_FOOTER:
+		return false; /* about the file, not in the stream */
+	}
+	return true;
+}
+
 int trace_reader__next(struct trace_reader *reader, const struct wire_head **record)
 {
 	const struct wire_head *head;
 
 	if (reader->err)
 		return reader->err;
-	if (reader->at == reader->used) {
-		int err = next_block(reader);
+	do {
+		if (reader->at == reader->used) {
+			int err = next_block(reader);
 
-		if (err <= 0)
-			return err;
-	}
-	head = (const void *)((const char *)reader->records + reader->at);
-	if (!record__valid(head, reader->used - reader->at))
-		return fail(reader, -EBADMSG, "is damaged: a record has impossible lengths");
-	reader->at += head->size;
+			if (err <= 0)
+				return err;
+		}
+		head = (const void *)((const char *)reader->records + reader->at);
+		if (!record__valid(head, reader->used - reader->at))
+			return fail(reader, -EBADMSG,
+				    "is damaged: a record has impossible lengths");
+		reader->at += head->size;
+	} while (!is_wanted(reader, head));
 	*record = head;
 	return 1;
 }
@@ -201,4 +310,19 @@ void trace_reader__anchor(const struct trace_reader *reader, uint64_t *monotonic
 uint64_t trace_reader__bytes(const struct trace_reader *reader)
 {
 	return reader->bytes;
+}
+
+unsigned trace_reader__address_size(const struct trace_reader *reader)
+{
+	return reader->address_size;
+}
+
+int trace_reader__progress(const struct trace_reader *reader)
+{
+	if (!reader->is_file || !reader->size)
+		return -1;
+	/* A file that is being written has grown since. */
+	if (reader->bytes >= reader->size)
+		return 100;
+	return (int)(reader->bytes / (reader->size / 100 + 1));
 }

@@ -74,6 +74,8 @@ static const struct {
 	[WIRE_FORK] = { sizeof(struct wire_fork), NULL },
 	[WIRE_FUNCTION] = { sizeof(struct wire_function), function_fits },
 	[WIRE_MEMORY] = { sizeof(struct wire_memory), NULL },
+	[WIRE_INDEX] = { sizeof(struct wire_index), NULL },
+	[WIRE_FOOTER] = { sizeof(struct wire_footer), NULL },
 };
 
 bool record__valid(const struct wire_head *head, size_t available)

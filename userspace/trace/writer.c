@@ -11,6 +11,7 @@
 #include "base/util.h"
 #include "trace/block.h"
 #include "trace/header.h"
+#include "trace/index.h"
 #include "wire.h"
 
 /* Large enough to compress well, small enough that a crash loses little. */
@@ -22,7 +23,9 @@ struct trace_writer {
 	char *path;
 	uint64_t bytes;
 	struct block_encoder *encoder;
-	uint32_t used; /* bytes of records */
+	struct trace_index index;
+	struct trace_index_block block; /* what the records to come are */
+	uint32_t used;			/* bytes of records */
 	uint64_t records[BLOCK_TARGET / sizeof(uint64_t)];
 };
 
@@ -55,6 +58,7 @@ static int write_all(struct trace_writer *writer, const void *data, size_t len)
 static void destroy(struct trace_writer *writer)
 {
 	block_encoder__free(writer->encoder);
+	trace_index__clear(&writer->index);
 	free(writer->path);
 	free(writer);
 }
@@ -92,14 +96,8 @@ struct trace_writer *trace_writer__new_guessed(int fd, const char *path, uint64_
 	return begin(fd, path, &header);
 }
 
-int trace_writer__flush(struct trace_writer *writer)
+static int write_block(struct trace_writer *writer, const void *block, size_t len)
 {
-	const void *block;
-	size_t len;
-
-	if (writer->err || !writer->used)
-		return writer->err;
-	len = block_encoder__encode(writer->encoder, writer->records, writer->used, &block);
 	writer->used = 0;
 	writer->err = write_all(writer, block, len);
 	if (writer->err)
@@ -108,17 +106,73 @@ int trace_writer__flush(struct trace_writer *writer)
 	return writer->err;
 }
 
+/* Compresses and writes what is buffered. */
+static int write_records(struct trace_writer *writer)
+{
+	const void *block;
+	size_t len;
+
+	if (writer->err || !writer->used)
+		return writer->err;
+	len = block_encoder__encode(writer->encoder, writer->records, writer->used, &block);
+	return write_block(writer, block, len);
+}
+
+int trace_writer__flush(struct trace_writer *writer)
+{
+	if (writer->used && !writer->err) {
+		writer->block.offset = writer->bytes;
+		trace_index__add(&writer->index, &writer->block);
+		writer->block = (struct trace_index_block){ 0 };
+	}
+	return write_records(writer);
+}
+
+static void buffer(struct trace_writer *writer, const struct wire_head *record)
+{
+	memcpy((char *)writer->records + writer->used, record, record->size);
+	writer->used += record->size;
+}
+
 int trace_writer__append(struct trace_writer *writer, const struct wire_head *record)
 {
-	if (record->size < sizeof(*record) || record->size % 8)
+	if (record->size < sizeof(*record) || record->size % 8 ||
+	    (record->type == WIRE_ALLOC && record->size < sizeof(struct wire_alloc)) ||
+	    (record->type == WIRE_FREE && record->size < sizeof(struct wire_free)))
 		return -EINVAL;
 	if (writer->used + record->size > sizeof(writer->records))
 		trace_writer__flush(writer);
 	if (writer->err)
 		return writer->err;
-	memcpy((char *)writer->records + writer->used, record, record->size);
-	writer->used += record->size;
+	/* Of another recording. */
+	if (record->type == WIRE_INDEX || record->type == WIRE_FOOTER)
+		return 0;
+	trace_index__note(&writer->block, record);
+	buffer(writer, record);
 	return 0;
+}
+
+/* What was written, for readers that want a part of it. */
+static int write_index(struct trace_writer *writer)
+{
+	struct trace_index *index = &writer->index;
+	struct wire_footer footer;
+	const void *block;
+	size_t len;
+
+	index->end = writer->bytes;
+	for (size_t i = 0; i < index->nr_blocks && !writer->err; i++) {
+		struct wire_index record = trace_index__record(&index->blocks[i]);
+
+		if (writer->used + sizeof(record) > sizeof(writer->records))
+			write_records(writer);
+		buffer(writer, &record.head);
+	}
+	if (write_records(writer))
+		return writer->err;
+	footer = trace_index__footer(index);
+	len = block_encoder__store(writer->encoder, &footer, sizeof(footer), &block);
+	return write_block(writer, block, len);
 }
 
 uint64_t trace_writer__bytes(const struct trace_writer *writer)
@@ -133,6 +187,8 @@ int trace_writer__close(struct trace_writer *writer)
 	if (!writer)
 		return 0;
 	err = trace_writer__flush(writer);
+	if (!err)
+		err = write_index(writer);
 	destroy(writer);
 	return err;
 }

@@ -21,7 +21,8 @@ struct trace_writer *trace_writer__new_guessed(int fd, const char *path, uint64_
 					       uint64_t realtime_ns);
 
 /*
- * Appends one record. 0 or -errno. After an error (a full disk) every further call returns the same
+ * Appends one record. The index of another recording, and its footer, are left out: each has its
+ * own. 0 or -errno. After an error (a full disk) every further call returns the same
  * error and writes nothing; what went before it is a readable, truncated recording.
  */
 int trace_writer__append(struct trace_writer *writer, const struct wire_head *record);
@@ -29,10 +30,11 @@ int trace_writer__append(struct trace_writer *writer, const struct wire_head *re
 /* Writes what is buffered as a block, so that a reader of a pipe sees it. 0 or -errno. */
 int trace_writer__flush(struct trace_writer *writer);
 
-/* Bytes written to fd so far. */
+/* Bytes written to fd so far. What the writer keeps for the index is 40 bytes a block. */
 uint64_t trace_writer__bytes(const struct trace_writer *writer);
 
-/* Flushes and frees. 0, or the -errno of the first failure. NULL is allowed. */
+/* Flushes, writes the index, unless something has failed, and frees. 0, or the -errno of the first
+ * failure. NULL is allowed. */
 int trace_writer__close(struct trace_writer *writer);
 
 #endif /* WRITER_H */
