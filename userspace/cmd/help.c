@@ -12,6 +12,7 @@
 #define WIDTH	  80
 #define TEXT_AT	  2  /* columns before a paragraph */
 #define OPTION_AT 10 /* columns before what an option does */
+#define LIST_AT	  15 /* columns before what a view or a format is */
 
 const char *const help_forms[][HELP_MAX_FORMS] = {
 	[CMD_OPERANDS_NONE] = { "[OPTION]..." },
@@ -84,12 +85,12 @@ static void print_about(FILE *out, const char *about)
 
 static void print_list(FILE *out, const struct cmd_list *list)
 {
-	struct fill fill = { .out = out, .indent = OPTION_AT + 2 };
+	struct fill fill = { .out = out, .indent = LIST_AT };
 
 	if (list->title)
 		fprintf(out, "\n%s:\n", list->title);
 	for (size_t i = 0; list->title && i < *list->nr; i++) {
-		fill.column = fprintf(out, "  %-*s", OPTION_AT - 1, list->all[i]->name);
+		fill.column = fprintf(out, "  %-*s", LIST_AT - 3, list->all[i]->name);
 		fill__words(&fill, list->all[i]->help, strlen(list->all[i]->help));
 		fill__end(&fill);
 	}
@@ -146,7 +147,7 @@ static void print_summary(FILE *out, const char *before, const struct cmd *cmd)
 {
 	struct fill fill = { .out = out };
 
-	fill.column = fill.indent = fprintf(out, "%s%-7s", before, cmd->name);
+	fill.column = fill.indent = fprintf(out, "%s%-9s", before, cmd->name);
 	fill__words(&fill, cmd->summary, strlen(cmd->summary));
 	fill__end(&fill);
 }
@@ -178,7 +179,10 @@ void help__overview(FILE *out)
 	      out);
 	for (size_t i = 0; i < nr_cmds; i++)
 		print_summary(out, "  ", cmds[i]);
-	fputs("\nA first try, as root, on a process that seems to leak:\n"
+	fputs("\nEach view of report is a command, too:", out);
+	for (size_t i = 0; i < nr_views; i++)
+		fprintf(out, " %s", views[i]->name);
+	fputs("\n\nA first try, as root, on a process that seems to leak:\n"
 	      "  heaptap leaks -p PID -d 60 --older 30\n\n"
 	      "heaptap help COMMAND explains one command, heaptap --version says which version\n"
 	      "this is.\n",
