@@ -152,6 +152,20 @@ def _():
     same([name for name in os.listdir(os.path.dirname(path)) if "heaptap-" in name], [], "leftovers")
 
 
+@test("--process: one of several, in every view; a child has what it inherited")
+def _():
+    path = temp(".htap")
+    heaptap("record", "-o", path, "--", build("fork")).expect(0)
+    pids = sorted({p["target"]["pid"] for p in view("sites", path)["processes"]})
+    check(len(pids) > 1, f"only {pids}")
+    for pid in pids:
+        for name in ("sites", "peak", "timeline", "sizes", "threads", "misuse"):
+            whole = [p for p in view(name, path)["processes"] if p["target"]["pid"] == pid]
+            same(view(name, "--process", pid, path)["processes"], whole, f"{name} of {pid}")
+    done = heaptap("sites", "--process", "1", path).expect(1)
+    has(done.stderr, "no process 1", "stderr")
+
+
 @test("unknown views and formats: a sentence, and status 2")
 def _():
     for arguments in (["report", "--view", "nonsense"], ["export", "-f", "nonsense"], ["export"]):

@@ -83,6 +83,8 @@ const struct opt opts[] = {
 	  "1.5, 10m), or a time of day such as 2026-01-31T12:00:00, local or with Z behind." },
 	{ "between", 0, "FROM TO", OPT_MOMENTS, MEMBER(between), 0, 0, VIEW,
 	  "Only what was allocated from one moment until another, each as with --at." },
+	{ "process", 0, "PID", OPT_NUMBER, MEMBER(only_pid), 1, PID_MAX_LIMIT, VIEW,
+	  "Of several processes, in a recording or watched, show that one only." },
 	{ "thread", 0, "TID", OPT_NUMBER, MEMBER(tid), 1, PID_MAX_LIMIT, VIEW,
 	  "Only what that thread allocated." },
 	{ "min-size", 0, "BYTES", OPT_BYTES, MEMBER(min_block_bytes), 0, NO_BOUND, VIEW,

@@ -58,6 +58,7 @@ struct options {
 	const char *input;			   /* of pair */
 	uint64_t min_block_bytes, max_block_bytes; /* 0: any */
 	uint64_t tid;				   /* 0: any thread's */
+	uint64_t only_pid;			   /* 0: any process's */
 	uint64_t duration_ns;			   /* -d; 0: until Ctrl-C or the end */
 	const char *output;			   /* -o; NULL: stdout (record: NAME.PID.htap) */
 	bool json;

@@ -69,6 +69,7 @@ static void tell_model(struct model *model, const struct options *options, struc
 	source->anchor(source, &model->anchor.monotonic_ns, &model->anchor.realtime_ns);
 	model->at = options->at;
 	memcpy(model->born, options->between, sizeof(model->born));
+	model->only_pid = (uint32_t)options->only_pid;
 	model->filter = (struct block_filter){ .older_ns = options->older_ns,
 					       .min_bytes = options->min_block_bytes,
 					       .max_bytes = options->max_block_bytes,

@@ -167,6 +167,20 @@ static int write_only(struct view_run *self)
 	return status;
 }
 
+/* --process: leaves that one. */
+static int keep_process(const struct view_run *self)
+{
+	struct model *model = self->run.model;
+
+	if (!model->only_pid)
+		return 0;
+	model__keep_only(model);
+	if (model->nr_processes)
+		return 0;
+	log_err("There is no process %u among those that were watched.", model->only_pid);
+	return -ESRCH;
+}
+
 int view_run(const struct options *options, const struct view *view)
 {
 	struct view_run self = { .view = view, .options = view_options(options) };
@@ -184,7 +198,7 @@ int view_run(const struct options *options, const struct view *view)
 	self.run.after_pump = tick;
 	self.run.observer = &self;
 	err = run__pump(&self.run);
-	written = !write_output(&self);
+	written = !keep_process(&self) && !write_output(&self);
 	if (options->unresolved && unresolved__write(self.run.model, options->unresolved))
 		written = false;
 	if (written && !err) {

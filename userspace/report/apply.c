@@ -62,7 +62,10 @@ static void take_in(struct model *model, struct process *process)
 	hmap__set(&model->by_pid, process->pid, model->nr_processes++);
 	model->nr_live++;
 	model->last = process;
-	process__observe(process, model->observers);
+	if (!model->only_pid || model->only_pid == process->pid)
+		process__observe(process, model->observers);
+	else if (model->observers) /* its children inherit what it knows of its threads */
+		heap__observe(process->heap, observer__happened, process);
 }
 
 /* The living process of a record, which begins where the pid was never heard of (renew: or has

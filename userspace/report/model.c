@@ -58,6 +58,25 @@ struct process *model__process(struct model *model, uint32_t pid)
 	return model->last;
 }
 
+void model__keep_only(struct model *model)
+{
+	size_t nr = 0;
+
+	if (!model->only_pid)
+		return;
+	for (size_t i = 0; i < model->nr_processes; i++) {
+		if (model->processes[i]->pid == model->only_pid)
+			model->processes[nr++] = model->processes[i];
+		else
+			process__free(model->processes[i]);
+	}
+	model->nr_processes = nr;
+	model->last = NULL;
+	hmap__clear(&model->by_pid);
+	for (size_t i = 0; i < nr; i++)
+		hmap__set(&model->by_pid, model->only_pid, i);
+}
+
 const struct process *model__first(const struct model *model)
 {
 	return model->nr_processes ? model->processes[0] : model->nobody;

@@ -53,6 +53,7 @@ struct model {
 	 * after the moment `at`. born: from the first moment until before the second. */
 	struct block_filter filter;
 	struct moment at, born[2];
+	uint32_t only_pid; /* only processes of that pid are observed; 0: all */
 	/* From `at`: what comes later does not count. UINT64_MAX: all does. */
 	uint64_t until_ns;
 	struct observer *observers;
@@ -80,6 +81,9 @@ void model__observe(struct model *model, struct observer *observer);
 
 /* 0, or -EBADMSG for a record that contradicts the stream. Unknown types are ignored. */
 int model__apply(struct model *model, const struct wire_head *record);
+
+/* After the last record: forgets all processes but those of only_pid, if that is set. */
+void model__keep_only(struct model *model);
 
 /* The process that has, or had last, a pid; NULL: none. */
 struct process *model__process(struct model *model, uint32_t pid);
