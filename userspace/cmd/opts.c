@@ -71,6 +71,19 @@ const struct opt opts[] = {
 	  VIEW | CMD_STACKS | CMD_SYMBOLIZE,
 	  "What FILE is: a recording of heaptap's, or a stream of libdumpalloc's. Without it the "
 	  "file's beginning says so." },
+	{ "function", 0, "REGEX", OPT_STRINGS, MEMBER(of_function), 0, 0, VIEW,
+	  "Only stacks with a function whose name matches the POSIX extended regular expression "
+	  "REGEX, anywhere in the name; with a ! in front of it, only stacks without. Given more "
+	  "than once, one match is enough, and every ! counts." },
+	{ "file", 0, "REGEX", OPT_STRINGS, MEMBER(of_file), 0, 0, VIEW,
+	  "Likewise, stacks with a line of a source file whose path or name matches." },
+	{ "module", 0, "REGEX", OPT_STRINGS, MEMBER(of_module), 0, 0, VIEW,
+	  "Likewise, stacks that lead through a program or library whose path or name matches. "
+	  "With several of --function, --file and --module each must be met, by any frame." },
+	{ "suppressions", 0, "FILE", OPT_STRINGS, MEMBER(suppressions), 0, 0, VIEW,
+	  "Leave out what the rules in FILE say, and tell how much that was. It is written for "
+	  "LeakSanitizer (leak:PATTERN) or for valgrind ({ NAME Memcheck:Leak fun:... }). May be "
+	  "given more than once." },
 	{ "json", 0, NULL, OPT_FLAG, MEMBER(json), 0, 0, CMD_LEAKS | CMD_REPORT,
 	  "Print the report as JSON, every stack in full detail." },
 	{ "min-bytes", 0, "BYTES", OPT_BYTES, MEMBER(min_bytes), 0, NO_BOUND, VIEW,

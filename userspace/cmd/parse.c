@@ -116,6 +116,18 @@ static int set_string(const struct opt *opt, const char **member, const char *te
 	return 0;
 }
 
+static int add_string(const struct opt *opt, struct words *words, const char *text)
+{
+	const char *word = NULL;
+	int err = set_string(opt, &word, text);
+
+	if (err)
+		return err;
+	words->all = array__grow(words->all, words->nr, &words->capacity, sizeof(*words->all));
+	words->all[words->nr++] = word;
+	return 0;
+}
+
 static int set_word(const struct opt *opt, const char **member, const char *text)
 {
 	size_t len = strlen(text);
@@ -178,6 +190,8 @@ static int apply(struct parse *parse, const struct opt *opt, const char *text)
 		break;
 	case OPT_STRING:
 		return set_string(opt, member, text);
+	case OPT_STRINGS:
+		return add_string(opt, member, text);
 	case OPT_WORD:
 		return set_word(opt, member, text);
 	case OPT_NUMBER:
@@ -490,4 +504,8 @@ int opts__parse(const struct cmd *cmd, int argc, char **argv, struct options *op
 void opts__clear(struct options *options)
 {
 	custom__clear(&options->allocators.custom);
+	free(options->of_function.all);
+	free(options->of_file.all);
+	free(options->of_module.all);
+	free(options->suppressions.all);
 }

@@ -13,6 +13,7 @@
 #include "cmd/cmd.h"
 #include "cmd/run.h"
 #include "cmd/unresolved.h"
+#include "report/selection.h"
 
 struct view_run {
 	struct run run;
@@ -51,6 +52,42 @@ static struct view_options view_options(const struct options *options)
 		.width = options->width,
 		.path = options->output,
 	};
+}
+
+static int add_expressions(struct selection *selection, enum selection_kind kind,
+			   const struct words *words, const char *option)
+{
+	const char *reason;
+
+	for (size_t i = 0; i < words->nr; i++) {
+		if (!selection__add(selection, kind, words->all[i], &reason))
+			continue;
+		log_err("%s takes a POSIX extended regular expression; '%s' %s.", option,
+			words->all[i], reason);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* What of the frames is wanted, to *made; NULL: all is. EXIT_DONE, or the exit status after saying
+ * what is wrong. */
+static int make_selection(const struct options *options, struct selection **made)
+{
+	struct selection *selection;
+
+	*made = NULL;
+	if (!options->of_function.nr && !options->of_file.nr && !options->of_module.nr &&
+	    !options->suppressions.nr)
+		return EXIT_DONE;
+	*made = selection = selection__new();
+	if (add_expressions(selection, SELECT_FUNCTION, &options->of_function, "--function") ||
+	    add_expressions(selection, SELECT_FILE, &options->of_file, "--file") ||
+	    add_expressions(selection, SELECT_MODULE, &options->of_module, "--module"))
+		return EXIT_USAGE;
+	for (size_t i = 0; i < options->suppressions.nr; i++)
+		if (selection__add_suppressions(selection, options->suppressions.all[i]))
+			return EXIT_CANNOT;
+	return EXIT_DONE;
 }
 
 static int tick(struct run *run)
@@ -138,28 +175,40 @@ static int prepare(struct view_run *self)
 	return self->state ? 0 : -EINVAL;
 }
 
-int view_run(const struct options *options, const struct view *view)
+/* From the opening of what is looked at to the exit status. */
+static int run_view(struct view_run *self, const struct options *options)
 {
-	struct view_run self = { .view = view, .options = view_options(options) };
+	const struct view *view = self->view;
 	int status = EXIT_CANNOT, err;
 	bool written;
 
-	if (run__open(&self.run, options) || prepare(&self)) {
-		run__close(&self.run);
+	if (run__open(&self->run, options) || prepare(self)) {
+		run__close(&self->run);
 		return EXIT_CANNOT;
 	}
-	self.run.after_pump = tick;
-	self.run.observer = &self;
-	err = run__pump(&self.run);
-	written = !write_output(&self);
-	if (options->unresolved && unresolved__write(self.run.model, options->unresolved))
+	self->run.after_pump = tick;
+	self->run.observer = self;
+	err = run__pump(&self->run);
+	written = !write_output(self);
+	if (options->unresolved && unresolved__write(self->run.model, options->unresolved))
 		written = false;
 	if (written && !err) {
-		status = run__status(&self.run);
-		if (options->error_exitcode && view->nr_entries && view->nr_entries(self.state))
+		status = run__status(&self->run);
+		if (options->error_exitcode && view->nr_entries && view->nr_entries(self->state))
 			status = options->error_exitcode;
 	}
-	view->free(self.state);
-	run__close(&self.run);
+	view->free(self->state);
+	run__close(&self->run);
+	return status;
+}
+
+int view_run(const struct options *options, const struct view *view)
+{
+	struct view_run self = { .view = view, .options = view_options(options) };
+	int status = make_selection(options, &self.options.report.selection);
+
+	if (status == EXIT_DONE)
+		status = run_view(&self, options);
+	selection__free(self.options.report.selection);
 	return status;
 }

@@ -80,6 +80,25 @@ void json_parts__costs(struct json *json, const struct costs *costs)
 		json__null(json, "mean_lifetime_ns");
 }
 
+void json_parts__suppressed(struct json *json, const struct process_report *process)
+{
+	if (!process->nr_rules)
+		return;
+	json__object(json, "suppressed");
+	json__uint(json, "bytes", process->suppressed.bytes);
+	json__uint(json, "blocks", process->suppressed.blocks);
+	json__array(json, "rules");
+	for (size_t i = 0; i < process->nr_rules; i++) {
+		json__object(json, NULL);
+		json__string(json, "rule", process->rules[i].rule);
+		json__uint(json, "bytes", process->rules[i].amount.bytes);
+		json__uint(json, "blocks", process->rules[i].amount.blocks);
+		json__end_object(json);
+	}
+	json__end_array(json);
+	json__end_object(json);
+}
+
 static void write_number_or_null(struct json *json, const char *key, uint64_t value)
 {
 	if (value)

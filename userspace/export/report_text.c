@@ -40,11 +40,14 @@ void report_text__write_lost(const struct model *model, FILE *out)
 
 void report_text__write_notes(const struct process_report *process, FILE *out)
 {
-	const struct amount *suppressed = &process->suppressed;
+	for (size_t i = 0; i < process->nr_rules; i++) {
+		const struct suppressed *by = &process->rules[i];
 
-	if (suppressed->blocks)
-		fprintf(out, "Suppressed: %" PRIu64 " bytes in %" PRIu64 " block%s.\n",
-			suppressed->bytes, suppressed->blocks, suppressed->blocks == 1 ? "" : "s");
+		fprintf(out, "Suppressed: %" PRIu64 " bytes in %" PRIu64 " block%s by rule ",
+			by->amount.bytes, by->amount.blocks, by->amount.blocks == 1 ? "" : "s");
+		text__print(out, by->rule);
+		fputs(".\n", out);
+	}
 	if (process->nr_hidden)
 		fprintf(out, "Not shown: %zu more %s.\n", process->nr_hidden,
 			process->nr_hidden == 1 ? "entry" : "entries");
