@@ -63,6 +63,8 @@ struct options {
 	uint64_t duration_ns;			      /* -d; 0: until Ctrl-C or the end */
 	const char *output;			      /* -o; NULL: stdout (record: NAME.PID.htap) */
 	bool json;
+	struct share min_share; /* of a node of a tree */
+	bool inverted;
 	uint64_t min_bytes; /* of a report's entry */
 	uint64_t min_count;
 	uint64_t older_ns;	    /* only blocks at least so old at the end */
@@ -95,6 +97,7 @@ enum opt_type {
 	OPT_FLAG,
 	OPT_COUNT,
 	OPT_STRING,
+	OPT_SHARE,   /* bytes or percent (report/costs.h) */
 	OPT_STRINGS, /* several, by repetition; member: struct words */
 	OPT_WORD,    /* one of those in arg, separated by | */
 	OPT_NUMBER,

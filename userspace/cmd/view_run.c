@@ -46,6 +46,8 @@ static struct view_options view_options(const struct options *options)
 			    .progress = run__show_names },
 		.cost_given = options->cost != NULL,
 		.format = options->format,
+		.min_share = options->min_share,
+		.inverted = options->inverted,
 		.address = options->address,
 		.slice_ns = options->slice_s * NSEC_PER_SEC,
 		.sample_ns = options->sample_s * NSEC_PER_SEC,

@@ -21,6 +21,8 @@ void json_parts__target(struct json *json, const struct process *process);
 /* "cut": …, "frames": […] of a stack. */
 void json_parts__frames(struct json *json, const struct frame *frames, uint32_t nr_frames,
 			bool cut);
+/* "function": … to "inlined": …, of one frame. */
+void json_parts__frame_members(struct json *json, const struct frame *frame);
 /* "NAME": {"bytes": …, "blocks": …} */
 void json_parts__amount(struct json *json, const char *name, struct amount amount);
 /* All of them: "live": {…}, "peak": {…}, … "mean_lifetime_ns": … (null: nothing was freed) */

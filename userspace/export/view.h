@@ -20,6 +20,8 @@ struct view_options {
 	bool cost_given;       /* the cost is not just the default */
 	const char *format;    /* --format; NULL: the usual */
 	const char *dialect;   /* --dialect; NULL: the first */
+	struct share min_share; /* of tree: smaller nodes are added up */
+	bool inverted;	       /* of tree: from the allocating calls outwards */
 	uint64_t address;      /* of ptr */
 	uint64_t age_ns;       /* of orphans: how old blocks must be ... */
 	uint64_t interval_ns;  /* ... when it looks, so often; 0: at the end only */
@@ -67,7 +69,7 @@ const struct view *view__find(const char *name);
 const struct view *exporter__find(const char *name);
 
 extern const struct view view_leaks, view_sites, view_peak, view_timeline, view_sizes, view_threads;
-extern const struct view view_ptr, view_misuse;
+extern const struct view view_ptr, view_misuse, view_tree, view_diff;
 extern const struct view exporter_folded, exporter_callgrind, exporter_pprof, exporter_json;
 
 #endif /* VIEW_H */

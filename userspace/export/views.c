@@ -6,7 +6,8 @@
 #include "export/view.h"
 
 const struct view *const views[] = { &view_leaks, &view_sites,	 &view_peak, &view_timeline,
-				     &view_sizes, &view_threads, &view_ptr,  &view_misuse };
+				     &view_sizes, &view_threads, &view_ptr,  &view_misuse,
+				     &view_tree };
 const size_t nr_views = ARRAY_SIZE(views);
 
 const struct view *const exporters[] = { &exporter_folded, &exporter_callgrind, &exporter_pprof,
