@@ -139,6 +139,12 @@ void json__uint(struct json *json, const char *key, uint64_t value)
 	write_number(json, value);
 }
 
+void json__int(struct json *json, const char *key, int64_t value)
+{
+	start_value(json, key);
+	fprintf(json->out, "%" PRId64, value);
+}
+
 void json__decimal(struct json *json, const char *key, uint64_t value, unsigned decimals)
 {
 	uint64_t unit = 1, rest;

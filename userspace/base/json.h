@@ -26,6 +26,7 @@ void json__end_array(struct json *json);
 /* NULL text is null. */
 void json__string(struct json *json, const char *key, const char *text);
 void json__uint(struct json *json, const char *key, uint64_t value);
+void json__int(struct json *json, const char *key, int64_t value);
 /* value / 10^decimals, without zeros at the end: 1500, 3 is 1.5. */
 void json__decimal(struct json *json, const char *key, uint64_t value, unsigned decimals);
 void json__bool(struct json *json, const char *key, bool value);

@@ -20,6 +20,9 @@ struct view_run {
 	const struct view *view;
 	void *state;
 	struct view_options options;
+	/* Of a view that compares: the later recording. */
+	struct run other;
+	struct options other_options;
 };
 
 static enum cost cost_named(const char *name)
@@ -177,13 +180,50 @@ static int prepare(struct view_run *self)
 	return self->state ? 0 : -EINVAL;
 }
 
+static int check_operands(const struct options *options, const struct view *view)
+{
+	if (view->compares && (!options->file || !options->other_file)) {
+		log_err("%s compares two recordings: heaptap %s EARLIER LATER", view->name,
+			view->name);
+		return -EINVAL;
+	}
+	if (!view->compares && options->other_file) {
+		log_err("%s takes one FILE; '%s' is one too many.", view->name,
+			options->other_file);
+		return -EINVAL;
+	}
+	if (view->compares && !strcmp(options->file, "-") && !strcmp(options->other_file, "-")) {
+		log_err("Only one of the two recordings can come from standard input.");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Reads the recording to compare with. 0; or -errno after saying why not. What is damaged counts up
+ * to there, and *damaged says so. */
+static int read_other(struct view_run *self, const struct options *options, bool *damaged)
+{
+	self->other_options = *options;
+	self->other_options.file = options->other_file;
+	if (run__open(&self->other, &self->other_options))
+		return -EIO;
+	if (self->options.report.cost != COST_LIVE)
+		self->options.other_profile = profile__new(self->other.model);
+	self->options.other = self->other.model;
+	*damaged = run__pump(&self->other) < 0;
+	return 0;
+}
+
 /* From the opening of what is looked at to the exit status. */
 static int run_view(struct view_run *self, const struct options *options)
 {
 	const struct view *view = self->view;
+	bool damaged = false;
 	int status = EXIT_CANNOT, err;
 	bool written;
 
+	if (view->compares && read_other(self, options, &damaged))
+		return EXIT_CANNOT;
 	if (run__open(&self->run, options) || prepare(self)) {
 		run__close(&self->run);
 		return EXIT_CANNOT;
@@ -194,7 +234,7 @@ static int run_view(struct view_run *self, const struct options *options)
 	written = !write_output(self);
 	if (options->unresolved && unresolved__write(self->run.model, options->unresolved))
 		written = false;
-	if (written && !err) {
+	if (written && !err && !damaged) {
 		status = run__status(&self->run);
 		if (options->error_exitcode && view->nr_entries && view->nr_entries(self->state))
 			status = options->error_exitcode;
@@ -207,10 +247,14 @@ static int run_view(struct view_run *self, const struct options *options)
 int view_run(const struct options *options, const struct view *view)
 {
 	struct view_run self = { .view = view, .options = view_options(options) };
-	int status = make_selection(options, &self.options.report.selection);
+	int status = EXIT_USAGE;
 
+	if (!check_operands(options, view))
+		status = make_selection(options, &self.options.report.selection);
 	if (status == EXIT_DONE)
 		status = run_view(&self, options);
+	profile__free(self.options.other_profile);
+	run__close(&self.other);
 	selection__free(self.options.report.selection);
 	return status;
 }

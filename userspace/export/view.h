@@ -8,6 +8,7 @@
 #ifndef VIEW_H
 #define VIEW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -40,6 +41,7 @@ struct view {
 	const char *formats; /* of its text, that --format may name, separated by |; NULL: none */
 	const char *suffix;  /* of an exporter's files, with its dot; NULL: it writes to stdout
 				unless -o is given */
+	bool compares;	     /* two recordings: view_options.other is the second */
 	/* What is needed besides, NULL: nothing. Returns the state that the others get; NULL after
 	 * saying why it cannot be done. options live until free. */
 	void *(*begin)(struct model *model, const struct view_options *options);
