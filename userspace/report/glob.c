@@ -31,6 +31,53 @@ bool glob__match(const char *pattern, const char *text, bool any_one)
 	return !*pattern;
 }
 
+static bool follows_operator(const char *name, const char *at)
+{
+	return at - name >= 8 && !strncmp(at - 8, "operator", 8);
+}
+
+/* The name as far as its parameters, and where behind scopes it begins. */
+static size_t parse_name(const char *name, size_t *unqualified)
+{
+	static const char anonymous[] = "(anonymous namespace)";
+	unsigned depth = 0; /* of template arguments */
+	const char *c = name;
+
+	*unqualified = 0;
+	while (*c) {
+		if (!strncmp(c, anonymous, strlen(anonymous))) {
+			c += strlen(anonymous);
+			continue;
+		}
+		if ((*c == '(' || *c == '<') && follows_operator(name, c)) {
+			c += strspn(c, *c == '(' ? "()" : "<=");
+			continue;
+		}
+		if (*c == '(' && !depth && c > name)
+			break;
+		depth += *c == '<';
+		depth -= *c == '>' && depth;
+		if (!depth && !strncmp(c, "::", 2))
+			*unqualified = (size_t)(c + 2 - name);
+		c++;
+	}
+	return (size_t)(c - name);
+}
+
+char *name__without_parameters(const char *name)
+{
+	size_t unqualified;
+
+	return xstrndup(name, parse_name(name, &unqualified));
+}
+
+char *name__unqualified(const char *name)
+{
+	size_t unqualified, end = parse_name(name, &unqualified);
+
+	return xstrndup(name + unqualified, end - unqualified);
+}
+
 bool name_pattern__match(const struct name_pattern *pattern, const char *name)
 {
 	size_t len = pattern->text ? strlen(pattern->text) : 0;
@@ -87,9 +134,13 @@ static struct name_pattern scopes_of(const char *mangled)
 		pattern.text = xstrdup("std");
 		at += 2;
 	}
-	while (isdigit((unsigned char)*at) && pattern.relation == NAME_SCOPE)
+	while (pattern.relation == NAME_SCOPE) {
+		at += *at == 'L'; /* static */
+		if (!isdigit((unsigned char)*at))
+			break;
 		if (!take_identifier(&at, &pattern.text))
 			pattern.relation = NAME_PREFIX;
+	}
 	if (*pattern.text)
 		return pattern;
 	name_pattern__clear(&pattern);

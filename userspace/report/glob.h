@@ -10,6 +10,12 @@
  * at most. */
 bool glob__match(const char *pattern, const char *text, bool any_one);
 
+/* A demangled name without its parameters: shop::Shelf::stock of shop::Shelf::stock(int). The
+ * caller frees it. */
+char *name__without_parameters(const char *name);
+/* Likewise, and without its scopes: stock. */
+char *name__unqualified(const char *name);
+
 /* How a name must relate to the text of a name_pattern. */
 enum name_relation {
 	NAME_GLOB,   /* match it */

@@ -108,13 +108,22 @@ static bool name_matches(struct suppressions *self, uint32_t number, const char 
 static size_t rule_of_name(struct suppressions *self, const char *name)
 {
 	struct name_row *row;
+	char *bare;
 
 	if (!name || !*name)
 		return 0;
 	row = row_of(self, name);
-	for (size_t i = 0; !row->asked && !row->rule && i < self->nr_rules; i++)
-		if (compare(&self->patterns[self->parts[self->rules[i].first]], name))
+	if (row->asked)
+		return row->rule;
+	/* Its names of functions have parameters or not, depending on who finds them. */
+	bare = name__without_parameters(name);
+	for (size_t i = 0; !row->rule && i < self->nr_rules; i++) {
+		const struct pattern *pattern = &self->patterns[self->parts[self->rules[i].first]];
+
+		if (compare(pattern, name) || compare(pattern, bare))
 			row->rule = i + 1;
+	}
+	free(bare);
 	row->asked = true;
 	return row->rule;
 }
@@ -139,16 +148,30 @@ static size_t match_sanitizer(struct suppressions *self, const struct frame *fra
 /* What valgrind has for what it does not know. */
 #define UNKNOWN "???"
 
-static bool frame_matches(struct suppressions *self, uint32_t number, const struct frame *frame)
+/* An inlined function has no mangled name for valgrind, only the one in the source. */
+static bool function_matches(struct suppressions *self, uint32_t number, const struct frame *frame)
 {
 	const char *function = frame->function ? frame->function : UNKNOWN;
+	bool matches = name_matches(self, number, function);
+	char *unqualified;
+
+	if (matches || !frame->inlined)
+		return matches;
+	unqualified = name__unqualified(function);
+	matches = name_matches(self, number, unqualified);
+	free(unqualified);
+	return matches;
+}
+
+static bool frame_matches(struct suppressions *self, uint32_t number, const struct frame *frame)
+{
 	const char *object = frame->module ? frame->module->path : UNKNOWN;
 	char *source;
 	bool matches;
 
 	switch (self->patterns[number].kind) {
 	case PATTERN_FUNCTION:
-		return name_matches(self, number, function);
+		return function_matches(self, number, frame);
 	case PATTERN_OBJECT:
 		return name_matches(self, number, object);
 	default:
@@ -201,13 +224,49 @@ static bool rule_matches(struct suppressions *self, const struct rule *rule,
 	return true;
 }
 
+/*
+ * C++'s operators call malloc and are frames like others to heaptap; valgrind and LeakSanitizer have
+ * their own, which do not. Returns how many frames those are, and the symbol of the outermost.
+ */
+static uint32_t count_operators(const struct frame *frames, uint32_t nr_frames,
+				const char **allocator)
+{
+	static const struct {
+		const char *name, *symbol;
+	} operators[] = {
+		{ "operator new(unsigned long)", "_Znwm" },
+		{ "operator new[](unsigned long)", "_Znam" },
+		{ "operator new(unsigned int)", "_Znwj" },
+		{ "operator new[](unsigned int)", "_Znaj" },
+		{ "operator new(unsigned long, std::nothrow_t const&)", "_ZnwmRKSt9nothrow_t" },
+		{ "operator new[](unsigned long, std::nothrow_t const&)", "_ZnamRKSt9nothrow_t" },
+		{ "operator new(unsigned long, std::align_val_t)", "_ZnwmSt11align_val_t" },
+		{ "operator new[](unsigned long, std::align_val_t)", "_ZnamSt11align_val_t" },
+	};
+	uint32_t nr = 0;
+
+	for (; nr < nr_frames && frames[nr].function; nr++) {
+		size_t i = 0;
+
+		while (i < ARRAY_SIZE(operators) && strcmp(operators[i].name, frames[nr].function))
+			i++;
+		if (i == ARRAY_SIZE(operators))
+			break;
+		*allocator = operators[i].symbol;
+	}
+	return nr;
+}
+
 size_t suppressions__match(struct suppressions *suppressions, const struct frame *frames,
 			   uint32_t nr_frames, const char *allocator)
 {
+	uint32_t nr_operators = count_operators(frames, nr_frames, &allocator);
 	char *demangled = allocator ? demangle__name(allocator) : NULL;
 	const char *const names[2] = { allocator, demangled };
 	size_t rule = SUPPRESSIONS_NONE;
 
+	frames += nr_operators;
+	nr_frames -= nr_operators;
 	if (suppressions->sanitizer)
 		rule = match_sanitizer(suppressions, frames, nr_frames, names);
 	for (size_t i = 0; !suppressions->sanitizer && i < suppressions->nr_rules; i++)

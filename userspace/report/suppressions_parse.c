@@ -190,6 +190,14 @@ static void parse_frame(struct parser *parser)
 		parser->error = "is none of fun:, obj:, src: and ...";
 }
 
+static bool has_pattern(const struct suppressions *to, const struct rule *rule)
+{
+	for (size_t i = 0; i < rule->nr; i++)
+		if (to->parts[rule->first + i] != ANY_FRAMES)
+			return true;
+	return false;
+}
+
 /* One rule, behind its {. */
 static void parse_valgrind_rule(struct parser *parser)
 {
@@ -211,8 +219,8 @@ static void parse_valgrind_rule(struct parser *parser)
 		return;
 	if (!wanted)
 		drop_rule(to);
-	else if (!to->rules[to->nr_rules - 1].nr)
-		parser->error = "ends a rule without frames";
+	else if (!has_pattern(to, &to->rules[to->nr_rules - 1]))
+		parser->error = "ends a rule that would match everything";
 }
 
 static void parse_valgrind(struct parser *parser)
