@@ -50,7 +50,7 @@ static size_t parse_name(const char *name, size_t *unqualified)
 			continue;
 		}
 		if ((*c == '(' || *c == '<') && follows_operator(name, c)) {
-			c += strspn(c, *c == '(' ? "()" : "<=");
+			c += *c == '(' ? 1 + (c[1] == ')') : strspn(c, "<=");
 			continue;
 		}
 		if (*c == '(' && !depth && c > name)

@@ -81,7 +81,7 @@ static struct name_row *row_of(struct suppressions *self, const char *name)
 	return &self->rows[id - 1];
 }
 
-static bool compare(const struct pattern *pattern, const char *name)
+static bool compare_one(const struct pattern *pattern, const char *name)
 {
 	bool any_one = pattern->kind != PATTERN_ANYTHING;
 
@@ -89,6 +89,21 @@ static bool compare(const struct pattern *pattern, const char *name)
 	       (pattern->kind == PATTERN_SOURCE &&
 		glob__match(pattern->text, path__base(name), any_one)) ||
 	       name_pattern__match(&pattern->demangled, name);
+}
+
+/* The C library's functions have several names: who looks strdup up may find __GI___strdup. */
+static const char *public_name(const char *name)
+{
+	if (!strncmp(name, "__GI_", 5))
+		name += 5;
+	return !strncmp(name, "__", 2) ? name + 2 : name;
+}
+
+static bool compare(const struct pattern *pattern, const char *name)
+{
+	const char *other = public_name(name);
+
+	return compare_one(pattern, name) || (other != name && compare_one(pattern, other));
 }
 
 static bool name_matches(struct suppressions *self, uint32_t number, const char *name)
@@ -225,8 +240,8 @@ static bool rule_matches(struct suppressions *self, const struct rule *rule,
 }
 
 /*
- * C++'s operators call malloc and are frames like others to heaptap; valgrind and LeakSanitizer have
- * their own, which do not. Returns how many frames those are, and the symbol of the outermost.
+ * C++'s operators call malloc and are frames like others to heaptap; valgrind and LeakSanitizer
+ * have their own, which do not. Returns how many frames those are, and the symbol of the outermost.
  */
 static uint32_t count_operators(const struct frame *frames, uint32_t nr_frames,
 				const char **allocator)
