@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What grew from one recording to another, by call site. Sites are the same where their stacks are:
- * by build-id and offset where both recordings know a module by its build-id; by function, file and
- * line where it was rebuilt; and for what is left, by functions alone, so that a line that has
- * moved is still itself.
+ * by build-id and offset where both recordings know all modules by their build-ids. Of a program
+ * that was rebuilt, they are those with the same functions whose lines have moved together, if at
+ * all.
  */
 #ifndef DIFF_H
 #define DIFF_H

@@ -94,8 +94,10 @@ void match__identify(const struct build_ids *ids, struct match_site *site)
 {
 	const struct report_entry *entry = site->entry;
 
+	site->certain = true;
 	site->exact = site->by_name = entry->cut;
 	for (uint32_t i = 0; i < entry->nr_frames; i++) {
+		site->certain &= shared_build_id(ids, entry->frames[i].module) != 0;
 		site->exact = add_frame(ids, site->exact, &entry->frames[i]);
 		site->by_name = add_function(ids, site->by_name, &entry->frames[i]);
 	}
@@ -113,11 +115,12 @@ static void pair_exact(struct match_site *before, size_t nr_before, struct match
 	struct hmap by_exact = { 0 };
 
 	for (size_t i = 0; i < nr_before; i++)
-		hmap__set(&by_exact, before[i].exact, i);
+		if (before[i].certain)
+			hmap__set(&by_exact, before[i].exact, i);
 	for (size_t i = 0; i < nr_after; i++) {
 		const uint64_t *index = hmap__find(&by_exact, after[i].exact);
 
-		if (index)
+		if (index && after[i].certain)
 			marry(&before[*index], &after[i]);
 	}
 	hmap__clear(&by_exact);
@@ -155,12 +158,13 @@ static struct match_site **singles(struct match_site *sites, size_t nr, size_t *
 	return all;
 }
 
-/* How far the lines of two sites are apart, frame by frame. */
+/* How far the lines of two sites are apart, frame by frame; offsets where lines are not known. */
 struct couple {
 	struct match_site *before, *after;
 	uint64_t shift;	   /* a number for it: equal shifts, equal numbers */
 	uint64_t distance; /* in lines, over all frames */
 	uint64_t votes;	   /* couples of the same shift */
+	size_t order;	   /* in the order of lines */
 };
 
 static struct couple make_couple(struct match_site *before, struct match_site *after)
@@ -169,10 +173,13 @@ static struct couple make_couple(struct match_site *before, struct match_site *a
 	struct couple couple = { .before = before, .after = after };
 
 	for (uint32_t i = 0; i < min(x->nr_frames, y->nr_frames); i++) {
-		int64_t lines = (int64_t)y->frames[i].line - x->frames[i].line;
+		const struct frame *from = &x->frames[i], *to = &y->frames[i];
+		bool lines = from->line && to->line;
+		int64_t by = lines ? (int64_t)to->line - from->line
+				   : (int64_t)(to->offset - from->offset);
 
-		couple.shift = mix(couple.shift, (uint64_t)lines);
-		couple.distance += (uint64_t)(lines < 0 ? -lines : lines);
+		couple.shift = mix(couple.shift, (uint64_t)by);
+		couple.distance += (uint64_t)(by < 0 ? -by : by);
 	}
 	return couple;
 }
@@ -185,11 +192,11 @@ static int compare_couples(const void *left, const void *right)
 		return a->votes > b->votes ? -1 : 1;
 	if (a->distance != b->distance)
 		return a->distance < b->distance ? -1 : 1;
-	return 0;
+	return a->order < b->order ? -1 : a->order > b->order;
 }
 
-/* Different numbers of sites with the same functions: lines that were inserted or deleted move all
- * that follow by as much, so the shift that most couples have in common is likely the right one. */
+/* Sites with the same functions: lines that were inserted or deleted move all that follow by as
+ * much, so the shift that most couples have in common is likely the right one. That may be none. */
 static void pair_by_shift(struct match_site **before, size_t nr_before, struct match_site **after,
 			  size_t nr_after)
 {
@@ -202,6 +209,7 @@ static void pair_by_shift(struct match_site **before, size_t nr_before, struct m
 			const uint64_t *so_far;
 
 			couples[nr] = make_couple(before[i], after[k]);
+			couples[nr].order = nr;
 			so_far = hmap__find(&votes, couples[nr].shift);
 			hmap__set(&votes, couples[nr].shift, (so_far ? *so_far : 0) + 1);
 			nr++;
@@ -244,7 +252,7 @@ static void pair_by_name(struct match_site **before, size_t nr_before, struct ma
 			a += after[a]->by_name < name;
 			continue;
 		}
-		if (nr_b != nr_a && nr_b <= MAX_COUPLES / nr_a)
+		if (nr_b <= MAX_COUPLES / nr_a)
 			pair_by_shift(before + b, nr_b, after + a, nr_a);
 		else
 			for (size_t i = 0; i < min(nr_b, nr_a); i++)

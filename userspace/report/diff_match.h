@@ -15,6 +15,7 @@ void build_ids__free(struct build_ids *ids);
 struct match_site {
 	const struct report_entry *entry;
 	struct amount amount;
+	bool certain;		    /* every frame is in a module that both have: exact says all */
 	uint64_t exact;		    /* equal stacks, equal numbers */
 	uint64_t by_name;	    /* likewise, by their functions alone */
 	struct match_site *partner; /* in the other recording; NULL: none */
