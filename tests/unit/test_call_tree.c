@@ -14,23 +14,29 @@
 
 static const char file[] = "/src/a.c", start[] = "start", mainf[] = "main", f[] = "f", g[] = "g";
 
-#define AT(function, line) { function, file, line, NULL, 0, 0, false }
+#define AT(function, line)                              \
+	{                                               \
+		function, file, line, NULL, 0, 0, false \
+	}
 
 static const struct frame in_f[] = { AT(f, 3), AT(mainf, 10), AT(start, 1) };
 static const struct frame in_g[] = { AT(g, 5), AT(f, 4), AT(mainf, 10), AT(start, 1) };
 static const struct frame in_main[] = { AT(mainf, 11), AT(start, 1) };
 /* Its innermost call leads on to g in the other stack. */
 static const struct frame in_both[] = { AT(f, 4), AT(mainf, 10), AT(start, 1) };
-static const struct frame recursive[] = { AT(f, 3), AT(f, 4), AT(f, 4), AT(f, 4), AT(mainf, 10),
-					  AT(start, 1) };
+static const struct frame recursive[] = { AT(f, 3), AT(f, 4),	   AT(f, 4),
+					  AT(f, 4), AT(mainf, 10), AT(start, 1) };
 
-#define ENTRY(stack, nr_bytes, nr, is_cut)                                                         \
-	{ .costs.of[COST_LIVE] = { nr_bytes, nr }, .frames = stack,                                \
-	  .nr_frames = ARRAY_SIZE(stack), .cut = is_cut }
+#define ENTRY(stack, nr_bytes, nr, is_cut)                                \
+	{                                                                 \
+		.costs.of[COST_LIVE] = { nr_bytes, nr }, .frames = stack, \
+		.nr_frames = ARRAY_SIZE(stack), .cut = is_cut             \
+	}
 
 static const struct report_entry entries[] = {
-	ENTRY(in_f, 500, 5, false), ENTRY(in_g, 300, 3, false),	   ENTRY(in_main, 100, 1, false),
-	ENTRY(in_both, 50, 1, false), ENTRY(recursive, 40, 4, false), ENTRY(in_g, 10, 1, true),
+	ENTRY(in_f, 500, 5, false),	     ENTRY(in_g, 300, 3, false),
+	ENTRY(in_main, 100, 1, false),	     ENTRY(in_both, 50, 1, false),
+	ENTRY(recursive, 40, 4, false),	     ENTRY(in_g, 10, 1, true),
 	{ .costs.of[COST_LIVE] = { 7, 1 } }, /* without a stack */
 };
 

@@ -277,6 +277,9 @@ static void test_bad_rules_are_refused_with_their_line(void **state)
 		{ "{\nx\nLeak\nfun:f\n}", 3 },
 		{ "{\nx\nMemcheck:Leak\nfun:f\n}\nleak:x\n", 6 },
 		{ "{", 1 },
+		{ "{\n}", 2 },
+		{ "{\n}\n}", 3 },
+		{ "{\nx\nMemcheck:Cond\n", 3 },
 	};
 	struct suppressions_error error;
 	char *long_line = xcalloc(SUPPRESSIONS_MAX_LINE + 8, 1);

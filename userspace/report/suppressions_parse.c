@@ -198,29 +198,32 @@ static bool has_pattern(const struct suppressions *to, const struct rule *rule)
 	return false;
 }
 
-/* One rule, behind its {. */
-static void parse_valgrind_rule(struct parser *parser)
+/* One rule, behind its {. false: its } did not come. */
+static bool parse_valgrind_rule(struct parser *parser)
 {
 	struct suppressions *to = parser->to;
-	bool wanted;
+	bool wanted, closed = false;
 
 	if (!next_line(parser))
-		return;
+		return false;
 	begin_rule(parser, parser->line);
 	if (parser->error || !next_line(parser))
-		return;
+		return false;
 	wanted = is_of_leaks(parser->line);
 	if (!strchr(parser->line, ':'))
 		parser->error = "is not the kind of a rule, such as Memcheck:Leak";
-	while (!parser->error && next_line(parser) && strcmp(parser->line, "}"))
-		if (wanted)
+	while (!parser->error && !closed && next_line(parser)) {
+		closed = !strcmp(parser->line, "}");
+		if (wanted && !closed)
 			parse_frame(parser);
-	if (parser->error || strcmp(parser->line, "}"))
-		return;
+	}
+	if (!closed)
+		return false;
 	if (!wanted)
 		drop_rule(to);
 	else if (!has_pattern(to, &to->rules[to->nr_rules - 1]))
 		parser->error = "ends a rule that would match everything";
+	return true;
 }
 
 static void parse_valgrind(struct parser *parser)
@@ -230,8 +233,7 @@ static void parse_valgrind(struct parser *parser)
 			parser->error = "should be a { that begins a rule";
 			return;
 		}
-		parse_valgrind_rule(parser);
-		if (!parser->error && strcmp(parser->line, "}"))
+		if (!parse_valgrind_rule(parser) && !parser->error)
 			parser->error = "is the last, and its rule has no } at its end";
 	} while (!parser->error && next_line(parser));
 }
