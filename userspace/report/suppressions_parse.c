@@ -98,27 +98,35 @@ static void drop_rule(struct suppressions *to)
 	free(rule->name);
 }
 
+/* What a mangled name without wildcards says, for the pattern that was added last. */
+static void add_demangled(struct suppressions *to, const char *mangled, const char *begin,
+			  const char *end)
+{
+	struct pattern *pattern = &to->patterns[to->parts[to->nr_parts - 1]];
+	struct name_pattern demangled = { 0 };
+
+	/* It may be there from an equal rule. */
+	if (!strchr(mangled, '*') && !pattern->demangled.text)
+		demangled = name_pattern__demangled(mangled);
+	if (demangled.text)
+		pattern->demangled.text = xasprintf("%s%s%s", begin, demangled.text, end);
+	name_pattern__clear(&demangled);
+}
+
 /* LeakSanitizer's pattern as one with * at its open ends. A mangled name stands for both. */
 static void add_sanitizer_pattern(struct parser *parser, const char *text)
 {
 	const char *begin = *text == '^' ? "" : "*", *end;
 	size_t len;
-	char *copy, *name;
+	char *copy;
 
 	text += *text == '^';
 	len = strcspn(text, "$");
 	end = text[len] ? "" : "*";
 	copy = xstrndup(text, len);
 	add_pattern(parser, PATTERN_ANYTHING, xasprintf("%s%s%s", begin, copy, end));
-	if (!parser->error && !strncmp(copy, "_Z", 2) && !strchr(copy, '*')) {
-		struct name_pattern demangled = name_pattern__demangled(copy);
-
-		name = demangled.text;
-		if (name)
-			parser->to->patterns[parser->to->parts[parser->to->nr_parts - 1]]
-				.demangled.text = xasprintf("%s%s%s", begin, name, end);
-		free(name);
-	}
+	if (!parser->error)
+		add_demangled(parser->to, copy, begin, end);
 	free(copy);
 }
 
