@@ -191,7 +191,7 @@ def _():
     heaptap("record", "-o", recording, "--", program()).expect(0)
     for options, status, words in (
             (["--function", "("], 2, "--function takes a POSIX extended regular expression; '\\('"),
-            (["--module", "((a{99}){99}){99}"], 2, "repeats more than 1000 times"),
+            (["--module", "((a{99}){99}){99}"], 2, "repeats too much"),
             (["--file", "a" * 1001], 2, "longer than 1000"),
             (["--file", "!"], 2, "is empty"),
             (["--suppressions", "/nowhere/x"], 1, "/nowhere/x cannot be read: No such file"),

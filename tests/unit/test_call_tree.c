@@ -149,7 +149,8 @@ static void test_text_draws_branches(void **state)
 				  "                       start at a.c:1\n"
 				  "                       main at a.c:10\n"
 				  "                       f at a.c:4\n"
-				  "                       g at a.c:5\n");
+				  "                       g at a.c:5\n"
+				  "    7       1    0.7%  (without a stack)\n");
 	free(text);
 	text = written(&large);
 	assert_string_equal(text, "bytes  blocks   share\n"
@@ -160,7 +161,8 @@ static void test_text_draws_branches(void **state)
 				  "  300       3   29.8%  |     |- g at a.c:5\n"
 				  "   40       4    4.0%  |     `- ... 1 smaller\n"
 				  "  100       1    9.9%  `- main at a.c:11\n"
-				  "   10       1    1.0%  ... 1 smaller\n");
+				  "   10       1    1.0%  ... 1 smaller\n"
+				  "    7       1    0.7%  (without a stack)\n");
 	free(text);
 	text = written(&flat);
 	assert_string_equal(text, "bytes  blocks   share\n"
@@ -168,7 +170,8 @@ static void test_text_draws_branches(void **state)
 				  "  890      13   88.4%  |- main at a.c:10 ...\n"
 				  "  100       1    9.9%  `- main at a.c:11\n"
 				  "   10       1    1.0%  (frames are missing)\n"
-				  "                       start at a.c:1 ...\n");
+				  "                       start at a.c:1 ...\n"
+				  "    7       1    0.7%  (without a stack)\n");
 	free(text);
 }
 

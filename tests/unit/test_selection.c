@@ -350,6 +350,8 @@ static void test_expressions_choose(void **state)
 		{ { { SELECT_FUNCTION, "!^r" } }, 1, NOT_WANTED },
 		{ { { SELECT_FUNCTION, "!^q" } }, 1, WANTED },
 		{ { { SELECT_FUNCTION, "a{1,3}(b|i)" } }, 1, WANTED },
+		{ { { SELECT_FUNCTION, "^[]m[:alpha:]+](a+b+)?[a-z]+[a-z]+[n]+$" } }, 1, WANTED },
+		{ { { SELECT_FUNCTION, "^(m+(a+i+)+)+(n+|x+)+$" } }, 1, WANTED },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
@@ -363,9 +365,11 @@ static void test_bad_expressions_are_refused(void **state)
 	static const char *const cases[] = { "(",
 					     "",
 					     "!",
-					     "a{1000}{2}",
+					     "a{1000}{3}",
 					     "[",
 					     "(a)\\1",
+					     "a++++++++++++++++++++++++",
+					     "((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)",
 					     "((a{99}){99}){99}",
 					     "a{2,999999999999999999999}" };
 	struct selection *selection = selection__new();

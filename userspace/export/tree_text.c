@@ -192,6 +192,10 @@ void tree_text__write(const struct tree *tree, const struct tree_limits *limits,
 	fprintf(out, "%*s  %*s   share\n", writer.bytes_width, "bytes", writer.blocks_width,
 		"blocks");
 	walk(&writer);
+	if (tree->nodes[0].own.blocks) {
+		write_figures(&writer, &tree->nodes[0].own);
+		fputs("(without a stack)\n", out);
+	}
 	free(writer.levels);
 	free(writer.is_last);
 }

@@ -13,8 +13,10 @@
 #include "report/suppressions.h"
 
 #define MAX_EXPRESSION 1000
-/* A regular expression becomes as large as its repetitions say: (a{255}){255} is 65025 states. */
-#define MAX_REPETITION 1000
+/* A regular expression becomes as large as its repetitions say: (a{255}){255} is 65025 parts, and
+ * each
+ * + doubles what it repeats. */
+#define MAX_PARTS 2000
 
 struct expression {
 	regex_t regex;
@@ -68,38 +70,88 @@ void selection__free(struct selection *selection)
 }
 
 /* The highest number of a {n,m} at text; 1 where there is none. */
-static unsigned long repetition(const char *text)
+static uint64_t repetition(const char *text)
 {
-	unsigned long most = 1;
+	uint64_t most = 1;
 
 	while (*++text && *text != '}') {
 		char *end = NULL;
 
 		if (!isdigit((unsigned char)*text))
 			continue;
-		most = max(most, strtoul(text, &end, 10));
+		most = max(most, (uint64_t)strtoul(text, &end, 10));
 		text = end - 1;
 	}
-	return most;
+	return min(most, MAX_PARTS + 1ull);
+}
+
+/* The end of a bracket expression, which may hold ] and [:names:]. */
+static const char *end_of_bracket(const char *c)
+{
+	c += 1 + (c[1] == '^');
+	c += *c == ']';
+	for (; *c && *c != ']'; c++)
+		if (*c == '[' && c[1] == ':' && strstr(c + 2, ":]"))
+			c = strstr(c + 2, ":]") + 1;
+	return c;
+}
+
+struct group {
+	uint64_t sum, last; /* parts: in all, and of what came last */
+};
+
+/* How many parts an expression has when its repetitions are written out; at most a few more than
+ * MAX_PARTS. */
+static uint64_t count_parts(const char *c)
+{
+	const struct group empty = { 0 };
+	struct group groups[MAX_EXPRESSION + 1] = { 0 }, *group = groups;
+	uint64_t part;
+
+	for (; *c && groups[0].sum <= MAX_PARTS && group->sum <= MAX_PARTS; c++) {
+		part = 1;
+		if (*c == '(') {
+			*++group = empty;
+			continue;
+		}
+		if (*c == '+' || *c == '{') {
+			uint64_t times = *c == '+' ? 1 : repetition(c);
+
+			group->sum += group->last * times;
+			group->last *= times + 1;
+			c += *c == '{' ? strcspn(c, "}") : 0;
+			if (!*c)
+				break;
+			continue;
+		}
+		if (*c == '*' || *c == '?')
+			continue;
+		if (*c == ')' && group > groups)
+			part += (group--)->sum;
+		else if (*c == '[')
+			c = end_of_bracket(c);
+		else if (*c == '\\')
+			c++;
+		group->last = part;
+		group->sum += part;
+		if (!*c)
+			break;
+	}
+	return max(groups[0].sum, group->sum);
 }
 
 /* What makes an expression take memory or time without bound; NULL: nothing. */
 static const char *danger_of(const char *expression)
 {
-	unsigned long product = 1;
-
 	if (strlen(expression) > MAX_EXPRESSION)
 		return "is longer than 1000 characters";
 	for (const char *c = expression; *c; c++) {
 		if (*c == '\\' && c[1] >= '1' && c[1] <= '9')
 			return "refers back to a group, which is not supported";
-		if (*c == '\\' && c[1])
-			c++;
-		else if (*c == '{')
-			product *= min(repetition(c), MAX_REPETITION + 1ul);
-		if (product > MAX_REPETITION)
-			return "repeats more than 1000 times";
+		c += *c == '\\' && c[1];
 	}
+	if (count_parts(expression) > MAX_PARTS)
+		return "repeats too much: written out it has more than 2000 parts";
 	return NULL;
 }
 
