@@ -185,7 +185,7 @@ def _():
 @test("what a tree cannot do is said")
 def _():
     recording = recorded(build("x"))
-    has(heaptap("tree", "--format", "x", recording).expect(1).stderr, "no format 'x'")
+    has(heaptap("tree", "--format", "x", recording).expect(1).stderr, "formats cjdns, not 'x'")
     heaptap("tree", "--format", "cjdns", "--cost", "peak", recording).expect(1)
     heaptap("tree", "--format", "cjdns", "--json", recording).expect(1)
     for share in ("x", "101%", "-1%", "5%x", "nan%"):

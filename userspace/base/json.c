@@ -2,6 +2,7 @@
 #include "base/json.h"
 
 #include <assert.h>
+#include <inttypes.h>
 
 #include "base/text.h"
 #include "base/util.h"

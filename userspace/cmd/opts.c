@@ -42,7 +42,8 @@ const struct opt opts[] = {
 	{ "format", 'f', "NAME", OPT_STRING, MEMBER(format), 0, 0, CMD_EXPORT | CMD_RECEIVE,
 	  "What to write; `heaptap help export` lists them." },
 	{ "format", 0, "NAME", OPT_STRING, MEMBER(format), 0, 0, CMD_REPORT,
-	  "Another form of a view's text, where it has one: cjdns of tree, csv and tsv of timeline." },
+	  "Another form of a view's text, where it has one: cjdns of tree, csv and tsv of "
+	  "timeline." },
 	{ "width", 0, "COLUMNS", OPT_NUMBER, MEMBER(width), 20, 1000, CMD_REPORT,
 	  "How wide the bars of timeline and sizes are; without it as the terminal, or 80." },
 	{ "min", 0, "BYTES|PERCENT%", OPT_SHARE, MEMBER(min_share), 0, 0, CMD_REPORT,

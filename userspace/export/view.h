@@ -18,20 +18,20 @@
 /* What the command line says to views. Strings are the caller's. */
 struct view_options {
 	struct report_options report;
-	bool cost_given;       /* the cost is not just the default */
-	const char *format;    /* --format; NULL: the usual */
-	const char *dialect;   /* --dialect; NULL: the first */
+	bool cost_given;	/* the cost is not just the default */
+	const char *format;	/* --format; NULL: the usual */
+	const char *dialect;	/* --dialect; NULL: the first */
 	struct share min_share; /* of tree: smaller nodes are added up */
-	bool inverted;	       /* of tree: from the allocating calls outwards */
-	uint64_t address;      /* of ptr */
-	uint64_t age_ns;       /* of orphans: how old blocks must be ... */
-	uint64_t interval_ns;  /* ... when it looks, so often; 0: at the end only */
-	uint64_t slice_ns;     /* callgrind: a file for what was allocated in each; 0: none */
-	uint64_t sample_ns;    /* callgrind: the .samples file; 0: none */
-	uint64_t rotate_bytes; /* of a file that is written as events come; 0: never */
-	uint64_t width;	       /* columns of text; 0: the terminal's */
-	const char *path;      /* -o; NULL or "-": standard output */
-	struct model *other;   /* of diff: the later recording, read to its end */
+	bool inverted;		/* of tree: from the allocating calls outwards */
+	uint64_t address;	/* of ptr */
+	uint64_t age_ns;	/* of orphans: how old blocks must be ... */
+	uint64_t interval_ns;	/* ... when it looks, so often; 0: at the end only */
+	uint64_t slice_ns;	/* callgrind: a file for what was allocated in each; 0: none */
+	uint64_t sample_ns;	/* callgrind: the .samples file; 0: none */
+	uint64_t rotate_bytes;	/* of a file that is written as events come; 0: never */
+	uint64_t width;		/* columns of text; 0: the terminal's */
+	const char *path;	/* -o; NULL or "-": standard output */
+	struct model *other;	/* of diff: the later recording, read to its end */
 	struct profile *other_profile;
 };
 

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "base/util.h"
@@ -28,13 +27,9 @@ static const char *const cost_titles[] = { [COST_LIVE] = "Live",
 
 static void *begin(struct model *model, const struct view_options *options)
 {
-	bool cjdns = options->format && !strcmp(options->format, "cjdns");
+	bool cjdns = options->format; /* there is no other */
 	struct tree_state *state;
 
-	if (options->format && !cjdns) {
-		log_err("tree has no format '%s'; it has cjdns.", options->format);
-		return NULL;
-	}
 	if (cjdns && options->report.cost != COST_LIVE) {
 		log_err("The format cjdns shows live blocks only: it does not go with --cost.");
 		return NULL;
@@ -193,6 +188,7 @@ static void free_state(void *data)
 
 const struct view view_tree = {
 	.name = "tree",
+	.formats = "cjdns",
 	.help = "what is live (or --cost) as a call tree, from the outermost call inwards",
 	.begin = begin,
 	.write = write_text,
