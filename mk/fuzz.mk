@@ -37,7 +37,16 @@ $(O)/seeds/fuzz_allocators: $(O)/fuzz_allocators
 $(O)/seeds/fuzz_reader: $(wildcard tests/golden/*.htap)
 	$(Q)mkdir -p $@ && cp $^ $@
 
-run-fuzz: $(FUZZ:%=$(O)/%) $(O)/seeds/fuzz_cfi $(O)/seeds/fuzz_allocators $(O)/seeds/fuzz_reader
+# A row of each dialect, and what takes them back.
+$(O)/seeds/fuzz_pairing: $(O)/fuzz_pairing
+	$(Q)mkdir -p $@
+	$(Q)printf '"malloc";1;100;8;5;"[{\\"f\\":\\"main\\" }]"\n"free";1;100;0;6;"[]"\n"calloc";1;7;8;5;"[]"\n' \
+		>$@/malloc-trace
+	$(Q)printf 'pid,event,address,stack\n1,alloc,5,"[{""f"":""a""}]"\n2,alloc,5,[]\n1,free,5,[]\n2,exec,0,[]\n' \
+		>$@/csv
+
+run-fuzz: $(FUZZ:%=$(O)/%) $(O)/seeds/fuzz_cfi $(O)/seeds/fuzz_allocators $(O)/seeds/fuzz_reader \
+	  $(O)/seeds/fuzz_pairing
 	$(Q)set -e; for name in $(FUZZ_CHOSEN); do \
 		echo "  FUZZ     $$name, $(FUZZ_SECONDS) s"; \
 		mkdir -p $(O)/corpus/$$name $(O)/seeds/$$name; \

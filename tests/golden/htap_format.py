@@ -145,6 +145,7 @@ def split(raw, order):
 (KINDS, TEMPLATES, OTHERS, TIMES_LOW, TIMES_HIGH, ALLOC_BACKS, FREE_BACKS, NEW_ADDRESSES, BYTES,
  STACKS, STACK_IDS, FRAME_BACKS, NEW_FRAMES) = range(NR_COLUMNS)
 FIXED = {1: 48, 2: 32, 16: 24}
+FREE_FROM = 40  # a FREE with a stack
 
 
 def _number(value):
@@ -183,7 +184,7 @@ def pack(raw, order):
     """The packed records of a block."""
     columns = [bytearray() for _ in range(NR_COLUMNS)]
     kinds, addresses, frames = {}, _History(), _History()
-    last = {"time": 0, "stack": 0, "id": 0}
+    last = {"time": 0, "stack": 0, "free": 0, "id": 0}
 
     def put_time(value):
         number = _zigzag(value, last["time"])
@@ -208,6 +209,8 @@ def pack(raw, order):
         fixed = FIXED.get(number)
         nr_frames = struct.unpack_from(order + "H", data, 20)[0] if number == 16 and \
             size >= 24 else 0
+        if number == 2 and size == FREE_FROM:
+            fixed = FREE_FROM
         if not fixed or size != fixed + 8 * nr_frames or nr_frames > 127:
             columns[KINDS].extend(_number(0))
             columns[OTHERS].extend(data)
@@ -215,6 +218,8 @@ def pack(raw, order):
         template = bytearray(data[:fixed])
         for start, end in {1: [(8, 32), (36, 40)], 2: [(8, 24)], 16: [(8, 20)]}[number]:
             template[start:end] = bytes(end - start)
+        if fixed == FREE_FROM:
+            template[32:36] = bytes(4)
         template = bytes(template)
         if template not in kinds:
             kinds[template] = len(kinds) + 1
@@ -231,6 +236,8 @@ def pack(raw, order):
         if number == 1:
             columns[BYTES].extend(_number(struct.unpack_from(order + "Q", data, 24)[0]))
             put_difference(STACKS, "stack", struct.unpack_from(order + "I", data, 36)[0])
+        elif fixed == FREE_FROM:
+            put_difference(STACKS, "free", struct.unpack_from(order + "I", data, 32)[0])
     lengths = struct.pack(f"{order}{NR_COLUMNS}I", *map(len, columns))
     return lengths + b"".join(columns)
 
@@ -284,7 +291,7 @@ def unpack(packed, raw_len, order):
     """The records of a packed block."""
     columns, templates, out = _Columns(packed, order), [], bytearray()
     addresses, frames = _History(), _History()
-    last_time = last_stack = last_id = 0
+    last_time = last_stack = last_free_stack = last_id = 0
     while len(out) < raw_len:
         kind = columns.number(KINDS)
         if not kind:
@@ -301,7 +308,10 @@ def unpack(packed, raw_len, order):
             number = struct.unpack_from(order + "H", head)[0]
             if number not in FIXED:
                 raise Damaged("a template of a type that is not packed")
-            templates.append(head + columns.bytes(TEMPLATES, FIXED[number] - 8))
+            fixed = FIXED[number]
+            if number == 2 and struct.unpack_from(order + "H", head, 2)[0] == FREE_FROM:
+                fixed = FREE_FROM
+            templates.append(head + columns.bytes(TEMPLATES, fixed - 8))
         record = bytearray(templates[kind - 1])
         number, size = struct.unpack_from(order + "HH", record)
         time_low, = columns.bytes(TIMES_LOW, 1)
@@ -322,6 +332,9 @@ def unpack(packed, raw_len, order):
             last_stack = _unzigzag(columns.number(STACKS), last_stack) & 0xFFFFFFFF
             struct.pack_into(order + "Q", record, 24, last_bytes)
             struct.pack_into(order + "I", record, 36, last_stack)
+        elif number == 2 and size == FREE_FROM:
+            last_free_stack = _unzigzag(columns.number(STACKS), last_free_stack) & 0xFFFFFFFF
+            struct.pack_into(order + "I", record, 32, last_free_stack)
         if size != len(record):
             raise Damaged("a template's size is not its records'")
         out += record

@@ -5,9 +5,9 @@
 
 #include "base/util.h"
 
-const struct cmd *const cmds[] = { &cmd_leaks,	   &cmd_report, &cmd_export,
-				   &cmd_stacks,	   &cmd_record, &cmd_receive,
-				   &cmd_symbolize, &cmd_doctor, &cmd_help };
+const struct cmd *const cmds[] = { &cmd_leaks,	&cmd_report,  &cmd_export, &cmd_stacks,
+				   &cmd_record, &cmd_receive, &cmd_pair,   &cmd_symbolize,
+				   &cmd_doctor, &cmd_help };
 const size_t nr_cmds = ARRAY_SIZE(cmds);
 
 const struct cmd *cmd__find(const char *name)

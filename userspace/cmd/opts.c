@@ -6,7 +6,7 @@
 
 #define VIEW	      (CMD_LEAKS | CMD_REPORT | CMD_EXPORT) /* make something of a heap */
 #define WATCH	      (VIEW | CMD_STACKS | CMD_RECORD)
-#define ANY	      (WATCH | CMD_RECEIVE | CMD_DOCTOR | CMD_HELP | CMD_SYMBOLIZE)
+#define ANY	      (WATCH | CMD_RECEIVE | CMD_DOCTOR | CMD_HELP | CMD_SYMBOLIZE | CMD_PAIR)
 #define MEMBER(name)  offsetof(struct options, name)
 #define NO_BOUND      UINT64_MAX
 #define PID_MAX_LIMIT 4194304 /* the kernel's own limit on 64-bit machines */
@@ -42,10 +42,31 @@ const struct opt opts[] = {
 	{ "format", 'f', "NAME", OPT_STRING, MEMBER(format), 0, 0, CMD_EXPORT | CMD_RECEIVE,
 	  "What to write; `heaptap help export` lists them." },
 	{ "format", 0, "NAME", OPT_STRING, MEMBER(format), 0, 0, CMD_REPORT,
-	  "Another form of a view's text, where it has one: cjdns of tree, csv and tsv of "
-	  "timeline." },
+	  "Another form of a view's text, where it has one: cjdns of tree; csv and tsv of "
+	  "timeline; csv and malloc-trace of orphans, rows that are written while events come." },
 	{ "width", 0, "COLUMNS", OPT_NUMBER, MEMBER(width), 20, 1000, CMD_REPORT,
 	  "How wide the bars of timeline and sizes are; without it as the terminal, or 80." },
+	{ "age", 0, "SECONDS", OPT_DURATION, MEMBER(age_ns), 1, NO_BOUND, CMD_REPORT,
+	  "orphans: how old a block must be; 60 by default." },
+	{ "interval", 0, "SECONDS", OPT_DURATION, MEMBER(interval_ns), NSEC_PER_SEC / 10, NO_BOUND,
+	  CMD_REPORT,
+	  "orphans: look for such blocks so often, at most ten times a second; every --age by "
+	  "default." },
+	{ "resolve", 0, NULL, OPT_FLAG, MEMBER(resolve), 0, 0, CMD_REPORT,
+	  "orphans --format: write rows at the end only, and only of what has not been freed." },
+	{ "rotate-size", 0, "BYTES", OPT_BYTES, MEMBER(rotate_bytes), 1, NO_BOUND,
+	  CMD_REPORT | CMD_EXPORT,
+	  "Before a FILE of rows grows beyond BYTES rename it to FILE.1, FILE.1 to FILE.2 and so "
+	  "on, and begin a new one." },
+	{ "rotate-keep", 0, "N", OPT_NUMBER, MEMBER(rotate_keep), 1, 1000, CMD_REPORT | CMD_EXPORT,
+	  "Keep so many old files; 10 by default." },
+	{ "dialect", 0, "sqlite|mysql|postgresql", OPT_WORD, MEMBER(dialect), 0, 0, CMD_EXPORT,
+	  "sql: for which database; sqlite by default." },
+	{ "in_file", 'i', "FILE", OPT_STRING, MEMBER(input), 0, 0, CMD_PAIR,
+	  "Read rows from FILE; - is standard input." },
+	{ "out_file", 'o', "FILE", OPT_STRING, MEMBER(output), 0, 0, CMD_PAIR,
+	  "Write the rows that are left to FILE; - is standard output. It may be the file that is "
+	  "read." },
 	{ "min", 0, "BYTES|PERCENT%", OPT_SHARE, MEMBER(min_share), 0, 0, CMD_REPORT,
 	  "Of tree: add up what is smaller, as bytes or as a share of the whole: 64K, 1%, 0.5%." },
 	{ "inverted", 0, NULL, OPT_FLAG, MEMBER(inverted), 0, 0, CMD_REPORT,

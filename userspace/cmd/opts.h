@@ -23,6 +23,7 @@ enum opt_cmd {
 	CMD_REPORT = 32,
 	CMD_EXPORT = 64,
 	CMD_RECEIVE = 128,
+	CMD_PAIR = 256,
 	CMD_SYMBOLIZE = 1024
 };
 
@@ -56,12 +57,17 @@ struct options {
 	/* Of export, for callgrind; 0: none. */
 	uint64_t slice_s, sample_s;
 	struct moment at, between[2];
-	struct words of_function, of_file, of_module; /* regular expressions */
-	struct words suppressions;		      /* paths */
+	uint64_t age_ns, interval_ns;		      /* of orphans; 0: not given */
+	bool resolve;				      /* likewise */
+	uint64_t rotate_bytes, rotate_keep;	      /* 0: never; the default */
+	const char *dialect;			      /* of sql; NULL: sqlite */
+	const char *input;			      /* of pair */
 	uint64_t min_block_bytes, max_block_bytes;    /* 0: any */
 	uint64_t tid;				      /* 0: any thread's */
 	uint64_t duration_ns;			      /* -d; 0: until Ctrl-C or the end */
 	const char *output;			      /* -o; NULL: stdout (record: NAME.PID.htap) */
+	struct words of_function, of_file, of_module; /* regular expressions */
+	struct words suppressions;		      /* paths */
 	bool json;
 	struct share min_share; /* of a node of a tree */
 	bool inverted;

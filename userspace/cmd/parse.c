@@ -62,6 +62,10 @@ static const char *shown_bounds(const struct opt *opt)
 {
 	static char text[64];
 
+	if (opt->type == OPT_DURATION && opt->min > 1) {
+		snprintf(text, sizeof(text), ", %g or more", (double)opt->min / 1e9);
+		return text;
+	}
 	if (opt->max == UINT64_MAX)
 		return opt->min ? ", more than 0" : "";
 	if (opt->type == OPT_BYTES)

@@ -10,7 +10,8 @@ static int run_report(const struct options *options)
 	const struct view *view = options->view ? view__find(options->view) : views[0];
 
 	if (view)
-		return view_run(options, view);
+		return view_run(options,
+				options->format && view->with_format ? view->with_format : view);
 	log_err("There is no view '%s'. They are listed by: heaptap help report", options->view);
 	return EXIT_USAGE;
 }
@@ -29,6 +30,7 @@ const struct cmd cmd_report = {
 	.examples = "heaptap report --view sites app.htap      what each call site allocated\n"
 		    "heaptap peak --top 10 app.htap            the ten largest at the peak\n"
 		    "heaptap leaks --at 90 app.htap            what was live after 90 seconds\n"
+		    "heaptap orphans -p 1234 --age 10m         what is not freed in ten minutes\n"
 		    "heaptap report --between 60 120 app.htap  allocated then, and still live",
 	.run = run_report,
 };

@@ -14,6 +14,7 @@
 #include "base/output.h"
 #include "base/util.h"
 #include "cmd/cmd.h"
+#include "cmd/names.h"
 #include "cmd/targets.h"
 #include "trace/writer.h"
 #include "wire.h"
@@ -160,6 +161,8 @@ static int take(const struct wire_head *record, void *data)
 
 	if (err)
 		return err;
+	if (run->has_names && (record->type == WIRE_STRING || record->type == WIRE_SYMBOL))
+		return 0;
 	if (!run->count_heap && (record->type == WIRE_ALLOC || record->type == WIRE_FREE))
 		run->model->nr_events++;
 	else
@@ -182,14 +185,29 @@ static void abandon(struct run *run)
 		;
 }
 
+/* 0: there is none. */
+static uint64_t memory_limit(const struct run *run)
+{
+	return run->options->memory_bytes ? run->options->memory_bytes
+					  : memory__machine_bytes() / 4 * 3;
+}
+
+void run__read_names(struct run *run)
+{
+	uint64_t limit = memory_limit(run);
+
+	if (run->options->file)
+		run->has_names =
+			names__read(run->model, run->options->file, limit ? limit : UINT64_MAX);
+}
+
 /*
  * A small file can hold a large heap, and a hostile one a heap larger than any machine. 0, or
  * -ENOMEM, said, when it gets too much.
  */
 static int check_memory(const struct run *run)
 {
-	uint64_t limit = run->options->memory_bytes ? run->options->memory_bytes
-						    : memory__machine_bytes() / 4 * 3;
+	uint64_t limit = memory_limit(run);
 
 	if (!run->options->file || !limit || memory__resident_bytes() <= limit)
 		return 0;

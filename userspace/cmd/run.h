@@ -24,6 +24,7 @@ struct run {
 	void (*observe)(struct run *run, const struct wire_head *record);
 	int (*after_pump)(struct run *run);
 	void *observer;
+	bool has_names;			 /* those of the recording are in the model already */
 	bool count_heap;		 /* false: the model learns stacks and names only */
 	bool told_until;		 /* the source knows of --at */
 	uint64_t shown_ns, shown_events; /* the last progress line */
@@ -31,6 +32,8 @@ struct run {
 
 /* Opens what the options name. 0, or -errno after saying why not. */
 int run__open(struct run *run, const struct options *options);
+/* Reads the names of a recording before all else, where it can be read twice (cmd/names.h). */
+void run__read_names(struct run *run);
 /* Pumps to the end. 0, or -errno after saying what broke; what came before it is in the model. */
 int run__pump(struct run *run);
 /* The exit status: the launched command's own (128 + signal when it was killed) after waiting for

@@ -15,6 +15,9 @@
 #include "cmd/unresolved.h"
 #include "report/selection.h"
 
+/* Old files of rows that are kept unless --rotate-keep says otherwise. */
+#define ROTATE_KEEP 10
+
 struct view_run {
 	struct run run;
 	const struct view *view;
@@ -56,6 +59,14 @@ static struct view_options view_options(const struct options *options)
 		.sample_ns = options->sample_s * NSEC_PER_SEC,
 		.width = options->width,
 		.path = options->output,
+		.dialect = options->dialect,
+		.age_ns = options->age_ns,
+		.interval_ns = options->interval_ns,
+		.resolve = options->resolve,
+		.rotate_bytes = options->rotate_bytes,
+		.rotate_keep = options->rotate_keep ? (unsigned)options->rotate_keep : ROTATE_KEEP,
+		.live = !options->file,
+		.file = options->file,
 	};
 }
 
@@ -109,12 +120,13 @@ static int tick(struct run *run)
 static char *output_path(const struct view_run *self)
 {
 	const char *named = self->run.options->output;
-	const struct process *first = model__first(self->run.model);
+	const struct process *first;
 
 	if (named)
 		return strcmp(named, "-") ? xstrdup(named) : NULL;
 	if (!self->view->suffix)
 		return NULL;
+	first = model__first(self->run.model);
 	return xasprintf("%s.%u%s", path__base(first->exe ? first->exe : "heap"), first->pid,
 			 self->view->suffix);
 }
@@ -177,7 +189,24 @@ static int prepare(struct view_run *self)
 	if (!takes_format(self))
 		return -EINVAL;
 	self->state = self->view->begin(self->run.model, &self->options);
-	return self->state ? 0 : -EINVAL;
+	if (!self->state)
+		return -EINVAL;
+	if (self->view->names_first && self->view->names_first(self->state))
+		run__read_names(&self->run);
+	return 0;
+}
+
+/* A view that looks at nothing. */
+static int write_only(struct view_run *self)
+{
+	int status = EXIT_CANNOT;
+
+	if (!prepare(self)) {
+		if (!write_output(self))
+			status = EXIT_DONE;
+		self->view->free(self->state);
+	}
+	return status;
 }
 
 static int check_operands(const struct options *options, const struct view *view)
@@ -222,6 +251,10 @@ static int run_view(struct view_run *self, const struct options *options)
 	int status = EXIT_CANNOT, err;
 	bool written;
 
+	if (view->looks_at_nothing) {
+		self->run.options = options;
+		return write_only(self);
+	}
 	if (view->compares && read_other(self, options, &damaged))
 		return EXIT_CANNOT;
 	if (run__open(&self->run, options) || prepare(self)) {

@@ -28,8 +28,12 @@ struct view_options {
 	uint64_t interval_ns;	/* ... when it looks, so often; 0: at the end only */
 	uint64_t slice_ns;	/* callgrind: a file for what was allocated in each; 0: none */
 	uint64_t sample_ns;	/* callgrind: the .samples file; 0: none */
+	bool resolve;		/* of orphans' rows: only what is left at the end */
 	uint64_t rotate_bytes;	/* of a file that is written as events come; 0: never */
 	uint64_t width;		/* columns of text; 0: the terminal's */
+	unsigned rotate_keep;	/* how many old ones */
+	bool live;		/* events come while they happen, not from a recording */
+	const char *file;	/* the recording; NULL: none */
 	const char *path;	/* -o; NULL or "-": standard output */
 	struct model *other;	/* of diff: the later recording, read to its end */
 	struct profile *other_profile;
@@ -42,9 +46,16 @@ struct view {
 	const char *suffix;  /* of an exporter's files, with its dot; NULL: it writes to stdout
 				unless -o is given */
 	bool compares;	     /* two recordings: view_options.other is the second */
+	/* In place of this view where --format is given; NULL: it looks at the option itself. */
+	const struct view *with_format;
+	/* It is made without looking at any heap: begin gets no model, and nothing is read. */
+	bool looks_at_nothing;
 	/* What is needed besides, NULL: nothing. Returns the state that the others get; NULL after
 	 * saying why it cannot be done. options live until free. */
 	void *(*begin)(struct model *model, const struct view_options *options);
+	/* Does it want names while events come? Those a recording holds at its end are then read
+	 * before all else, if it can be read twice. NULL: no. */
+	bool (*names_first)(const void *state);
 	/* NULL: nothing. Called while events come, about every 10 ms of watching. now_ns: of the
 	 * records' clock. 0 or -errno, said: it ends the reading. */
 	int (*tick)(void *state, uint64_t now_ns);
@@ -71,7 +82,8 @@ const struct view *view__find(const char *name);
 const struct view *exporter__find(const char *name);
 
 extern const struct view view_leaks, view_sites, view_peak, view_timeline, view_sizes, view_threads;
-extern const struct view view_ptr, view_misuse, view_tree, view_diff;
-extern const struct view exporter_folded, exporter_callgrind, exporter_pprof, exporter_json;
+extern const struct view view_ptr, view_misuse, view_orphans, view_tree, view_diff;
+extern const struct view exporter_folded, exporter_callgrind, exporter_pprof, exporter_json,
+	exporter_csv, exporter_malloc_trace, exporter_sql;
 
 #endif /* VIEW_H */

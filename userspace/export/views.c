@@ -5,13 +5,15 @@
 #include "base/util.h"
 #include "export/view.h"
 
-const struct view *const views[] = { &view_leaks, &view_sites,	 &view_peak, &view_timeline,
-				     &view_sizes, &view_threads, &view_ptr,  &view_misuse,
-				     &view_tree,  &view_diff };
+const struct view *const views[] = { &view_leaks,   &view_sites,   &view_peak, &view_timeline,
+				     &view_sizes,   &view_threads, &view_ptr,  &view_misuse,
+				     &view_orphans, &view_tree,	   &view_diff };
 const size_t nr_views = ARRAY_SIZE(views);
 
-const struct view *const exporters[] = { &exporter_folded, &exporter_callgrind, &exporter_pprof,
-					 &exporter_json };
+const struct view *const exporters[] = { &exporter_folded, &exporter_callgrind,
+					 &exporter_pprof,  &exporter_json,
+					 &exporter_csv,	   &exporter_malloc_trace,
+					 &exporter_sql };
 const size_t nr_exporters = ARRAY_SIZE(exporters);
 
 static const struct view *find(const struct view *const *all, size_t nr, const char *name)

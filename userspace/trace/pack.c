@@ -47,6 +47,7 @@ union record {
 	struct wire_head head;
 	struct wire_alloc alloc;
 	struct wire_free free;
+	struct wire_free_from from;
 	struct wire_stack stack;
 	uint64_t words[sizeof(struct wire_stack) / sizeof(uint64_t) + WIRE_MAX_FRAMES];
 };
@@ -57,6 +58,7 @@ union template
 	struct wire_head head;
 	struct wire_alloc alloc;
 	struct wire_free free;
+	struct wire_free_from from;
 	struct wire_stack stack;
 };
 
@@ -81,7 +83,7 @@ struct pack {
 	bool foreign;
 	struct cursor columns[NR_COLUMNS];
 	uint64_t last_time;
-	uint32_t last_stack;
+	uint32_t last_stack, last_free_stack;
 	uint32_t last_stack_id;
 	struct history addresses, frames;
 	union template kinds[MAX_KINDS];
@@ -113,7 +115,7 @@ static void restart(struct pack *pack, bool packing)
 	pack->packing = packing;
 	pack->failed = false;
 	pack->last_time = 0;
-	pack->last_stack = pack->last_stack_id = 0;
+	pack->last_stack = pack->last_free_stack = pack->last_stack_id = 0;
 	pack->addresses.nr = pack->frames.nr = 0;
 	pack->addresses.last_new = pack->frames.last_new = 0;
 	pack->nr_kinds = 0;
@@ -222,10 +224,16 @@ static void code_alloc(struct pack *pack, struct wire_alloc *alloc)
 	pack->last_stack = alloc->stack;
 }
 
-static void code_free(struct pack *pack, struct wire_free *release)
+static void code_free(struct pack *pack, union record *record)
 {
-	code_time(pack, &release->time_ns);
-	code_repeated(pack, &pack->addresses, FREE_BACKS, NEW_ADDRESSES, &release->addr);
+	struct wire_free_from *from = &record->from;
+
+	code_time(pack, &record->free.time_ns);
+	code_repeated(pack, &pack->addresses, FREE_BACKS, NEW_ADDRESSES, &record->free.addr);
+	if (record->head.size != sizeof(*from))
+		return;
+	from->stack = (uint32_t)code_difference(pack, STACKS, from->stack, pack->last_free_stack);
+	pack->last_free_stack = from->stack;
 }
 
 static void code_stack(struct pack *pack, struct wire_stack *stack)
@@ -244,7 +252,7 @@ static void code_varying(struct pack *pack, union record *record)
 		code_alloc(pack, &record->alloc);
 		break;
 	case WIRE_FREE:
-		code_free(pack, &record->free);
+		code_free(pack, record);
 		break;
 	case WIRE_STACK:
 		code_stack(pack, &record->stack);
@@ -261,7 +269,10 @@ static size_t template_size(const struct wire_head *head)
 	case WIRE_ALLOC:
 		return head->size == sizeof(struct wire_alloc) ? sizeof(struct wire_alloc) : 0;
 	case WIRE_FREE:
-		return head->size == sizeof(struct wire_free) ? sizeof(struct wire_free) : 0;
+		return head->size == sizeof(struct wire_free) ||
+				       head->size == sizeof(struct wire_free_from)
+			       ? head->size
+			       : 0;
 	case WIRE_STACK:
 		return head->size >= sizeof(*stack) && stack->nr_frames <= WIRE_MAX_FRAMES &&
 				       head->size == sizeof(*stack) + stack->nr_frames * 8u
@@ -283,6 +294,8 @@ static void make_template(union template *template, const struct wire_head *head
 		break;
 	case WIRE_FREE:
 		template->free.time_ns = template->free.addr = 0;
+		if (size == sizeof(template->from))
+			template->from.stack = 0;
 		break;
 	case WIRE_STACK:
 		template->stack.time_ns = template->stack.id = 0;
@@ -377,7 +390,9 @@ static bool read_kind(struct pack *pack)
 		size = sizeof(struct wire_alloc);
 		break;
 	case WIRE_FREE:
-		size = sizeof(struct wire_free);
+		size = template->head.size == sizeof(struct wire_free_from)
+			       ? sizeof(struct wire_free_from)
+			       : sizeof(struct wire_free);
 		break;
 	case WIRE_STACK:
 		size = sizeof(struct wire_stack);
