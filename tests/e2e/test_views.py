@@ -159,7 +159,7 @@ def _():
     pids = sorted({p["target"]["pid"] for p in view("sites", path)["processes"]})
     check(len(pids) > 1, f"only {pids}")
     for pid in pids:
-        for name in ("sites", "peak", "timeline", "sizes", "threads", "misuse"):
+        for name in ("sites", "peak", "tree", "timeline", "sizes", "threads", "misuse"):
             whole = [p for p in view(name, path)["processes"] if p["target"]["pid"] == pid]
             same(view(name, "--process", pid, path)["processes"], whole, f"{name} of {pid}")
     done = heaptap("sites", "--process", "1", path).expect(1)

@@ -2,8 +2,10 @@
 #include "base/json.h"
 
 #include <assert.h>
+#include <inttypes.h>
 
 #include "base/text.h"
+#include "base/util.h"
 
 void json__begin(struct json *json, FILE *out)
 {
@@ -55,22 +57,26 @@ static void write_number(struct json *json, uint64_t value)
 	fwrite_unlocked(digits + at, 1, sizeof(digits) - at, json->out);
 }
 
+/* Indentation that nobody looks at costs time and space: a tree can be a thousand deep. */
+#define MAX_INDENT 40u
+
 static void start_line(struct json *json)
 {
-	static const char blanks[2 * JSON_MAX_DEPTH] = "                                ";
+	static const char blanks[2 * MAX_INDENT + 1] = "                                        "
+						       "                                        ";
 
 	fputc_unlocked('\n', json->out);
-	fwrite_unlocked(blanks, 1, 2 * (size_t)json->depth, json->out);
+	fwrite_unlocked(blanks, 1, 2 * (size_t)min(json->depth, MAX_INDENT), json->out);
 }
 
 /* The comma, the new line and the key in front of a value. */
 static void start_value(struct json *json, const char *key)
 {
-	if (json->has_items[json->depth])
+	if (json->has_items)
 		fputc_unlocked(',', json->out);
 	if (json->depth)
 		start_line(json);
-	json->has_items[json->depth] = true;
+	json->has_items = true;
 	if (key) {
 		json__write_text(json->out, key);
 		fputs_unlocked(": ", json->out);
@@ -81,19 +87,19 @@ static void open_group(struct json *json, const char *key, char bracket)
 {
 	start_value(json, key);
 	fputc(bracket, json->out);
-	assert(json->depth < JSON_MAX_DEPTH);
-	json->has_items[++json->depth] = false;
+	json->depth++;
+	json->has_items = false;
 }
 
 static void close_group(struct json *json, char bracket)
 {
-	bool had_items = json->has_items[json->depth];
-
 	assert(json->depth > 0);
 	json->depth--;
-	if (had_items)
+	if (json->has_items)
 		start_line(json);
 	fputc(bracket, json->out);
+	/* Around it is what it was an item of. */
+	json->has_items = true;
 	if (!json->depth)
 		fputc('\n', json->out);
 }
@@ -132,6 +138,12 @@ void json__uint(struct json *json, const char *key, uint64_t value)
 {
 	start_value(json, key);
 	write_number(json, value);
+}
+
+void json__int(struct json *json, const char *key, int64_t value)
+{
+	start_value(json, key);
+	fprintf(json->out, "%" PRId64, value);
 }
 
 void json__decimal(struct json *json, const char *key, uint64_t value, unsigned decimals)

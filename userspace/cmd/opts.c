@@ -42,8 +42,8 @@ const struct opt opts[] = {
 	{ "format", 'f', "NAME", OPT_STRING, MEMBER(format), 0, 0, CMD_EXPORT | CMD_RECEIVE,
 	  "What to write; `heaptap help export` lists them." },
 	{ "format", 0, "NAME", OPT_STRING, MEMBER(format), 0, 0, CMD_REPORT,
-	  "Another form of a view's text, where it has one: csv and tsv of timeline; csv and "
-	  "malloc-trace of orphans, rows that are written while events come." },
+	  "Another form of a view's text, where it has one: cjdns of tree; csv and tsv of "
+	  "timeline; csv and malloc-trace of orphans, rows that are written while events come." },
 	{ "width", 0, "COLUMNS", OPT_NUMBER, MEMBER(width), 20, 1000, CMD_REPORT,
 	  "How wide the bars of timeline and sizes are; without it as the terminal, or 80." },
 	{ "age", 0, "SECONDS", OPT_DURATION, MEMBER(age_ns), 1, NO_BOUND, CMD_REPORT,
@@ -67,6 +67,10 @@ const struct opt opts[] = {
 	{ "out_file", 'o', "FILE", OPT_STRING, MEMBER(output), 0, 0, CMD_PAIR,
 	  "Write the rows that are left to FILE; - is standard output. It may be the file that is "
 	  "read." },
+	{ "min", 0, "BYTES|PERCENT%", OPT_SHARE, MEMBER(min_share), 0, 0, CMD_REPORT,
+	  "Of tree: add up what is smaller, as bytes or as a share of the whole: 64K, 1%, 0.5%." },
+	{ "inverted", 0, NULL, OPT_FLAG, MEMBER(inverted), 0, 0, CMD_REPORT,
+	  "Of tree: from the calls that allocate outwards, to who called them." },
 	{ "cost", 0, "live|peak|total|temporary", OPT_WORD, MEMBER(cost), 0, 0,
 	  CMD_REPORT | CMD_EXPORT,
 	  "Which memory counts: what is live at the end, what was live at the peak, all that was "
@@ -95,6 +99,19 @@ const struct opt opts[] = {
 	  VIEW | CMD_STACKS | CMD_SYMBOLIZE,
 	  "What FILE is: a recording of heaptap's, or a stream of libdumpalloc's. Without it the "
 	  "file's beginning says so." },
+	{ "function", 0, "REGEX", OPT_STRINGS, MEMBER(of_function), 0, 0, VIEW,
+	  "Only stacks with a function whose name matches the POSIX extended regular expression "
+	  "REGEX, anywhere in the name; with a ! in front of it, only stacks without. Given more "
+	  "than once, one match is enough, and every ! counts." },
+	{ "file", 0, "REGEX", OPT_STRINGS, MEMBER(of_file), 0, 0, VIEW,
+	  "Likewise, stacks with a line of a source file whose path or name matches." },
+	{ "module", 0, "REGEX", OPT_STRINGS, MEMBER(of_module), 0, 0, VIEW,
+	  "Likewise, stacks that lead through a program or library whose path or name matches. "
+	  "With several of --function, --file and --module each must be met, by any frame." },
+	{ "suppressions", 0, "FILE", OPT_STRINGS, MEMBER(suppressions), 0, 0, VIEW,
+	  "Leave out what the rules in FILE say, and tell how much that was. It is written for "
+	  "LeakSanitizer (leak:PATTERN) or for valgrind ({ NAME Memcheck:Leak fun:... }). May be "
+	  "given more than once." },
 	{ "json", 0, NULL, OPT_FLAG, MEMBER(json), 0, 0, CMD_LEAKS | CMD_REPORT,
 	  "Print the report as JSON, every stack in full detail." },
 	{ "min-bytes", 0, "BYTES", OPT_BYTES, MEMBER(min_bytes), 0, NO_BOUND, VIEW,

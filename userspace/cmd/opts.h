@@ -32,6 +32,12 @@ enum opt_cmd {
 
 enum opt_tristate { OPT_AUTO, OPT_YES, OPT_NO };
 
+/* Words given one by one, by repetition of an option. */
+struct words {
+	const char **all;
+	size_t nr, capacity;
+};
+
 /* What the command line said; the defaults are set by opts__parse. */
 struct options {
 	uint32_t pids[OPT_MAX_PIDS]; /* -p */
@@ -51,17 +57,21 @@ struct options {
 	/* Of export, for callgrind; 0: none. */
 	uint64_t slice_s, sample_s;
 	struct moment at, between[2];
-	uint64_t age_ns, interval_ns;		   /* of orphans; 0: not given */
-	bool resolve;				   /* likewise */
-	uint64_t rotate_bytes, rotate_keep;	   /* 0: never; the default */
-	const char *dialect;			   /* of sql; NULL: sqlite */
-	const char *input;			   /* of pair */
-	uint64_t min_block_bytes, max_block_bytes; /* 0: any */
-	uint64_t tid;				   /* 0: any thread's */
-	uint64_t only_pid;			   /* 0: any process's */
-	uint64_t duration_ns;			   /* -d; 0: until Ctrl-C or the end */
-	const char *output;			   /* -o; NULL: stdout (record: NAME.PID.htap) */
+	uint64_t age_ns, interval_ns;		      /* of orphans; 0: not given */
+	bool resolve;				      /* likewise */
+	uint64_t rotate_bytes, rotate_keep;	      /* 0: never; the default */
+	const char *dialect;			      /* of sql; NULL: sqlite */
+	const char *input;			      /* of pair */
+	uint64_t min_block_bytes, max_block_bytes;    /* 0: any */
+	uint64_t tid;				      /* 0: any thread's */
+	uint64_t only_pid;			      /* 0: any process's */
+	uint64_t duration_ns;			      /* -d; 0: until Ctrl-C or the end */
+	const char *output;			      /* -o; NULL: stdout (record: NAME.PID.htap) */
+	struct words of_function, of_file, of_module; /* regular expressions */
+	struct words suppressions;		      /* paths */
 	bool json;
+	struct share min_share; /* of a node of a tree */
+	bool inverted;
 	uint64_t min_bytes; /* of a report's entry */
 	uint64_t min_count;
 	uint64_t older_ns;	    /* only blocks at least so old at the end */
@@ -94,7 +104,9 @@ enum opt_type {
 	OPT_FLAG,
 	OPT_COUNT,
 	OPT_STRING,
-	OPT_WORD, /* one of those in arg, separated by | */
+	OPT_SHARE,   /* bytes or percent (report/costs.h) */
+	OPT_STRINGS, /* several, by repetition; member: struct words */
+	OPT_WORD,    /* one of those in arg, separated by | */
 	OPT_NUMBER,
 	OPT_BYTES,
 	OPT_DURATION,

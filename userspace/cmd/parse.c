@@ -120,6 +120,34 @@ static int set_string(const struct opt *opt, const char **member, const char *te
 	return 0;
 }
 
+static int add_string(const struct opt *opt, struct words *words, const char *text)
+{
+	const char *word = NULL;
+	int err = set_string(opt, &word, text);
+
+	if (err)
+		return err;
+	words->all = array__grow(words->all, words->nr, &words->capacity, sizeof(*words->all));
+	words->all[words->nr++] = word;
+	return 0;
+}
+
+static int set_share(const struct opt *opt, struct share *share, const char *text)
+{
+	char *end;
+
+	*share = (struct share){ 0 };
+	if (!parse__bytes(text, UINT64_MAX, &share->bytes))
+		return 0;
+	share->percent = strtod(text, &end);
+	if (*text >= '0' && *text <= '9' && share->percent <= 100 && !strcmp(end, "%"))
+		return 0;
+	log_err("%s takes a number of bytes such as 4096 or 64K, or a percentage such as 1%% or "
+		"0.5%%, not '%s'.",
+		shown_name(opt), text);
+	return -EINVAL;
+}
+
 static int set_word(const struct opt *opt, const char **member, const char *text)
 {
 	size_t len = strlen(text);
@@ -182,6 +210,10 @@ static int apply(struct parse *parse, const struct opt *opt, const char *text)
 		break;
 	case OPT_STRING:
 		return set_string(opt, member, text);
+	case OPT_SHARE:
+		return set_share(opt, member, text);
+	case OPT_STRINGS:
+		return add_string(opt, member, text);
 	case OPT_WORD:
 		return set_word(opt, member, text);
 	case OPT_NUMBER:
@@ -494,4 +526,8 @@ int opts__parse(const struct cmd *cmd, int argc, char **argv, struct options *op
 void opts__clear(struct options *options)
 {
 	custom__clear(&options->allocators.custom);
+	free(options->of_function.all);
+	free(options->of_file.all);
+	free(options->of_module.all);
+	free(options->suppressions.all);
 }

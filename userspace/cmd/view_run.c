@@ -13,6 +13,7 @@
 #include "cmd/cmd.h"
 #include "cmd/run.h"
 #include "cmd/unresolved.h"
+#include "report/selection.h"
 
 /* Old files of rows that are kept unless --rotate-keep says otherwise. */
 #define ROTATE_KEEP 10
@@ -22,6 +23,9 @@ struct view_run {
 	const struct view *view;
 	void *state;
 	struct view_options options;
+	/* Of a view that compares: the later recording. */
+	struct run other;
+	struct options other_options;
 };
 
 static enum cost cost_named(const char *name)
@@ -48,6 +52,8 @@ static struct view_options view_options(const struct options *options)
 			    .progress = run__show_names },
 		.cost_given = options->cost != NULL,
 		.format = options->format,
+		.min_share = options->min_share,
+		.inverted = options->inverted,
 		.address = options->address,
 		.slice_ns = options->slice_s * NSEC_PER_SEC,
 		.sample_ns = options->sample_s * NSEC_PER_SEC,
@@ -62,6 +68,42 @@ static struct view_options view_options(const struct options *options)
 		.live = !options->file,
 		.file = options->file,
 	};
+}
+
+static int add_expressions(struct selection *selection, enum selection_kind kind,
+			   const struct words *words, const char *option)
+{
+	const char *reason;
+
+	for (size_t i = 0; i < words->nr; i++) {
+		if (!selection__add(selection, kind, words->all[i], &reason))
+			continue;
+		log_err("%s takes a POSIX extended regular expression; '%s' %s.", option,
+			words->all[i], reason);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* What of the frames is wanted, to *made; NULL: all is. EXIT_DONE, or the exit status after saying
+ * what is wrong. */
+static int make_selection(const struct options *options, struct selection **made)
+{
+	struct selection *selection;
+
+	*made = NULL;
+	if (!options->of_function.nr && !options->of_file.nr && !options->of_module.nr &&
+	    !options->suppressions.nr)
+		return EXIT_DONE;
+	*made = selection = selection__new();
+	if (add_expressions(selection, SELECT_FUNCTION, &options->of_function, "--function") ||
+	    add_expressions(selection, SELECT_FILE, &options->of_file, "--file") ||
+	    add_expressions(selection, SELECT_MODULE, &options->of_module, "--module"))
+		return EXIT_USAGE;
+	for (size_t i = 0; i < options->suppressions.nr; i++)
+		if (selection__add_suppressions(selection, options->suppressions.all[i]))
+			return EXIT_CANNOT;
+	return EXIT_DONE;
 }
 
 static int tick(struct run *run)
@@ -181,32 +223,90 @@ static int keep_process(const struct view_run *self)
 	return -ESRCH;
 }
 
-int view_run(const struct options *options, const struct view *view)
+static int check_operands(const struct options *options, const struct view *view)
 {
-	struct view_run self = { .view = view, .options = view_options(options) };
+	if (view->compares && (!options->file || !options->other_file)) {
+		log_err("%s compares two recordings: heaptap %s EARLIER LATER", view->name,
+			view->name);
+		return -EINVAL;
+	}
+	if (!view->compares && options->other_file) {
+		log_err("%s takes one FILE; '%s' is one too many.", view->name,
+			options->other_file);
+		return -EINVAL;
+	}
+	if (view->compares && options->only_pid) {
+		log_err("%s pairs the processes of two recordings: --process is not for it.",
+			view->name);
+		return -EINVAL;
+	}
+	if (view->compares && !strcmp(options->file, "-") && !strcmp(options->other_file, "-")) {
+		log_err("Only one of the two recordings can come from standard input.");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Reads the recording to compare with. 0; or -errno after saying why not. What is damaged counts up
+ * to there, and *damaged says so. */
+static int read_other(struct view_run *self, const struct options *options, bool *damaged)
+{
+	self->other_options = *options;
+	self->other_options.file = options->other_file;
+	if (run__open(&self->other, &self->other_options))
+		return -EIO;
+	if (self->options.report.cost != COST_LIVE)
+		self->options.other_profile = profile__new(self->other.model);
+	self->options.other = self->other.model;
+	*damaged = run__pump(&self->other) < 0;
+	return 0;
+}
+
+/* From the opening of what is looked at to the exit status. */
+static int run_view(struct view_run *self, const struct options *options)
+{
+	const struct view *view = self->view;
+	bool damaged = false;
 	int status = EXIT_CANNOT, err;
 	bool written;
 
 	if (view->looks_at_nothing) {
-		self.run.options = options;
-		return write_only(&self);
+		self->run.options = options;
+		return write_only(self);
 	}
-	if (run__open(&self.run, options) || prepare(&self)) {
-		run__close(&self.run);
+	if (view->compares && read_other(self, options, &damaged))
+		return EXIT_CANNOT;
+	if (run__open(&self->run, options) || prepare(self)) {
+		run__close(&self->run);
 		return EXIT_CANNOT;
 	}
-	self.run.after_pump = tick;
-	self.run.observer = &self;
-	err = run__pump(&self.run);
-	written = !keep_process(&self) && !write_output(&self);
-	if (options->unresolved && unresolved__write(self.run.model, options->unresolved))
+	self->run.after_pump = tick;
+	self->run.observer = self;
+	err = run__pump(&self->run);
+	written = !keep_process(self) && !write_output(self);
+	if (options->unresolved && unresolved__write(self->run.model, options->unresolved))
 		written = false;
-	if (written && !err) {
-		status = run__status(&self.run);
-		if (options->error_exitcode && view->nr_entries && view->nr_entries(self.state))
+	if (written && !err && !damaged) {
+		status = run__status(&self->run);
+		if (options->error_exitcode && view->nr_entries && view->nr_entries(self->state))
 			status = options->error_exitcode;
 	}
-	view->free(self.state);
-	run__close(&self.run);
+	view->free(self->state);
+	run__close(&self->run);
+	return status;
+}
+
+int view_run(const struct options *options, const struct view *view)
+{
+	struct view_run self = { .view = view, .options = view_options(options) };
+	int status = EXIT_USAGE;
+
+	if (!check_operands(options, view))
+		status = make_selection(options, &self.options.report.selection);
+	if (status == EXIT_DONE)
+		status = run_view(&self, options);
+	profile__free(self.options.other_profile);
+	run__close(&self.other);
+	selection__free(self.options.report.selection);
 	return status;
 }

@@ -108,11 +108,14 @@ static void add_slice_site(const struct callgrind_state *state, const struct pro
 	const struct report_options *options = &state->options->report;
 	struct frames frames =
 		frames__of(state->report_state->model, process->space, site->stack, UINT64_MAX);
+	/* Slices do not keep which function was called; most often, and in most rules, it is this.
+	 */
+	struct judgement judgement =
+		selection__judge(options->selection, frames.frames, frames.nr, "malloc");
 
 	if (options->depth)
 		frames.nr = (uint32_t)min((uint64_t)frames.nr, options->depth);
-	if (!options->selection ||
-	    selection__judge(options->selection, frames.frames, frames.nr) == WANTED)
+	if (judgement.verdict == WANTED)
 		call_graph__add(graph, frames.frames, frames.nr, site->live);
 	frames__clear(&frames);
 }

@@ -80,6 +80,25 @@ void json_parts__costs(struct json *json, const struct costs *costs)
 		json__null(json, "mean_lifetime_ns");
 }
 
+void json_parts__suppressed(struct json *json, const struct process_report *process)
+{
+	if (!process->nr_rules)
+		return;
+	json__object(json, "suppressed");
+	json__uint(json, "bytes", process->suppressed.bytes);
+	json__uint(json, "blocks", process->suppressed.blocks);
+	json__array(json, "rules");
+	for (size_t i = 0; i < process->nr_rules; i++) {
+		json__object(json, NULL);
+		json__string(json, "rule", process->rules[i].rule);
+		json__uint(json, "bytes", process->rules[i].amount.bytes);
+		json__uint(json, "blocks", process->rules[i].amount.blocks);
+		json__end_object(json);
+	}
+	json__end_array(json);
+	json__end_object(json);
+}
+
 static void write_number_or_null(struct json *json, const char *key, uint64_t value)
 {
 	if (value)
@@ -88,9 +107,8 @@ static void write_number_or_null(struct json *json, const char *key, uint64_t va
 		json__null(json, key);
 }
 
-static void write_frame(struct json *json, const struct frame *frame)
+void json_parts__frame_members(struct json *json, const struct frame *frame)
 {
-	json__object(json, NULL);
 	json__string(json, "function", frame->function);
 	json__string(json, "file", frame->file);
 	write_number_or_null(json, "line", frame->line);
@@ -98,14 +116,16 @@ static void write_frame(struct json *json, const struct frame *frame)
 	json__uint(json, "offset", frame->offset);
 	json__uint(json, "address", frame->address);
 	json__bool(json, "inlined", frame->inlined);
-	json__end_object(json);
 }
 
 void json_parts__frames(struct json *json, const struct frame *frames, uint32_t nr_frames, bool cut)
 {
 	json__bool(json, "cut", cut);
 	json__array(json, "frames");
-	for (uint32_t i = 0; i < nr_frames; i++)
-		write_frame(json, &frames[i]);
+	for (uint32_t i = 0; i < nr_frames; i++) {
+		json__object(json, NULL);
+		json_parts__frame_members(json, &frames[i]);
+		json__end_object(json);
+	}
 	json__end_array(json);
 }

@@ -77,6 +77,7 @@ static void write_process(const struct process_report *leaks, const struct model
 	json_parts__target(json, leaks->process);
 	write_summary(leaks, model->nr_lost, json);
 	write_inherited(leaks, json);
+	json_parts__suppressed(json, leaks);
 	write_check(&leaks->selfcheck, json);
 	json__array(json, "leaks");
 	for (size_t i = 0; i < leaks->nr_entries; i++)

@@ -6,26 +6,28 @@
 #include "base/text.h"
 #include "base/util.h"
 
-static void write_frame(const struct frame *frame, FILE *out)
+void report_text__write_frame(const struct frame *frame, FILE *out)
 {
-	fputc(' ', out);
 	text__print(out, frame->function ? frame->function : "??");
 	fputs(" at ", out);
 	if (frame->file && frame->line) {
 		text__print(out, path__base(frame->file));
-		fprintf(out, ":%" PRIu32 "\n", frame->line);
+		fprintf(out, ":%" PRIu32, frame->line);
 	} else if (frame->module) {
 		text__print(out, path__base(frame->module->path));
-		fprintf(out, "+0x%" PRIx64 "\n", frame->offset);
+		fprintf(out, "+0x%" PRIx64, frame->offset);
 	} else {
-		fprintf(out, "0x%" PRIx64 "\n", frame->address);
+		fprintf(out, "0x%" PRIx64, frame->address);
 	}
 }
 
 void report_text__write_frames(const struct frame *frames, uint32_t nr_frames, bool cut, FILE *out)
 {
-	for (uint32_t i = 0; i < nr_frames; i++)
-		write_frame(&frames[i], out);
+	for (uint32_t i = 0; i < nr_frames; i++) {
+		fputc(' ', out);
+		report_text__write_frame(&frames[i], out);
+		fputc('\n', out);
+	}
 	if (cut)
 		fputs(" (the outer frames are missing)\n", out);
 }
@@ -40,11 +42,14 @@ void report_text__write_lost(const struct model *model, FILE *out)
 
 void report_text__write_notes(const struct process_report *process, FILE *out)
 {
-	const struct amount *suppressed = &process->suppressed;
+	for (size_t i = 0; i < process->nr_rules; i++) {
+		const struct suppressed *by = &process->rules[i];
 
-	if (suppressed->blocks)
-		fprintf(out, "Suppressed: %" PRIu64 " bytes in %" PRIu64 " block%s.\n",
-			suppressed->bytes, suppressed->blocks, suppressed->blocks == 1 ? "" : "s");
+		fprintf(out, "Suppressed: %" PRIu64 " bytes in %" PRIu64 " block%s by rule ",
+			by->amount.bytes, by->amount.blocks, by->amount.blocks == 1 ? "" : "s");
+		text__print(out, by->rule);
+		fputs(".\n", out);
+	}
 	if (process->nr_hidden)
 		fprintf(out, "Not shown: %zu more %s.\n", process->nr_hidden,
 			process->nr_hidden == 1 ? "entry" : "entries");

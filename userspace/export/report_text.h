@@ -7,6 +7,8 @@
 
 #include "report/report.h"
 
+/* "f at x.c:13", "f at libx.so+0x12", "?? at 0x12". */
+void report_text__write_frame(const struct frame *frame, FILE *out);
 /* A line a frame: " f at x.c:13", " f at libx.so+0x12", " ?? at 0x12". */
 void report_text__write_frames(const struct frame *frames, uint32_t nr_frames, bool cut, FILE *out);
 /* "Lost events: 0." */

@@ -8,6 +8,7 @@
 #ifndef VIEW_H
 #define VIEW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,22 +18,24 @@
 /* What the command line says to views. Strings are the caller's. */
 struct view_options {
 	struct report_options report;
-	bool cost_given;       /* the cost is not just the default */
-	const char *format;    /* --format; NULL: the usual */
-	const char *dialect;   /* --dialect; NULL: the first */
-	uint64_t address;      /* of ptr */
-	uint64_t age_ns;       /* of orphans: how old blocks must be ... */
-	uint64_t interval_ns;  /* ... when it looks, so often; 0: at the end only */
-	uint64_t slice_ns;     /* callgrind: a file for what was allocated in each; 0: none */
-	uint64_t sample_ns;    /* callgrind: the .samples file; 0: none */
-	bool resolve;	       /* of orphans' rows: only what is left at the end */
-	uint64_t rotate_bytes; /* of a file that is written as events come; 0: never */
-	uint64_t width;	       /* columns of text; 0: the terminal's */
-	unsigned rotate_keep;  /* how many old ones */
-	bool live;	       /* events come while they happen, not from a recording */
-	const char *file;      /* the recording; NULL: none */
-	const char *path;      /* -o; NULL or "-": standard output */
-	struct model *other;   /* of diff: the later recording, read to its end */
+	bool cost_given;	/* the cost is not just the default */
+	const char *format;	/* --format; NULL: the usual */
+	const char *dialect;	/* --dialect; NULL: the first */
+	struct share min_share; /* of tree: smaller nodes are added up */
+	bool inverted;		/* of tree: from the allocating calls outwards */
+	uint64_t address;	/* of ptr */
+	uint64_t age_ns;	/* of orphans: how old blocks must be ... */
+	uint64_t interval_ns;	/* ... when it looks, so often; 0: at the end only */
+	uint64_t slice_ns;	/* callgrind: a file for what was allocated in each; 0: none */
+	uint64_t sample_ns;	/* callgrind: the .samples file; 0: none */
+	bool resolve;		/* of orphans' rows: only what is left at the end */
+	uint64_t rotate_bytes;	/* of a file that is written as events come; 0: never */
+	uint64_t width;		/* columns of text; 0: the terminal's */
+	unsigned rotate_keep;	/* how many old ones */
+	bool live;		/* events come while they happen, not from a recording */
+	const char *file;	/* the recording; NULL: none */
+	const char *path;	/* -o; NULL or "-": standard output */
+	struct model *other;	/* of diff: the later recording, read to its end */
 	struct profile *other_profile;
 };
 
@@ -42,6 +45,7 @@ struct view {
 	const char *formats; /* of its text, that --format may name, separated by |; NULL: none */
 	const char *suffix;  /* of an exporter's files, with its dot; NULL: it writes to stdout
 				unless -o is given */
+	bool compares;	     /* two recordings: view_options.other is the second */
 	/* In place of this view where --format is given; NULL: it looks at the option itself. */
 	const struct view *with_format;
 	/* It is made without looking at any heap: begin gets no model, and nothing is read. */
@@ -78,7 +82,7 @@ const struct view *view__find(const char *name);
 const struct view *exporter__find(const char *name);
 
 extern const struct view view_leaks, view_sites, view_peak, view_timeline, view_sizes, view_threads;
-extern const struct view view_ptr, view_misuse, view_orphans;
+extern const struct view view_ptr, view_misuse, view_orphans, view_tree, view_diff;
 extern const struct view exporter_folded, exporter_callgrind, exporter_pprof, exporter_json,
 	exporter_csv, exporter_malloc_trace, exporter_sql;
 

@@ -5,9 +5,9 @@
 #include "base/util.h"
 #include "export/view.h"
 
-const struct view *const views[] = { &view_leaks,    &view_sites,  &view_peak,
-				     &view_timeline, &view_sizes,  &view_threads,
-				     &view_ptr,	     &view_misuse, &view_orphans };
+const struct view *const views[] = { &view_leaks,   &view_sites,   &view_peak, &view_timeline,
+				     &view_sizes,   &view_threads, &view_ptr,  &view_misuse,
+				     &view_orphans, &view_tree,	   &view_diff };
 const size_t nr_views = ARRAY_SIZE(views);
 
 const struct view *const exporters[] = { &exporter_folded, &exporter_callgrind,

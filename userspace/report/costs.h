@@ -23,6 +23,12 @@ struct costs {
 	uint64_t lifetime_ns; /* sum over the freed */
 };
 
+/* Of a sum: so many bytes, or so many percent; 0: any. */
+struct share {
+	uint64_t bytes;
+	double percent;
+};
+
 static inline void amount__add(struct amount *sum, struct amount amount)
 {
 	sum->bytes += amount.bytes;

@@ -38,7 +38,7 @@ static uint32_t family_of(struct maker *maker, uint16_t func)
 	return (uint32_t)i;
 }
 
-static struct entry *entry_of(struct maker *maker, uint32_t stack, uint32_t family)
+static struct entry *entry_of(struct maker *maker, uint32_t stack, uint32_t family, uint16_t func)
 {
 	uint64_t key = (uint64_t)family << 32 | stack;
 	const uint64_t *index = hmap__find(&maker->by_key, key);
@@ -49,20 +49,25 @@ static struct entry *entry_of(struct maker *maker, uint32_t stack, uint32_t fami
 	entries->all =
 		array__grow(entries->all, entries->nr, &entries->capacity, sizeof(*entries->all));
 	hmap__set(&maker->by_key, key, entries->nr);
-	entries->all[entries->nr] =
-		(struct entry){ .stack = stack, .family = family, .oldest_at_ns = UINT64_MAX };
+	entries->all[entries->nr] = (struct entry){
+		.stack = stack, .family = family, .func = func, .oldest_at_ns = UINT64_MAX
+	};
 	return &entries->all[entries->nr++];
+}
+
+static void merge(struct entry *entry, const struct entry *what)
+{
+	costs__add(&entry->costs, &what->costs);
+	entry->oldest_at_ns = min(entry->oldest_at_ns, what->oldest_at_ns);
+	entry->newest_at_ns = max(entry->newest_at_ns, what->newest_at_ns);
 }
 
 static void add(struct maker *maker, const struct entry *what, uint16_t func, enum cost cost)
 {
 	uint32_t family = family_of(maker, func);
-	struct entry *entry = entry_of(maker, what->stack, family);
 
 	amount__add(&maker->entries.families[family].amount, what->costs.of[cost]);
-	costs__add(&entry->costs, &what->costs);
-	entry->oldest_at_ns = min(entry->oldest_at_ns, what->oldest_at_ns);
-	entry->newest_at_ns = max(entry->newest_at_ns, what->newest_at_ns);
+	merge(entry_of(maker, what->stack, family, func), what);
 }
 
 struct entries entries__make(const struct sites *sites, const struct profile_process *profile,
@@ -92,6 +97,22 @@ struct entries entries__make(const struct sites *sites, const struct profile_pro
 	hmap__clear(&maker.by_key);
 	hmap__clear(&maker.family_of_func);
 	return maker.entries;
+}
+
+void entries__cut_stacks(struct entries *entries, const uint32_t *cut_index)
+{
+	struct maker maker = { 0 };
+
+	for (size_t i = 0; i < entries->nr; i++) {
+		const struct entry *whole = &entries->all[i];
+
+		merge(entry_of(&maker, cut_index[whole->stack], whole->family, whole->func), whole);
+	}
+	hmap__clear(&maker.by_key);
+	free(entries->all);
+	entries->all = maker.entries.all;
+	entries->nr = maker.entries.nr;
+	entries->capacity = maker.entries.capacity;
 }
 
 /* Largest first; equal ones in the order their stacks were first met, so that output is stable. */

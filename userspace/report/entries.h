@@ -9,6 +9,7 @@
 struct entry {
 	uint32_t stack;	 /* index, of the cut ones where stacks are cut */
 	uint32_t family; /* index */
+	uint16_t func;	 /* that was called: one of them, where stacks were cut */
 	struct costs costs;
 	uint64_t oldest_at_ns, newest_at_ns; /* when they were allocated */
 };
@@ -28,6 +29,9 @@ struct entries {
 struct entries entries__make(const struct sites *sites, const struct profile_process *profile,
 			     const struct functions *functions, const uint32_t *cut_index,
 			     enum cost cost);
+
+/* Cuts the stacks of entries that were made whole; those that become equal become one. */
+void entries__cut_stacks(struct entries *entries, const uint32_t *cut_index);
 
 /* Keeps what is large enough, largest first. */
 void entries__select(struct entries *entries, const struct report_options *options);

@@ -14,7 +14,8 @@ struct builder {
 	const struct report_options *options;
 	struct stacks *stacks; /* the model's, or their cut copies */
 	uint32_t *cut_index;   /* by stack index: the index in `stacks`; NULL: they are the same */
-	struct entries *entries; /* of each process */
+	struct entries *entries;   /* of each process */
+	struct amount *suppressed; /* by rule of the selection, of the process at hand */
 };
 
 /* Everything of a snapshot that one process needs is one allocation each, owned here. */
@@ -41,6 +42,12 @@ static void cut_stacks(struct builder *builder)
 	}
 }
 
+/* What is selected by frames is not cut before that is done. */
+static const struct stacks *stacks_of_entries(const struct builder *builder)
+{
+	return builder->options->selection ? builder->model->stacks : builder->stacks;
+}
+
 /* All names at once: processes share most of the files they come from. */
 static void resolve_entries(const struct builder *builder, size_t nr_processes)
 {
@@ -54,7 +61,7 @@ static void resolve_entries(const struct builder *builder, size_t nr_processes)
 	for (size_t i = 0; i < nr_processes; i++)
 		for (size_t k = 0; k < builder->entries[i].nr; k++)
 			stacks[nr++] = builder->entries[i].all[k].stack;
-	model__resolve_stacks(builder->model, builder->stacks, stacks, nr,
+	model__resolve_stacks(builder->model, stacks_of_entries(builder), stacks, nr,
 			      builder->options->progress, builder->options->progress_data);
 	free(stacks);
 }
@@ -73,6 +80,19 @@ static uint32_t fill_frames(const struct builder *builder, const struct process_
 	return nr;
 }
 
+static struct judgement judge_entry(const struct builder *builder, const struct entry *entry)
+{
+	const struct model *model = builder->model;
+	const struct function *function = functions__find(model->functions, entry->func);
+	struct frames frames = frames__of(model, NULL, entry->stack, 0);
+	struct judgement judgement =
+		selection__judge(builder->options->selection, frames.frames, frames.nr,
+				 function ? function->symbol : NULL);
+
+	frames__clear(&frames);
+	return judgement;
+}
+
 /* Leaves out what the selection does not want. */
 static void judge_entries(const struct builder *builder, struct process_report *report,
 			  struct entries *entries)
@@ -81,22 +101,54 @@ static void judge_entries(const struct builder *builder, struct process_report *
 	size_t nr = 0;
 
 	for (size_t i = 0; i < entries->nr; i++) {
-		struct entry *entry = &entries->all[i];
-		struct stack stack = stacks__get(builder->stacks, entry->stack);
-		struct frame *frames =
-			xcalloc(frames__count(builder->model, &stack), sizeof(*frames));
-		enum verdict verdict =
-			selection__judge(builder->options->selection, frames,
-					 fill_frames(builder, report, entry, frames));
+		const struct entry *entry = &entries->all[i];
+		struct judgement judgement;
 
-		if (verdict == WANTED)
+		if (!entry->costs.of[cost].blocks)
+			continue;
+		judgement = judge_entry(builder, entry);
+		if (judgement.verdict == WANTED) {
 			entries->all[nr++] = *entry;
-		else if (verdict == SUPPRESSED)
+			continue;
+		}
+		entries->nr_hidden++;
+		if (judgement.verdict == SUPPRESSED) {
 			amount__add(&report->suppressed, entry->costs.of[cost]);
-		free(frames);
+			amount__add(&builder->suppressed[judgement.rule], entry->costs.of[cost]);
+		}
 	}
-	entries->nr_hidden += entries->nr - nr;
 	entries->nr = nr;
+}
+
+/* The rules that left something out, as they come in their files; makes the amounts 0 again. */
+static void list_rules(const struct builder *builder, struct process_report *report)
+{
+	const struct selection *selection = builder->options->selection;
+	struct suppressed *rules = NULL;
+	size_t capacity = 0, nr = 0;
+
+	for (size_t i = 0; i < selection__nr_rules(selection); i++) {
+		if (!builder->suppressed[i].blocks)
+			continue;
+		rules = array__grow(rules, nr, &capacity, sizeof(*rules));
+		rules[nr++] = (struct suppressed){ .rule = selection__rule_name(selection, i),
+						   .amount = builder->suppressed[i] };
+		builder->suppressed[i] = (struct amount){ 0 };
+	}
+	report->rules = rules;
+	report->nr_rules = nr;
+}
+
+/* What is wanted of whole stacks; only then are they cut. */
+static void select_entries(const struct builder *builder, struct process_report *report,
+			   struct entries *entries)
+{
+	judge_entries(builder, report, entries);
+	list_rules(builder, report);
+	if (builder->cut_index)
+		entries__cut_stacks(entries, builder->cut_index);
+	entries__select(entries, builder->options);
+	entries__cut(entries, builder->options);
 }
 
 /* The frames of all entries of a process, for them to point into. */
@@ -152,6 +204,11 @@ static int compare_families(const void *left, const void *right)
 	return a->blocks < b->blocks ? 1 : a->blocks > b->blocks ? -1 : 0;
 }
 
+static const uint32_t *first_cut(const struct builder *builder)
+{
+	return builder->options->selection ? NULL : builder->cut_index;
+}
+
 static struct entries live_entries(const struct builder *builder, const struct process *process)
 {
 	const struct model *model = builder->model;
@@ -161,7 +218,7 @@ static struct entries live_entries(const struct builder *builder, const struct p
 	if (!process->ended)
 		counted = sites__count(process->heap, model->stacks, model->end_ns, &model->filter);
 	entries = entries__make(process->ended ? &process->end_sites : &counted, NULL,
-				model->functions, builder->cut_index, builder->options->cost);
+				model->functions, first_cut(builder), builder->options->cost);
 	sites__clear(&counted);
 	return entries;
 }
@@ -180,17 +237,18 @@ static struct entries count_process(const struct builder *builder, struct proces
 		struct profile_process profile = profile__of(builder->profile, process);
 
 		report->peak_ns = profile.peak_ns;
-		entries = entries__make(NULL, &profile, model->functions, builder->cut_index,
+		entries = entries__make(NULL, &profile, model->functions, first_cut(builder),
 					builder->options->cost);
 	} else {
 		entries = live_entries(builder, process);
 	}
 	for (size_t i = 0; i < entries.nr; i++)
 		costs__add(&report->sums, &entries.all[i].costs);
-	entries__select(&entries, builder->options);
 	/* What is selected by name is all looked up. */
-	if (!builder->options->selection)
+	if (!builder->options->selection) {
+		entries__select(&entries, builder->options);
 		entries__cut(&entries, builder->options);
+	}
 	return entries;
 }
 
@@ -198,10 +256,8 @@ static struct entries count_process(const struct builder *builder, struct proces
 static void finish_process(const struct builder *builder, struct process_report *report,
 			   struct entries *entries)
 {
-	if (builder->options->selection) {
-		judge_entries(builder, report, entries);
-		entries__cut(entries, builder->options);
-	}
+	if (builder->options->selection)
+		select_entries(builder, report, entries);
 	report->nr_hidden = entries->nr_hidden;
 	if (entries->nr)
 		fill_entries(builder, entries, report);
@@ -226,6 +282,9 @@ struct report *report__build(struct model *model, struct profile *profile,
 	builder.entries = xcalloc(nr, sizeof(*builder.entries));
 	if (options->depth)
 		cut_stacks(&builder);
+	if (options->selection)
+		builder.suppressed = xcalloc(selection__nr_rules(options->selection),
+					     sizeof(*builder.suppressed));
 	for (size_t i = 0; i < nr; i++) {
 		snapshot->processes[i].process =
 			model->nr_processes ? model->processes[i] : model__first(model);
@@ -242,6 +301,7 @@ struct report *report__build(struct model *model, struct profile *profile,
 	}
 	free(builder.entries);
 	free(builder.cut_index);
+	free(builder.suppressed);
 	if (builder.stacks != model->stacks)
 		stacks__free(builder.stacks);
 	return &snapshot->report;
@@ -261,6 +321,7 @@ void report__free(struct report *report)
 			free((void *)process->entries[0].frames);
 		free((void *)process->entries);
 		free((void *)process->families);
+		free((void *)process->rules);
 	}
 	free(snapshot->processes);
 	free(snapshot);

@@ -21,7 +21,9 @@ struct report_options {
 	uint64_t min_bytes, min_count; /* of an entry; one with no blocks never comes */
 	uint64_t top;		       /* the largest entries only; 0: all */
 	uint64_t depth; /* frames kept of a stack, entries that become equal are one; 0: all */
-	struct selection *selection; /* of entries, by their frames (selection.h); NULL: all */
+	/* Of entries, by all their frames, before they are cut (selection.h); it must outlive the
+	 * report. NULL: all. */
+	struct selection *selection;
 	/* As in sym__resolve, may be NULL. */
 	void (*progress)(uint32_t done, uint32_t modules, void *data);
 	void *progress_data;
@@ -44,12 +46,20 @@ struct report_family {
 	struct amount amount; /* of the cost that was asked for */
 };
 
+/* What one rule of the selection left out of a process. */
+struct suppressed {
+	const char *rule; /* the selection's */
+	struct amount amount;
+};
+
 /* Of one process. */
 struct process_report {
 	const struct process *process;
-	struct heap_totals totals;	    /* of the process, whatever was filtered */
-	struct costs sums;		    /* of all entries, hidden ones too */
-	struct amount suppressed;	    /* part of the hidden ones */
+	struct heap_totals totals;	/* of the process, whatever was filtered */
+	struct costs sums;		/* of all entries, hidden ones too */
+	struct amount suppressed;	/* part of the hidden ones */
+	const struct suppressed *rules; /* it is made of: those that left something out */
+	size_t nr_rules;
 	uint64_t peak_ns;		    /* 0: not known */
 	uint64_t end_ns;		    /* of the process, or of the report */
 	const struct report_entry *entries; /* largest first */
