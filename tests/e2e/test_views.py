@@ -37,6 +37,13 @@ def sites(report, process=0):
     return result
 
 
+def rules(text):
+    path = temp(".supp")
+    with open(path, "w") as file:
+        file.write(text)
+    return path
+
+
 CHURN = ("allocate", "churn")
 KEEP = ("allocate", "keep")
 SURGE = ("allocate", "surge")
@@ -150,6 +157,23 @@ def _():
     with open(path) as file:
         has(file.read(), "^Figures", "the report")
     same([name for name in os.listdir(os.path.dirname(path)) if "heaptap-" in name], [], "leftovers")
+
+
+@test("--function in views of events: what was chosen, and nothing else; in files only")
+def _():
+    chosen = ["--function", "^churn$|^keep_more$"]
+    threads = view("threads", *chosen, recording())["processes"][0]["sum"]
+    same((threads["allocated"]["blocks"], threads["allocated"]["bytes"]), (105, 100035), "threads")
+    rows = heaptap("export", "-f", "csv", *chosen, recording()).expect(0).stdout.splitlines()
+    same(sum(",alloc," in row for row in rows), 105, "rows of allocations")
+    same(sum(",free," in row for row in rows), 100, "rows of frees")
+    sizes = view("sizes", "--suppressions", rules("leak:churn\n"), "--thread",
+                 str(leaks(recording()).json["target"]["pid"]), recording())
+    check(not any(size["from_bytes"] <= 1000 <= size["to_bytes"]
+                  for size in sizes["processes"][0]["sizes"]), f"{sizes}")
+    with open(recording(), "rb") as file:
+        done = heaptap("threads", *chosen, "-", data=file.read()).expect(1)
+    has(done.stderr, "only in the file", "stderr")
 
 
 @test("--process: one of several, in every view; a child has what it inherited")

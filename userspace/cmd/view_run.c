@@ -12,6 +12,7 @@
 #include "base/util.h"
 #include "cmd/cmd.h"
 #include "cmd/run.h"
+#include "report/stack_filter.h"
 #include "cmd/unresolved.h"
 #include "report/selection.h"
 
@@ -23,6 +24,7 @@ struct view_run {
 	const struct view *view;
 	void *state;
 	struct view_options options;
+	struct stack_filter *stack_filter; /* NULL: none is needed */
 	/* Of a view that compares: the later recording. */
 	struct run other;
 	struct options other_options;
@@ -180,18 +182,37 @@ static bool takes_format(const struct view_run *self)
 	return false;
 }
 
+/* Names are at the end of a recording, and events want them as they come. */
+static int choose_by_names(struct view_run *self)
+{
+	struct selection *selection = self->options.report.selection;
+
+	if (!selection || !self->view->of_events)
+		return 0;
+	run__read_names(&self->run);
+	if (!self->run.has_names) {
+		log_err("%s chooses by names (--function, --file, --module, --suppressions) only "
+			"in "
+			"the file of a recording: make one by `heaptap record`.",
+			self->view->name);
+		return -EINVAL;
+	}
+	self->stack_filter = stack_filter__new(self->run.model, selection);
+	return 0;
+}
+
 static int prepare(struct view_run *self)
 {
 	if (self->run.options->json && !self->view->write_json) {
 		log_err("%s has no JSON.", self->view->name);
 		return -EINVAL;
 	}
-	if (!takes_format(self))
+	if (!takes_format(self) || choose_by_names(self))
 		return -EINVAL;
 	self->state = self->view->begin(self->run.model, &self->options);
 	if (!self->state)
 		return -EINVAL;
-	if (self->view->names_first && self->view->names_first(self->state))
+	if (!self->run.has_names && self->view->names_first && self->view->names_first(self->state))
 		run__read_names(&self->run);
 	return 0;
 }
@@ -305,6 +326,7 @@ int view_run(const struct options *options, const struct view *view)
 		status = make_selection(options, &self.options.report.selection);
 	if (status == EXIT_DONE)
 		status = run_view(&self, options);
+	stack_filter__free(self.stack_filter);
 	profile__free(self.options.other_profile);
 	run__close(&self.other);
 	selection__free(self.options.report.selection);

@@ -85,6 +85,7 @@ static void free_state(void *data)
 
 const struct view exporter_csv = {
 	.name = "csv",
+	.of_events = true,
 	.help = "a row for each event, for databases and spreadsheets",
 	.begin = begin_csv,
 	.tick = tick,
@@ -95,6 +96,7 @@ const struct view exporter_csv = {
 
 const struct view exporter_malloc_trace = {
 	.name = "malloc-trace",
+	.of_events = true,
 	.help = "a row for each event, as Centreon's malloc-trace wrote it",
 	.begin = begin_malloc_trace,
 	.tick = tick,

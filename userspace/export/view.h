@@ -56,6 +56,9 @@ struct view {
 	/* Does it want names while events come? Those a recording holds at its end are then read
 	 * before all else, if it can be read twice. NULL: no. */
 	bool (*names_first)(const void *state);
+	/* It is made of events, not of a report: what is chosen by names (--function) must be
+	 * chosen as they come. */
+	bool of_events;
 	/* NULL: nothing. Called while events come, about every 10 ms of watching. now_ns: of the
 	 * records' clock. 0 or -errno, said: it ends the reading. */
 	int (*tick)(void *state, uint64_t now_ns);

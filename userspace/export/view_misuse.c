@@ -384,6 +384,7 @@ static int write_json(void *data, FILE *out)
 
 const struct view view_misuse = {
 	.name = "misuse",
+	.of_events = true,
 	.help = "double frees (of the last million), invalid frees, frees by the wrong function, "
 		"failed allocations, reallocs that copy much",
 	.begin = begin,

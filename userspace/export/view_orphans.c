@@ -269,6 +269,7 @@ static const struct view orphan_rows = {
 
 const struct view view_orphans = {
 	.name = "orphans",
+	.of_events = true,
 	.help = "blocks that have grown old (--age) without being freed; as rows with --format",
 	.formats = "csv|malloc-trace",
 	.with_format = &orphan_rows,

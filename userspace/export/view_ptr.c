@@ -325,6 +325,7 @@ static int write_json(void *data, FILE *out)
 
 const struct view view_ptr = {
 	.name = "ptr",
+	.of_events = true,
 	.help = "the life of one address: each block that contained it (heaptap ptr FILE "
 		"0xADDRESS)",
 	.begin = begin,

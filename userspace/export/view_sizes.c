@@ -190,6 +190,7 @@ static int write_json(void *data, FILE *out)
 
 const struct view view_sizes = {
 	.name = "sizes",
+	.of_events = true,
 	.help = "a histogram of the sizes that were asked for, and the most frequent ones",
 	.begin = begin,
 	.write = write_text,

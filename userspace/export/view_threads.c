@@ -187,6 +187,7 @@ static int write_json(void *data, FILE *out)
 
 const struct view view_threads = {
 	.name = "threads",
+	.of_events = true,
 	.help = "what each thread allocated, freed and kept, and what others freed of it",
 	.begin = begin,
 	.write = write_text,

@@ -300,6 +300,7 @@ static int write_json(void *data, FILE *out)
 
 const struct view view_timeline = {
 	.name = "timeline",
+	.of_events = true,
 	.help = "live bytes and the rate of allocation over time; --format csv or tsv for gnuplot",
 	.formats = "csv|tsv",
 	.begin = begin,

@@ -9,6 +9,9 @@
 #include "heap/heap.h"
 
 struct block_filter {
+	/* Of its stack; NULL: any (report/stack_filter.h). */
+	bool (*wants)(const struct heap_block *block, void *data);
+	void *data;
 	uint64_t older_ns;		      /* at least so old at the end (or at --at) */
 	uint64_t min_bytes, max_bytes;	      /* max 0: any */
 	uint64_t born_from_ns, born_until_ns; /* CLOCK_MONOTONIC, the latter excluded; 0: any */
@@ -23,7 +26,17 @@ static inline bool block_filter__passes(const struct block_filter *filter, const
 	       (!filter->max_bytes || block->bytes <= filter->max_bytes) &&
 	       block->time_ns >= filter->born_from_ns &&
 	       (!filter->born_until_ns || block->time_ns < filter->born_until_ns) &&
-	       (!filter->tid || heap__tid(heap, block) == filter->tid);
+	       (!filter->tid || heap__tid(heap, block) == filter->tid) &&
+	       (!filter->wants || filter->wants(block, filter->data));
+}
+
+/* Of a call that made no block: that failed, or freed none. stack: its wire id. */
+static inline bool block_filter__wants_call(const struct block_filter *filter, uint32_t stack,
+					    uint16_t func)
+{
+	const struct heap_block none = { .stack = stack, .func = func };
+
+	return !filter->wants || filter->wants(&none, filter->data);
 }
 
 /* Its age, too. */

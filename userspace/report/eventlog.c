@@ -154,7 +154,8 @@ static bool is_wanted(const struct eventlog *log, const struct process *process,
 	const struct block_filter *filter = &log->model->filter;
 
 	return event->block ? block_filter__passes(filter, process->heap, event->block)
-			    : logged_event__passes_all(filter);
+			    : logged_event__passes_all(filter) &&
+				      block_filter__wants_call(filter, event->stack, event->func);
 }
 
 static void happened(struct process *process, const struct heap_event *event, void *data)

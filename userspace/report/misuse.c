@@ -121,7 +121,8 @@ static bool passes_unborn(const struct block_filter *filter, const struct heap_e
 	       (!filter->max_bytes || event->bytes <= filter->max_bytes) &&
 	       event->time_ns >= filter->born_from_ns &&
 	       (!filter->born_until_ns || event->time_ns < filter->born_until_ns) &&
-	       (!filter->tid || event->tid == filter->tid);
+	       (!filter->tid || event->tid == filter->tid) &&
+	       block_filter__wants_call(filter, event->stack, event->func);
 }
 
 static struct freed *place_of(struct misuse *misuse, const struct state *state, uint64_t addr)

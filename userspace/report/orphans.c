@@ -195,7 +195,8 @@ static void happened(struct process *process, const struct heap_event *event, vo
 	if (event->time_ns >= orphans->next_look_ns && !orphans->options.at_end_only &&
 	    may_look(orphans))
 		look(orphans, event->time_ns, process, is_gone ? block : NULL);
-	if (event->kind == HEAP_UNKNOWN && logged_event__passes_all(&orphans->model->filter)) {
+	if (event->kind == HEAP_UNKNOWN && logged_event__passes_all(&orphans->model->filter) &&
+	    block_filter__wants_call(&orphans->model->filter, event->stack, event->func)) {
 		state->count.nr_unknown_frees++;
 		tell(orphans, process, event);
 	}
