@@ -31,6 +31,9 @@ BUILT = os.path.join(OUT, "e2e")
 NOBODY = 65534
 TIMEOUT = 60
 
+# A shell starts its background jobs with SIGINT ignored, and everything below would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # Frames are walked by frame pointer where there is no better way, so workloads have them. Every
 # call into the allocator must stay a call.
 CFLAGS = ["-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-g", "-O1", "-fno-builtin",
