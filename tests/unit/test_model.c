@@ -175,6 +175,18 @@ static void senseless_forks_are_refused(void **state)
 	assert_int_equal(model->end_ns, now_ns);
 }
 
+static void forks_and_execs_take_place_when_they_say(void **state)
+{
+	put_target(10, "/bin/a", "a", 0);
+	put_alloc(10, 0x1000, 5, 0);
+	now_ns += 1000000;
+	put_fork(10, 11, 0);
+	assert_int_equal(model->end_ns, now_ns);
+	now_ns += 1000000;
+	put_exec(11);
+	assert_int_equal(model->end_ns, now_ns);
+}
+
 static void ended_process_keeps_little(void **state)
 {
 	put_target(10, "/bin/a", "a", 0);
@@ -267,6 +279,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(exec_begins_anew, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(pid_is_used_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(senseless_forks_are_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(forks_and_execs_take_place_when_they_say, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(ended_process_keeps_little, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(stacks_of_processes_share_locations, set_up,
 						tear_down),

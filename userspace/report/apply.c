@@ -254,7 +254,6 @@ static void apply_end(struct model *model, const struct wire_end *record)
 {
 	struct process *process = model__process(model, record->head.pid);
 
-	model->end_ns = max(model->end_ns, record->time_ns);
 	if (!record->head.pid || !process || process->ended)
 		return;
 	process->end_reason = record->reason;
@@ -305,8 +304,12 @@ static uint64_t moment_of(const struct wire_head *record)
 
 static int apply_rare(struct model *model, const struct wire_head *record)
 {
-	if (comes_too_late(model, moment_of(record)))
+	uint64_t time_ns = moment_of(record);
+
+	if (comes_too_late(model, time_ns))
 		return 0;
+	/* Observers take what happens then to happen now. */
+	model->end_ns = max(model->end_ns, time_ns);
 	switch (record->type) {
 	case WIRE_STACK:
 		return apply_stack(model, (const struct wire_stack *)record);
