@@ -56,8 +56,9 @@ def process_of(view, name, *arguments):
     return process
 
 
+@functools.cache
 def exported(name, *arguments):
-    """The path of what is exported."""
+    """The path of what is exported, which is for reading only."""
     path = temp()
     heaptap("export", "-o", path, *arguments, golden(name), env=ENV).expect(0)
     return path

@@ -22,7 +22,7 @@ class Block:
     def __init__(self, record):
         self.addr, self.size, self.born_ns = record["addr"], record["bytes"], record["time_ns"]
         self.tid, self.func, self.stack = record["tid"], record["func"], record["stack"]
-        self.died_ns, self.end, self.temporary = None, None, False
+        self.died_ns, self.end, self.freed_by, self.temporary = None, None, None, False
 
     def lives_at(self, time_ns):
         return self.born_ns <= time_ns and (self.died_ns is None or self.died_ns > time_ns)
@@ -65,7 +65,7 @@ class Process:
                                  old.addr if old else 0, old.size if old else 0, stack))
 
     def _bury(self, block, record, end, temporary=False):
-        block.died_ns, block.end = record["time_ns"], end
+        block.died_ns, block.end, block.freed_by = record["time_ns"], end, record["tid"]
         block.temporary = temporary and self.newest.get(block.tid) is block
         self.size -= block.size
         self._note("replaced" if end == "replaced" else "free", record, block)
@@ -102,10 +102,6 @@ class Process:
         if self.size > self.peak_bytes:
             self.peak_bytes, self.peak_ns = self.size, record["time_ns"]
         self._note("alloc", record, block, old=old, stack=record["stack"])
-
-    def lost_in_between(self):
-        """Blocks that were replaced: it is not known how long they lived."""
-        return [block for block in self.blocks if block.end == "replaced"]
 
 
 class Recording:
