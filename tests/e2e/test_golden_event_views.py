@@ -4,8 +4,8 @@
 tests/golden/README.md, and against expected texts, the same on every machine they come from."""
 import json
 
-from golden import (ENV, FOUR, PEAK_BYTES, SECOND, START, as_expected, counted, golden, json_text, plain,
-                    process_of, said, told)
+from golden import (ENV, FOUR, PEAK_BYTES, SECOND, START, as_expected, counted, golden, json_text,
+                    plain, process_of, said, told)
 from htap import check, heaptap, main, same, test
 from htap_heap import amount
 
@@ -72,7 +72,8 @@ def _():
 def same_buckets(report, process, history, name):
     at = 0
     for bucket in report["buckets"]:
-        first, last = (START + round(bucket[key] * SECOND) for key in ("from_seconds", "to_seconds"))
+        first, last = (START + round(bucket[key] * SECOND)
+                       for key in ("from_seconds", "to_seconds"))
         begin = at
         while at + 1 < len(history) and history[at + 1][0] < last:
             at += 1
@@ -190,7 +191,8 @@ def _():
     for name in FOUR:
         misuse = process_of("misuse", name)
         # The double and the invalid free came before events were lost.
-        same({k: misuse[k]["count"] for k in misuse if isinstance(misuse[k], dict) and k != "target"},
+        same({k: misuse[k]["count"] for k in misuse
+              if isinstance(misuse[k], dict) and k != "target"},
              {"double_frees": 1, "invalid_frees": 1, "mismatches": 3, "failed_allocations": 3,
               "reallocs": 4, "zero_size": 2, "foreign_frees": 18}, name)
         same(misuse["errors"], 5, "errors")

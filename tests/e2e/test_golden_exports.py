@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Exports of the golden recordings, whose story tests/golden/README.md tells: against texts that are
-the same for all four layouts, against the story, and against what Python counts."""
+"""Exports of the golden recordings, whose story tests/golden/README.md tells: against texts that
+are the same for all four layouts, against the story, and against what Python counts."""
 import collections
 import gzip
 import json
@@ -9,8 +9,8 @@ import os
 import re
 
 from formats import Annotated, Profile, bare, validate
-from golden import (ALLOCATED, FOUR, LEAK, LIVE, LOST, START, as_expected, counted, exported, json_text,
-                    place, plain, same_folders, text_of)
+from golden import (ALLOCATED, FOUR, LEAK, LIVE, LOST, START, as_expected, counted, exported,
+                    json_text, place, plain, same_folders, text_of)
 from htap import ROOT, check, main, run, same, test
 from htap_heap import amount
 
@@ -21,12 +21,16 @@ def without_creator(path):
     return re.sub(r"(?m)^creator: .*\n", "", text_of(path))
 
 
+def folded_sum(text):
+    return sum(int(line.rpartition(" ")[2]) for line in text.splitlines())
+
+
 @test("folded")
 def _():
     for name in FOUR:
         text = text_of(exported(name, "-f", "folded"))
         as_expected("gateway.folded", text, name)
-        same(sum(int(line.rpartition(" ")[2]) for line in text.splitlines()), LIVE[0], "sum")
+        same(folded_sum(text), LIVE[0], "sum")
     as_expected("processes.folded", text_of(exported("processes", "-f", "folded")), "le64")
 
 
@@ -37,7 +41,7 @@ def _():
                          ("total", process.blocks),
                          ("temporary", [b for b in process.blocks if b.temporary])):
         text = text_of(exported("le64", "-f", "folded", "--cost", cost))
-        same(sum(int(line.rpartition(" ")[2]) for line in text.splitlines()), amount(blocks)[0], cost)
+        same(folded_sum(text), amount(blocks)[0], cost)
 
 
 @test("callgrind, samples and slices")

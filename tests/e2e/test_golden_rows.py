@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Rows of the golden recordings, whose story tests/golden/README.md tells: every row against Python's
-(tests/golden/htap_heap.py), those of what happens once against texts, too."""
+"""Rows of the golden recordings, whose story tests/golden/README.md tells: every row against
+Python's (tests/golden/htap_heap.py), those of what happens once against texts, too."""
 import collections
 import csv
 import io
@@ -18,8 +18,8 @@ from htap import check, heaptap, main, same, temp, test
 # The story in figures.
 KINDS = {"alloc": 1870, "failed": 3, "free": 1672, "unknown_free": 2, "replaced": 1, "end": 1}
 LEFT = (LIVE[1], LIVE[0])
-# What happens every second is told once: rows of these times, in seconds, are in expected files, and
-# of what stays those.
+# What happens every second is told once: rows of these times, in seconds, are in expected files;
+# likewise of what stays.
 ONCE = ((0, 1.00003), (10.00003, 10.003), (60.00005, 60.1), (90.10003, 90.2), (110.1, 111),
         (120.1, 121), (130.1, 131), (140.1, 141), (150.1, 151), (181.00005, 182))
 STAYING = ((0, 2.5), (60.00005, 61), (130.1, 131), (140.1, 141), (150.1, 151), (179.5, 181))
@@ -164,7 +164,8 @@ def once(text, events, times, width):
     for line, event in zip(lines, events):
         if any(first <= (event.time_ns - START) / SECOND < last for first, last in times):
             for address in filter(None, (event.addr, event.old_addr)):
-                line = re.sub(rf"(?<=[,;])({address}|{address:#x})(?=[,;])", place(address, width), line)
+                either = rf"(?<=[,;])({address}|{address:#x})(?=[,;])"
+                line = re.sub(either, place(address, width), line)
             kept.append(line)
     return "".join(kept)
 

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Views by call site of the golden recordings, text and JSON: against texts that are the same for all
-four layouts, against the story, and against what Python counts (tests/golden/htap_heap.py)."""
+"""Views by call site of the golden recordings, text and JSON: against texts that are the same for
+all four layouts, against the story, and against what Python counts (tests/golden/htap_heap.py)."""
 import collections
 import json
 import os
 import re
 
-from golden import (ALLOCATED, FOUR, FREED, LEAK, LIVE, LOST, PEAK_BYTES, SECOND, START,
-                    all_as_expected, as_expected, counted, golden, json_text, plain, process_of, regions, said,
-                    told)
+from golden import (ALLOCATED, FOUR, FREED, LEAK, LIVE, LOST, NR_TEMPORARY, PEAK_BYTES, SECOND,
+                    START, all_as_expected, as_expected, counted, golden, json_text, plain,
+                    process_of, regions, said, told)
 from htap import check, main, same, test
 from htap_heap import Frame, amount
 
@@ -97,7 +97,8 @@ def _():
 @test("several processes: the expected texts")
 def _():
     for view in ("leaks", "tree"):
-        as_expected(f"processes-{view}.txt", plain(said(view, golden("processes"))), f"le64, {view}")
+        text = plain(said(view, golden("processes")))
+        as_expected(f"processes-{view}.txt", text, f"le64, {view}")
 
 
 # ---- against the story and Python -----------------------------------------------------------
@@ -106,9 +107,12 @@ def _():
 @test("the story's figures, by Python and by each view")
 def _():
     recording, process = story()
-    same((amount(process.blocks), amount(process.live.values())), (ALLOCATED, LIVE), "Python's sums")
-    same((process.peak_bytes, (process.peak_ns - START) * 10 // SECOND), (PEAK_BYTES, 901), "the peak")
-    same(recording.nr_lost, LOST, "lost")
+    same((amount(process.blocks), amount(process.live.values())), (ALLOCATED, LIVE),
+         "Python's sums")
+    same((process.peak_bytes, (process.peak_ns - START) * 10 // SECOND), (PEAK_BYTES, 901),
+         "the peak")
+    same((recording.nr_lost, sum(b.temporary for b in process.blocks)), (LOST, NR_TEMPORARY),
+         "lost and temporary")
     leaks = told("leaks", "le64")
     same([leaks["summary"][key] for key in ("leaked_bytes", "leaked_blocks", "peak_bytes")],
          [*LIVE, PEAK_BYTES], "leaks")
@@ -118,7 +122,8 @@ def _():
         total = process_of(view, "le64")["sum"]
         same([pair(total[key]) for key in ("live", "allocated", "freed")], [LIVE, ALLOCATED, FREED],
              view)
-        same(total["peak"]["bytes"], PEAK_BYTES, view)
+        same((total["peak"]["bytes"], total["temporary"]["blocks"]), (PEAK_BYTES, NR_TEMPORARY),
+             view)
     tree = process_of("tree", "le64")["tree"]
     same((pair(tree), pair(process_of("tree", "le64", "--inverted")["tree"])), (LIVE, LIVE), "tree")
 
@@ -129,13 +134,14 @@ def _():
     end_ns = process.ended_ns
     for leak in told("leaks", "le64")["leaks"]:
         born = [b.born_ns for b in grouped(recording, process.live.values())[site(leak)]]
-        same((leak["oldest_ns"], leak["newest_ns"]), (end_ns - min(born), end_ns - max(born)), "ages")
+        same((leak["oldest_ns"], leak["newest_ns"]), (end_ns - min(born), end_ns - max(born)),
+             "ages")
     for name, seconds in (("le64", 0.0015), ("be64", 60), ("le32", 90.5), ("be32", 90.9),
                           ("le64", 120.15), ("be32", 150.1), ("le32", 200)):
         until = START + int(seconds * SECOND)
         got = by_site(told("leaks", name, "--at", str(seconds))["leaks"], pair)
-        same(same_modules(got), amounts(recording, [b for b in process.blocks if b.lives_at(until)]),
-             f"{name} at {seconds}")
+        want = amounts(recording, [b for b in process.blocks if b.lives_at(until)])
+        same(same_modules(got), want, f"{name} at {seconds}")
 
 
 def same_modules(entries):

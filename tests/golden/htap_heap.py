@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the records of a recording make of the heaps in it, counted in the simplest way there is: every
-block that ever was is kept, and questions are answered by looking at all of them. Second opinion to
-heaptap's reports, made from docs/format.md and README.md; of htap_format.py it has the records only.
+"""What the records of a recording make of the heaps in it, counted in the simplest way there is:
+every block that ever was is kept, and questions are answered by looking at all of them. A second
+opinion on heaptap's reports, made from docs/format.md and README.md alone; htap_format.py reads.
 """
 import collections
 
@@ -12,7 +12,8 @@ REALLOC = CUT = EMPTY = 1  # the flag of ALLOC and FREE, of STACK, of FORK
 
 Stack = collections.namedtuple("Stack", "frames cut")
 Frame = collections.namedtuple("Frame", "function file line module offset inlined")
-Event = collections.namedtuple("Event", "kind time_ns pid tid func addr size old_addr old_size stack")
+Event = collections.namedtuple(
+    "Event", "kind time_ns pid tid func addr size old_addr old_size stack")
 NO_STACK = Stack((), False)
 
 
@@ -110,6 +111,7 @@ class Recording:
     def __init__(self, records):
         self.processes, self.modules, self.strings, self.symbols = [], [], {0: None}, {}
         self.stacks, self.functions, self.nr_lost = {0: NO_STACK}, dict(FUNCTIONS), 0
+        self.named = {}  # frames that were asked for, by the stack's id
         self.by_pid = {}
         for record in records:
             handler = getattr(self, "_" + str(record["type"]).lower(), None)
@@ -187,7 +189,10 @@ class Recording:
             self._process(record).free(record)
 
     def frames(self, stack):
-        """The frames of a stack by its id, with names, and those that were inlined."""
+        """The frames of a stack by its id, with names, and those that were inlined. After the last
+        record, for names come late."""
+        if stack in self.named:
+            return self.named[stack]
         frames = []
         for module, offset in self.stacks[stack].frames:
             names = self.symbols.get((module, offset), [(0, 0, 0)])
@@ -195,7 +200,8 @@ class Recording:
             frames += [Frame(self.strings[function], self.strings[file], line or None, path, offset,
                              number + 1 < len(names))
                        for number, (function, file, line) in enumerate(names)]
-        return tuple(frames)
+        self.named[stack] = tuple(frames)
+        return self.named[stack]
 
     def site(self, block):
         """What heaptap tells call sites apart by: (family, cut, frames)."""

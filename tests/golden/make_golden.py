@@ -410,7 +410,7 @@ def processes(writer, word):
 
 
 class Rebuilt(Story):
-    """The gateway's next version: all its code is elsewhere, and the lines of session.c have moved."""
+    """The gateway's next version: all its code and the lines of session.c have moved."""
 
     build_ids = [bytes(range(21, 41)), *BUILD_IDS[1:]]
 
