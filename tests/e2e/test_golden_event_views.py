@@ -55,14 +55,14 @@ def around_the_peak(text):
 def _():
     for name in (*FOUR, "processes"):
         for report, process in zip(told("timeline", name)["processes"], counted(name).processes):
-            history = [(START, 0, 0)]  # time, live bytes and blocks from then on
+            # Time, live bytes and blocks from then on.
+            history = [(START, *amount(process.inherited))]
             for event in process.events:
                 sign = {"alloc": 1, "free": -1, "replaced": -1}.get(event.kind)
                 if sign:
                     _, size, blocks = history[-1]
                     history.append((event.time_ns, size + sign * event.size, blocks + sign))
-            if not process.inherited:
-                same_buckets(report, process, history, name)
+            same_buckets(report, process, history, name)
             same((report["peak"]["bytes"], round(report["peak_after_seconds"] * SECOND)),
                  (process.peak_bytes, process.peak_ns - START), f"peak of {name}, {process.pid}")
             same((report["inherited"]["bytes"], report["inherited"]["blocks"]),
