@@ -212,6 +212,23 @@ def _():
              f"time of the peak of {process.pid}")
 
 
+@test("--at of several processes: those that had begun, as Python counts what they had")
+def _():
+    for seconds, pids in ((0.9, [5000]), (1.5, [5000, 5001]), (3.0005, [5000, 5001, 5002]),
+                          (4.5, [5000, 5001, 5002]), (5.5, [5000, 5001, 5002, 5003]),
+                          (6.5, [5000, 5001, 5002, 5003, 5001])):
+        until = START + int(seconds * SECOND)
+        got = told("sites", "processes", "--at", str(seconds))["processes"]
+        same([p["target"]["pid"] for p in got], pids, f"processes at {seconds}")
+        for report, process in zip(got, counted("processes").processes):
+            # What is left when it ends stays.
+            want = [b for b in process.blocks if b.lives_at(min(until, process.ended_ns))]
+            same(pair(report["sum"]["live"]), amount(want), f"{process.pid} at {seconds}")
+    # A vfork'ed child is its parent's image until it execs.
+    text = said("leaks", "--at", "3.0005", golden("processes"))
+    check("Process 5002: shell -c ./job; ./crash (forked by 5000)" in text, text)
+
+
 def outermost_first(recording, block):
     """The path of a block in the tree."""
     path = tuple(reversed(recording.frames(block.stack)))

@@ -83,6 +83,15 @@ static struct process *living(struct model *model, uint32_t pid, bool renew)
 	return process;
 }
 
+/* Likewise, of a record that describes a process. None begins behind the moment that is asked for.
+ */
+static struct process *described(struct model *model, uint32_t pid, uint64_t time_ns)
+{
+	if (time_ns > model->until_ns && !model__process(model, pid))
+		return NULL;
+	return living(model, pid, false);
+}
+
 /* The bytes behind a record's fixed part. */
 #define TAIL(record) ((const char *)((record) + 1))
 
@@ -186,7 +195,7 @@ static int apply_module(struct model *model, const struct wire_module *record)
 static int apply_stack(struct model *model, const struct wire_stack *record)
 {
 	uint32_t frames[WIRE_MAX_FRAMES], nr = 0;
-	const struct process *process = living(model, record->head.pid, false);
+	const struct process *process = described(model, record->head.pid, record->time_ns);
 	const struct space *space = process ? process->space : model->nobody->space;
 	bool cut = record->flags & WIRE_STACK_CUT;
 
@@ -271,7 +280,7 @@ static void apply_memory(struct model *model, const struct wire_memory *record)
 
 static void apply_mapping(struct model *model, const struct wire_mapping *record)
 {
-	struct process *process = living(model, record->head.pid, false);
+	struct process *process = described(model, record->head.pid, record->time_ns);
 
 	if (process)
 		space__add_mapping(process->space, record->time_ns, record->start, record->end,
@@ -287,10 +296,12 @@ static bool comes_too_late(struct model *model, uint64_t time_ns)
 	return true;
 }
 
-/* Of a record that changes a process at one moment; 0: of others. */
+/* Of a record that begins or changes a process at one moment; 0: of others. */
 static uint64_t moment_of(const struct wire_head *record)
 {
 	switch (record->type) {
+	case WIRE_TARGET:
+		return ((const struct wire_target *)record)->attached_ns;
 	case WIRE_LOST:
 	case WIRE_EXEC:
 	case WIRE_END:
