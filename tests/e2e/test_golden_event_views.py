@@ -3,80 +3,145 @@
 """timeline, sizes, threads, ptr and misuse of the golden recordings: against their story, told in
 tests/golden/README.md, and against expected texts, the same on every machine they come from."""
 import json
-import os
-import re
 
-from htap import ROOT, Skip, check, heaptap, main, same, test
+from golden import (ENV, FOUR, PEAK_BYTES, SECOND, START, as_expected, counted, golden, json_text,
+                    plain, process_of, said, told)
+from htap import check, heaptap, main, same, test
+from htap_heap import amount
 
-GOLDEN = os.path.join(ROOT, "tests", "golden")
-FOUR = ("le64", "be64", "le32", "be32")
-ENV = {**os.environ, "TZ": "UTC", "LC_ALL": "C.UTF-8"}
 SECONDS = range(1, 181)
-
-
-def golden(name):
-    """The path of a golden recording."""
-    path = os.path.join(GOLDEN, name + ".htap")
-    if not os.path.isdir(GOLDEN):
-        raise Skip("there are no golden recordings")
-    check(os.path.exists(path), f"{path} is missing")
-    return path
-
-
-def told(name, view, *arguments):
-    """A view's JSON of a golden recording: its first process."""
-    done = heaptap(view, "--json", golden(name), *arguments, env=ENV).expect(0)
-    return json.loads(done.stdout)["processes"][0]
 
 
 def configuration(name):
     """The address of the configuration, which stays: the lowest block of all."""
-    return told(name, "ptr", "0x1")["above"]["address"]
+    return process_of("ptr", name, "0x1")["above"]["address"]
 
 
-def text(name, view):
-    """A view's text without addresses."""
-    extra = {"ptr": [], "timeline": ["--width", "60"], "sizes": ["--width", "100"]}.get(view, [])
+def arguments(name, view):
+    """What else a view needs."""
     if view == "ptr":
-        extra = [hex(configuration(name))]
-    done = heaptap(view, golden(name), *extra, env=ENV).expect(0)
-    return re.sub(r"0x[0-9a-f]+", "0x?", done.stdout)
+        return [hex(configuration(name))]
+    return {"timeline": ["--width", "60"], "sizes": ["--width", "100"]}.get(view, [])
 
 
 @test("all four give the expected texts")
 def _():
     for view in ("timeline", "sizes", "threads", "ptr", "misuse"):
-        path = os.path.join(GOLDEN, "expected", f"{view}.txt")
-        golden("le64")
-        with open(path, encoding="utf-8") as file:
-            expected = file.read().split("\n")
-        for name in FOUR:
-            got = text(name, view).split("\n")
-            for number, (line, want) in enumerate(zip(got, expected), 1):
-                same(line, want, f"{view} of {name}, line {number}")
-            same(len(got), len(expected), f"lines of {view} of {name}")
+        for name, width in FOUR.items():
+            text = said(view, golden(name), *arguments(name, view))
+            as_expected(f"{view}.txt", plain(text, width), f"{name}, {view}")
+
+
+@test("all four give the expected JSON")
+def _():
+    for view in ("timeline", "sizes", "threads", "ptr", "misuse"):
+        for name, width in FOUR.items():
+            text = said(view, "--json", golden(name), *arguments(name, view))
+            if view == "timeline":
+                text = around_the_peak(text)
+            as_expected(f"{view}.json", json_text(text, width), f"{name}, {view} --json")
+
+
+def around_the_peak(text):
+    """A timeline with a few of its many buckets."""
+    whole = json.loads(text)
+    process, = whole["processes"]
+    process["buckets"] = [bucket for bucket in process["buckets"]
+                          if 88.5 < bucket["from_seconds"] < 92.5]
+    return json.dumps(whole)
+
+
+@test("timeline: every bucket as Python counts it, in all layouts, and of several processes")
+def _():
+    for name in (*FOUR, "processes"):
+        for report, process in zip(told("timeline", name)["processes"], counted(name).processes):
+            # Time, live bytes and blocks from then on.
+            history = [(START, *amount(process.inherited))]
+            for event in process.events:
+                sign = {"alloc": 1, "free": -1, "replaced": -1}.get(event.kind)
+                if sign:
+                    _, size, blocks = history[-1]
+                    history.append((event.time_ns, size + sign * event.size, blocks + sign))
+            same_buckets(report, process, history, name)
+            same((report["peak"]["bytes"], round(report["peak_after_seconds"] * SECOND)),
+                 (process.peak_bytes, process.peak_ns - START), f"peak of {name}, {process.pid}")
+            same((report["inherited"]["bytes"], report["inherited"]["blocks"]),
+                 amount(process.inherited), f"inherited, {process.pid}")
+
+
+def same_buckets(report, process, history, name):
+    at = 0
+    for bucket in report["buckets"]:
+        first, last = (START + round(bucket[key] * SECOND)
+                       for key in ("from_seconds", "to_seconds"))
+        begin = at
+        while at + 1 < len(history) and history[at + 1][0] < last:
+            at += 1
+        _, size, blocks = history[at]
+        inside = [event for event in process.events if first <= event.time_ns < last]
+        born = [event for event in inside if event.kind == "alloc"]
+        same(bucket, {
+            "from_seconds": bucket["from_seconds"], "to_seconds": bucket["to_seconds"],
+            "live_bytes": size, "live_blocks": blocks,
+            "highest_live_bytes": max(entry[1] for entry in history[begin:at + 1]),
+            "allocations": len(born), "allocated_bytes": sum(event.size for event in born),
+            "frees": sum(event.kind in ("free", "replaced") for event in inside)},
+            f"{name}, process {process.pid}")
+
+
+def is_amount(member, blocks, what):
+    same((member["bytes"], member["blocks"]), amount(blocks), what)
+
+
+@test("threads: every figure as Python counts it")
+def _():
+    for name in FOUR:
+        blocks = counted(name).processes[0].blocks
+        for thread in process_of("threads", name)["threads"]:
+            tid = thread["tid"]
+            own = [b for b in blocks if b.tid == tid]
+            freed = [b for b in blocks if b.end == "freed" and b.freed_by == tid]
+            for key, want in (("allocated", own), ("live", [b for b in own if not b.end]),
+                              ("temporary", [b for b in own if b.temporary]), ("freed", freed),
+                              ("freed_of_others", [b for b in freed if b.tid != tid]),
+                              ("freed_by_others", [b for b in own if b.end == "freed" and
+                                                   b.freed_by != tid])):
+                is_amount(thread[key], want, f"{key} of thread {tid}, {name}")
+
+
+@test("sizes: every row as Python counts it")
+def _():
+    for name in FOUR:
+        blocks = counted(name).processes[0].blocks
+        report = process_of("sizes", name)
+        for row in report["sizes"]:
+            mine = [b for b in blocks if row["from_bytes"] <= b.size <= row["to_bytes"]]
+            for key, want in (("allocated", mine), ("live", [b for b in mine if not b.end]),
+                              ("temporary", [b for b in mine if b.temporary])):
+                is_amount(row[key], want, f"{key}, {row['from_bytes']} bytes, {name}")
+        same(sum(row["allocated"]["blocks"] for row in report["sizes"]), len(blocks), "all rows")
 
 
 @test("timeline against the story")
 def _():
-    line = told("le64", "timeline")
+    line = process_of("timeline", "le64")
     # Of 1672 frees that were seen; one block was replaced.
     same((line["allocations"], line["allocated_bytes"], line["frees"]), (1870, 5390700182, 1673),
          "totals")
-    same((line["peak"]["bytes"], int(line["peak_after_seconds"] * 10)), (5389904065, 901), "peak")
+    same((line["peak"]["bytes"], int(line["peak_after_seconds"] * 10)), (PEAK_BYTES, 901), "peak")
     for bucket in line["buckets"]:
         if bucket["to_seconds"] < 90.1 or bucket["from_seconds"] > 91:
             check(bucket["highest_live_bytes"] < 1 << 20, f"much is live: {bucket}")
     same(line["buckets"][-1]["live_blocks"], 197, "live at the end")
     # Ten seconds of every minute: sessions, and what else comes every second.
-    whole = told("le64", "timeline", "--between", "20.5", "29.5", "--min-size", "1024",
+    whole = process_of("timeline", "le64", "--between", "20.5", "29.5", "--min-size", "1024",
                  "--max-size", "1024")
     same((whole["allocations"], whole["frees"]), (9, 0), "sessions from 20.5 s to 29.5 s")
 
 
 @test("sizes against the story")
 def _():
-    sizes = told("le64", "sizes")
+    sizes = process_of("sizes", "le64")
     exact = {f["bytes"]: f["allocations"] for f in sizes["frequent"]}
     # posix_memalign, the configuration grown to 1024 and 4096, and each second.
     same((exact[1024], exact[4096]), (len(SECONDS) + 1, len(SECONDS) + 2), "1024 and 4096")
@@ -97,7 +162,7 @@ def _():
 
 @test("threads against the story")
 def _():
-    threads = {t["tid"]: t for t in told("le64", "threads")["threads"]}
+    threads = {t["tid"]: t for t in process_of("threads", "le64")["threads"]}
     same(set(threads), {4242, 4243, 4244}, "threads")
     same(threads[4243]["allocated"], {"bytes": 180 * (4 + 8 + 16), "blocks": 540}, "the worker's")
     same(threads[4243]["freed_of_others"], {"bytes": 3600, "blocks": 18}, "what it frees")
@@ -110,11 +175,11 @@ def _():
 @test("ptr against the story: the configuration, and what was freed twice")
 def _():
     for name in FOUR:
-        lives = told(name, "ptr", hex(configuration(name)))["lives"]
+        lives = process_of("ptr", name, hex(configuration(name)))["lives"]
         same(lives[-1]["what"], "live", f"{name}: the configuration")
         same((lives[-1]["bytes"], lives[-1]["from"]["bytes"]), (4096, 2048), "its last realloc")
-        twice = told(name, "misuse")["double_frees"]["sites"][0]["first"]["address"]
-        lives = told(name, "ptr", hex(twice))["lives"]
+        twice = process_of("misuse", name)["double_frees"]["sites"][0]["first"]["address"]
+        lives = process_of("ptr", name, hex(twice))["lives"]
         at = [i for i, life in enumerate(lives) if life["what"] == "free of nothing"]
         same(len(at), 1, "frees of nothing")
         before = [life for life in lives[:at[0]] if life["address"] == twice][-1]
@@ -124,9 +189,10 @@ def _():
 @test("misuse against the story")
 def _():
     for name in FOUR:
-        misuse = told(name, "misuse")
+        misuse = process_of("misuse", name)
         # The double and the invalid free came before events were lost.
-        same({k: misuse[k]["count"] for k in misuse if isinstance(misuse[k], dict) and k != "target"},
+        same({k: misuse[k]["count"] for k in misuse
+              if isinstance(misuse[k], dict) and k != "target"},
              {"double_frees": 1, "invalid_frees": 1, "mismatches": 3, "failed_allocations": 3,
               "reallocs": 4, "zero_size": 2, "foreign_frees": 18}, name)
         same(misuse["errors"], 5, "errors")

@@ -31,10 +31,11 @@ CODE = [(0x1000, 0x5000), (0x1000, 0x3000), (0x26000, 0x1A0000)]
 # What differs between a machine of 64 bits and one of 32.
 WORDS = {
     8: {"bases": [0x555555554000, 0x7FFFF7C00000, 0x7FFFF7D80000], "heap": 0x5555555A0000,
-        "mapped": 0x7FF000000000,
+        "mapped": 0x7FF000000000, "huge": 0x7FE000000000,
         "paths": [b"/usr/bin/gateway", b"/usr/lib/x86_64-linux-gnu/libconf.so.2",
                   b"/usr/lib/x86_64-linux-gnu/libc.so.6"]},
     4: {"bases": [0x00400000, 0x77D00000, 0x77E00000], "heap": 0x00A00000, "mapped": 0x10000000,
+        "huge": 0x20000000,
         "paths": [b"/usr/sbin/gateway", b"/lib/libconf.so.2", b"/lib/libc.so.6"]},
 }
 
@@ -97,6 +98,8 @@ CUT = {"cut"}
 class Story:
     """Records of what happens, at the time it is told to happen at."""
 
+    build_ids = BUILD_IDS
+
     def __init__(self, writer, word, pid, cmdline, launched=True):
         self.writer, self.word, self.pid = writer, word, pid
         self.now = START
@@ -108,7 +111,7 @@ class Story:
         self.stacks = {}
         self.target(pid, cmdline, launched)
         for module in range(3):
-            self.put("MODULE", pid=pid, id=module, build_id=BUILD_IDS[module],
+            self.put("MODULE", pid=pid, id=module, build_id=self.build_ids[module],
                      path=WORDS[word]["paths"][module], flags=module == LIBC)
             self.map(pid, module)
 
@@ -135,10 +138,14 @@ class Story:
         self.put("MAPPING", pid=pid, time_ns=self.now, start=base + first, end=base + last,
                  vaddr=first, module=module)
 
+    def place(self, name):
+        """As in PLACES."""
+        return PLACES[name]
+
     def frame(self, place):
         if place.startswith("0x"):
             return int(place, 16)
-        module, vaddr, _ = PLACES[place]
+        module, vaddr, _ = self.place(place)
         return WORDS[self.word]["bases"][module] + vaddr
 
     def stack(self, name, pid):
@@ -213,7 +220,7 @@ class Story:
                 self.put("STRING", pid=0, id=ids[text], text=text)
             return ids[text]
 
-        for module, vaddr, names in PLACES.values():
+        for module, vaddr, names in map(self.place, PLACES):
             if names:
                 frames = [(string(function), string(file), line)
                           for function, file, line in names]
@@ -274,7 +281,7 @@ def peak(story):
     """For two seconds more than ever before and after."""
     story.at(90, 100)
     blocks = [story.alloc(MIB, "load") for _ in range(20)]
-    huge = story.alloc(5 * GIB + 1, "load", addr=story.word == 8 and 0x7FE000000000 or 0x20000000)
+    huge = story.alloc(5 * GIB + 1, "load", addr=WORDS[story.word]["huge"])
     story.at(90, 900)
     story.free(huge)
     for block in blocks:
@@ -402,6 +409,35 @@ def processes(writer, word):
     story.names()
 
 
+class Rebuilt(Story):
+    """The gateway's next version: all its code and the lines of session.c have moved."""
+
+    build_ids = [bytes(range(21, 41)), *BUILD_IDS[1:]]
+
+    def place(self, name):
+        module, vaddr, names = PLACES[name]
+        return module, vaddr + (0x30 if module == GATEWAY else 0), [
+            (function, file, line + 3 if file == b"/src/gateway/session.c" else line)
+            for function, file, line in names]
+
+
+def later(writer, word):
+    """later.htap: the next version of the program, which leaks more, and elsewhere, too."""
+    story = Rebuilt(writer, word, 4343, b"gateway\0--port\0008080\0")
+    begin(story)
+    for second in range(1, 201):
+        story.at(second)
+        story.alloc(1024, "session")
+    for _ in range(3):
+        story.alloc(200, "log", 4345)
+    for stack in ("tree_short", *["tree"] * 5):
+        story.alloc(48, stack)
+    story.alloc(100, "evil")
+    story.at(201)
+    story.end(story.pid, 0)
+    story.names()
+
+
 # name: (story, byte order, address size, codec).
 RECORDINGS = {
     "le64.htap": (one_process, "<", 8, htap_format.PACKED),
@@ -409,6 +445,7 @@ RECORDINGS = {
     "le32.htap": (one_process, "<", 4, htap_format.PACKED),
     "be64.htap": (one_process, ">", 8, htap_format.PACKED),
     "processes.htap": (processes, "<", 8, htap_format.STORED),
+    "later.htap": (later, "<", 8, htap_format.PACKED),
 }
 
 

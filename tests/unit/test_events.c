@@ -112,8 +112,13 @@ static void test_a_realloc_is_a_death_and_a_birth(void **state)
 	allocate(1, Q, 20, WIRE_ALLOC_REALLOC);
 	check("died(0x1000,10)r born(0x2000,20)ro ");
 	release(1, Q, WIRE_FREE_REALLOC);
-	allocate(1, 0, 0, WIRE_ALLOC_REALLOC); /* realloc(p, 0) */
-	check("died(0x2000,20)r ");
+	allocate(1, 0, 0, WIRE_ALLOC_REALLOC); /* realloc(p, 0), a free like others */
+	check("died(0x2000,20)tr ");
+	allocate(1, P, 10, 0);
+	allocate(1, Q, 20, 0);
+	release(1, P, WIRE_FREE_REALLOC);
+	allocate(1, 0, 0, WIRE_ALLOC_REALLOC);
+	check("born(0x1000,10) born(0x2000,20) died(0x1000,10)r ");
 }
 
 static uint32_t told_stack;

@@ -175,6 +175,38 @@ static void senseless_forks_are_refused(void **state)
 	assert_int_equal(model->end_ns, now_ns);
 }
 
+static void forks_and_execs_take_place_when_they_say(void **state)
+{
+	put_target(10, "/bin/a", "a", 0);
+	put_alloc(10, 0x1000, 5, 0);
+	now_ns += 1000000;
+	put_fork(10, 11, 0);
+	assert_int_equal(model->end_ns, now_ns);
+	now_ns += 1000000;
+	put_exec(11);
+	assert_int_equal(model->end_ns, now_ns);
+}
+
+static void nothing_begins_behind_the_moment(void **state)
+{
+	put_target(10, "/bin/a", "a", 0);
+	put_alloc(10, 0x1000, 5, 0);
+	put_fork(10, 11, 0);
+	model->until_ns = now_ns;
+	now_ns += 1000;
+	put_exec(11);
+	put_target(11, "/bin/b", "b", 0);
+	put_target(12, "/bin/c", "c", 0);
+	put_module(12, 0, "/bin/c", 0);
+	put_mapping(12, 0, 0x5000);
+	put_stack(12, 1, 0x5010);
+	put_alloc(12, 0x1000, 5, 1);
+	assert_int_equal(model->nr_processes, 2);
+	assert_string_equal(model__process(model, 11)->cmdline, "a");
+	assert_int_equal(totals(11)->live_bytes, 5);
+	assert_int_equal(model->end_ns, model->until_ns);
+}
+
 static void ended_process_keeps_little(void **state)
 {
 	put_target(10, "/bin/a", "a", 0);
@@ -267,6 +299,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(exec_begins_anew, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(pid_is_used_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(senseless_forks_are_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(forks_and_execs_take_place_when_they_say, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(nothing_begins_behind_the_moment, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(ended_process_keeps_little, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(stacks_of_processes_share_locations, set_up,
 						tear_down),

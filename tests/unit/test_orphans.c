@@ -187,7 +187,7 @@ static void children_have_their_parents_blocks(void **state)
 	has_said("+1000@1001 child:+1000@1001 -1000@1160 ");
 	at(1170);
 	put_exec(11);
-	has_said("child:x0@1160 ");
+	has_said("child:x0@1170 ");
 	put_alloc(11, 0x1000, 8, 0);
 	at(1300);
 	put_alloc(PID, 0x3000, 8, 0);

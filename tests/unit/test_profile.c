@@ -80,7 +80,24 @@ static void test_the_costs_of_a_site(void **state)
 	check(costs.of[COST_TEMPORARY], 20, 1);
 	check(costs.of[COST_PEAK], 30, 2);
 	assert_int_equal(costs.lifetime_ns, 1 + 4);
+	assert_int_equal(costs.nr_lifetimes, 2);
 	assert_int_equal(profile__of(profile, model__process(model, PID)).peak_ns, 1002);
+}
+
+static void test_a_block_whose_free_was_lost_has_no_lifetime(void **state)
+{
+	struct costs costs;
+
+	put_alloc(PID, 0x1000, 10, 1);
+	put_alloc(PID, 0x1000, 20, 1);
+	costs = costs_of(PID, 1);
+	check(costs.of[COST_FREED], 10, 1);
+	assert_int_equal(costs.nr_lifetimes, 0);
+	put_free(PID, 0x1000);
+	costs = costs_of(PID, 1);
+	check(costs.of[COST_FREED], 30, 2);
+	assert_int_equal(costs.nr_lifetimes, 1);
+	assert_int_equal(costs.lifetime_ns, 1);
 }
 
 static void test_the_peak_of_each_site_is_that_of_the_process(void **state)
@@ -210,6 +227,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_the_costs_of_a_site, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_block_whose_free_was_lost_has_no_lifetime,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_the_peak_of_each_site_is_that_of_the_process,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_peaks_against_copies, set_up, tear_down),

@@ -70,12 +70,11 @@ void json_parts__costs(struct json *json, const struct costs *costs)
 						     [COST_TOTAL] = "allocated",
 						     [COST_TEMPORARY] = "temporary",
 						     [COST_FREED] = "freed" };
-	uint64_t nr = costs->of[COST_FREED].blocks;
 
 	for (unsigned i = 0; i < NR_COSTS; i++)
 		json_parts__amount(json, names[i], costs->of[i]);
-	if (nr)
-		json__uint(json, "mean_lifetime_ns", costs->lifetime_ns / nr);
+	if (costs->nr_lifetimes)
+		json__uint(json, "mean_lifetime_ns", costs->lifetime_ns / costs->nr_lifetimes);
 	else
 		json__null(json, "mean_lifetime_ns");
 }

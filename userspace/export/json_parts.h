@@ -25,7 +25,7 @@ void json_parts__frames(struct json *json, const struct frame *frames, uint32_t 
 void json_parts__frame_members(struct json *json, const struct frame *frame);
 /* "NAME": {"bytes": …, "blocks": …} */
 void json_parts__amount(struct json *json, const char *name, struct amount amount);
-/* All of them: "live": {…}, "peak": {…}, … "mean_lifetime_ns": … (null: nothing was freed) */
+/* All of them: "live": {…}, "peak": {…}, … "mean_lifetime_ns": … (null: not known of any) */
 void json_parts__costs(struct json *json, const struct costs *costs);
 /* "suppressed": {"bytes": …, "blocks": …, "rules": [{"rule": …, "bytes": …, "blocks": …}]}, if
  * there were any. */

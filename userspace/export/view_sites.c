@@ -33,10 +33,9 @@ static void write_amount(const char *name, struct amount amount, FILE *out)
 
 static void write_lifetime(const struct costs *costs, FILE *out)
 {
-	uint64_t nr = costs->of[COST_FREED].blocks;
-
-	if (nr)
-		fprintf(out, " lifetime=%.6fs", (double)costs->lifetime_ns / (double)nr / 1e9);
+	if (costs->nr_lifetimes)
+		fprintf(out, " lifetime=%.6fs",
+			(double)costs->lifetime_ns / (double)costs->nr_lifetimes / 1e9);
 }
 
 static void write_entry(const struct report_entry *entry, enum cost cost, FILE *out)

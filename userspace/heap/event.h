@@ -21,7 +21,8 @@ struct heap_event {
 	/* By a realloc, which is a DIED (UNKNOWN where its old block was not known) and then a
 	 * BORN, both at its end; a FAILED one leaves its old block as it was. */
 	bool by_realloc;
-	/* DIED: its thread has allocated nothing since, and it was not moved by realloc. */
+	/* DIED: its thread has allocated nothing since, and it did not go on as another block, by
+	 * realloc. */
 	bool temporary;
 	uint16_t func;	/* that was called */
 	uint32_t tid;	/* that called it */

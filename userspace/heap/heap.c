@@ -85,6 +85,7 @@ struct call {
 	uint32_t stack;
 	uint16_t func;
 	bool is_realloc;
+	bool resizes; /* a realloc that leaves a block */
 };
 
 static struct call alloc_call(const struct wire_alloc *record)
@@ -93,7 +94,8 @@ static struct call alloc_call(const struct wire_alloc *record)
 			      .tid = record->tid,
 			      .stack = record->stack,
 			      .func = record->func,
-			      .is_realloc = record->flags & WIRE_ALLOC_REALLOC };
+			      .is_realloc = record->flags & WIRE_ALLOC_REALLOC,
+			      .resizes = record->flags & WIRE_ALLOC_REALLOC && record->addr };
 }
 
 /* event has what is its kind's own. */
@@ -129,7 +131,7 @@ static void tell_of_death(struct heap *heap, const struct heap_block *block,
 				   .addr = block->addr,
 				   .bytes = block->bytes,
 				   .block = block,
-				   .temporary = !call->is_realloc && is_temporary(heap, block) });
+				   .temporary = !call->resizes && is_temporary(heap, block) });
 }
 
 /* addr: what was to be freed. */

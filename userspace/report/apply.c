@@ -83,6 +83,15 @@ static struct process *living(struct model *model, uint32_t pid, bool renew)
 	return process;
 }
 
+/* Likewise, of a record that describes a process. None begins behind the moment that is asked for.
+ */
+static struct process *described(struct model *model, uint32_t pid, uint64_t time_ns)
+{
+	if (time_ns > model->until_ns && !model__process(model, pid))
+		return NULL;
+	return living(model, pid, false);
+}
+
 /* The bytes behind a record's fixed part. */
 #define TAIL(record) ((const char *)((record) + 1))
 
@@ -186,7 +195,7 @@ static int apply_module(struct model *model, const struct wire_module *record)
 static int apply_stack(struct model *model, const struct wire_stack *record)
 {
 	uint32_t frames[WIRE_MAX_FRAMES], nr = 0;
-	const struct process *process = living(model, record->head.pid, false);
+	const struct process *process = described(model, record->head.pid, record->time_ns);
 	const struct space *space = process ? process->space : model->nobody->space;
 	bool cut = record->flags & WIRE_STACK_CUT;
 
@@ -254,7 +263,6 @@ static void apply_end(struct model *model, const struct wire_end *record)
 {
 	struct process *process = model__process(model, record->head.pid);
 
-	model->end_ns = max(model->end_ns, record->time_ns);
 	if (!record->head.pid || !process || process->ended)
 		return;
 	process->end_reason = record->reason;
@@ -272,7 +280,7 @@ static void apply_memory(struct model *model, const struct wire_memory *record)
 
 static void apply_mapping(struct model *model, const struct wire_mapping *record)
 {
-	struct process *process = living(model, record->head.pid, false);
+	struct process *process = described(model, record->head.pid, record->time_ns);
 
 	if (process)
 		space__add_mapping(process->space, record->time_ns, record->start, record->end,
@@ -288,10 +296,12 @@ static bool comes_too_late(struct model *model, uint64_t time_ns)
 	return true;
 }
 
-/* Of a record that changes a process at one moment; 0: of others. */
+/* Of a record that begins or changes a process at one moment; 0: of others. */
 static uint64_t moment_of(const struct wire_head *record)
 {
 	switch (record->type) {
+	case WIRE_TARGET:
+		return ((const struct wire_target *)record)->attached_ns;
 	case WIRE_LOST:
 	case WIRE_EXEC:
 	case WIRE_END:
@@ -305,8 +315,12 @@ static uint64_t moment_of(const struct wire_head *record)
 
 static int apply_rare(struct model *model, const struct wire_head *record)
 {
-	if (comes_too_late(model, moment_of(record)))
+	uint64_t time_ns = moment_of(record);
+
+	if (comes_too_late(model, time_ns))
 		return 0;
+	/* Observers take what happens then to happen now. */
+	model->end_ns = max(model->end_ns, time_ns);
 	switch (record->type) {
 	case WIRE_STACK:
 		return apply_stack(model, (const struct wire_stack *)record);

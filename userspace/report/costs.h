@@ -20,7 +20,9 @@ enum cost {
 
 struct costs {
 	struct amount of[NR_COSTS];
-	uint64_t lifetime_ns; /* sum over the freed */
+	/* Of the freed, without those whose free was lost: nobody knows how long they lived. */
+	uint64_t lifetime_ns; /* sum */
+	uint64_t nr_lifetimes;
 };
 
 /* Of a sum: so many bytes, or so many percent; 0: any. */
@@ -40,6 +42,7 @@ static inline void costs__add(struct costs *sum, const struct costs *costs)
 	for (unsigned i = 0; i < NR_COSTS; i++)
 		amount__add(&sum->of[i], costs->of[i]);
 	sum->lifetime_ns += costs->lifetime_ns;
+	sum->nr_lifetimes += costs->nr_lifetimes;
 }
 
 #endif /* COSTS_H */

@@ -161,8 +161,10 @@ static void remove_block(struct profile *profile, struct state *state, const str
 		amount__add(&costs->of[COST_FREED], amount);
 		if (event->temporary)
 			amount__add(&costs->of[COST_TEMPORARY], amount);
-		if (event->kind == HEAP_DIED)
+		if (event->kind == HEAP_DIED) {
 			costs->lifetime_ns += event->time_ns - min(block->time_ns, event->time_ns);
+			costs->nr_lifetimes++;
+		}
 	}
 	take_away(&state->live, block->bytes);
 }
