@@ -244,20 +244,21 @@ static inline enum step step(struct walk *walk, unwind_row row)
 	return walk->pc ? STEP_ON : STEP_COMPLETE;
 }
 
-/* The walk stands where the last one stood at a frame. Are the words from there on what they were?
- */
-static bool holds(struct walk *walk, unsigned nr_frames, unsigned max)
+/* The walk stands where the last one stood at a frame. Are the words from there on what they were? */
+static bool holds(const struct walk *walk, unsigned nr_frames, unsigned max)
 {
-	struct unwind_memo *memo = walk->memo;
+	const struct unwind_memo *memo = walk->memo;
 	unsigned joined = memo->next, total = nr_frames + UNWIND_MEMO_FRAMES - joined;
-	uintptr_t word;
+	const struct unwind_memo_word *word = memo->words + memo->frames[joined].word;
+	const struct unwind_memo_word *end = memo->words + UNWIND_MEMO_WORDS;
+	uintptr_t lo = walk->window.lo, len = walk->window.hi - lo;
 
 	/* The last walk may have ended at its last frame only because there was no more room. */
 	if (total > max || (UNWIND_MEMO_FRAMES - memo->first == max && total < max))
 		return false;
-	for (uint32_t i = memo->frames[joined].word; i < UNWIND_MEMO_WORDS; i++) {
-		if (!unwind_stack__word(&walk->window, memo->words[i].at, &word) ||
-		    word != memo->words[i].value)
+	for (; word < end; word++) {
+		if (unwind_unlikely(word->at - lo >= len ||
+				    unwind_stack__load(word->at) != word->value))
 			return false;
 	}
 	return true;
