@@ -6,15 +6,20 @@
 
 #include "unwind_stack.h"
 
-/* A few bytes of code. */
+/* A few bytes of code, from the words they are in: little-endian, as both architectures are. */
 static bool read_code(uintptr_t address, void *bytes, size_t len)
 {
-	uintptr_t last = address + len - 1;
+	uint8_t *byte = bytes;
+	uintptr_t word = 0;
 
-	if (last < address || !unwind_stack__is_readable(address & ~(uintptr_t)7) ||
-	    !unwind_stack__is_readable(last & ~(uintptr_t)7))
-		return false;
-	memcpy(bytes, (const void *)address, len);
+	for (size_t i = 0; i < len; i++, address++) {
+		if (!i || !(address & 7)) {
+			if (!unwind_stack__is_readable(address & ~(uintptr_t)7))
+				return false;
+			word = unwind_stack__load(address & ~(uintptr_t)7);
+		}
+		byte[i] = (uint8_t)(word >> (address & 7) * 8);
+	}
 	return true;
 }
 

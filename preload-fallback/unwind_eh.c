@@ -44,6 +44,7 @@ struct walk {
 	bool is_return; /* pc is a return address: its call is in front of it */
 	uint64_t salt;
 	struct unwind_memo *memo; /* NULL: goes without */
+	uintptr_t token;	  /* the memo's */
 	struct unwind_window window;
 };
 
@@ -93,7 +94,7 @@ static inline bool read_word(struct walk *walk, uintptr_t address, uintptr_t *wo
 		return false;
 	if (walk->memo && unwind_unlikely(!unwind_memo__add_word(walk->memo, address, *word))) {
 		unwind_memo__forget(walk->memo);
-		unwind_memo__close(walk->memo);
+		unwind_memo__close(walk->memo, &walk->token);
 		walk->memo = NULL;
 	}
 	return true;
@@ -106,7 +107,7 @@ static void change_stack(struct walk *walk, uintptr_t sp)
 		return;
 	if (walk->memo) {
 		unwind_memo__forget(walk->memo);
-		unwind_memo__close(walk->memo);
+		unwind_memo__close(walk->memo, &walk->token);
 		walk->memo = NULL;
 	}
 	unwind_stack__open(&walk->window, sp);
@@ -116,6 +117,8 @@ static enum step step_signal(struct walk *walk)
 {
 	uintptr_t frame = walk->sp, fp, sp, pc, lr;
 
+	if (frame & 7)
+		return STEP_CUT;
 	if (!read_word(walk, frame + SIGNAL_FP, &fp) || !read_word(walk, frame + SIGNAL_SP, &sp) ||
 	    !read_word(walk, frame + SIGNAL_PC, &pc) || !read_word(walk, frame + SIGNAL_LR, &lr))
 		return STEP_CUT;
@@ -244,7 +247,8 @@ static inline enum step step(struct walk *walk, unwind_row row)
 	return walk->pc ? STEP_ON : STEP_COMPLETE;
 }
 
-/* The walk stands where the last one stood at a frame. Are the words from there on what they were? */
+/* The walk stands where the last one stood at a frame. Are the words from there on what they were?
+ */
 static bool holds(const struct walk *walk, unsigned nr_frames, unsigned max)
 {
 	const struct unwind_memo *memo = walk->memo;
@@ -339,10 +343,10 @@ static unsigned eh__walk(const struct unwind_from *from, uintptr_t *frames, unsi
 
 		unwind_stack__open(&walk.window, from->sp);
 		if (walk.window.is_own)
-			walk.memo = unwind_memo__open(from->sp, walk.salt, max);
+			walk.memo = unwind_memo__open(&walk.token, &walk.window, walk.salt, max);
 		nr_frames = walk_on(&walk, frames, max, note);
 		if (walk.memo)
-			unwind_memo__close(walk.memo);
+			unwind_memo__close(walk.memo, &walk.token);
 		/* Was it found meanwhile that code has been unloaded? */
 		if (walk.salt == unwind_cache__salt() || trial)
 			break;

@@ -10,32 +10,41 @@
 
 static struct unwind_memo memos[1 << NR_MEMOS_BITS];
 
-/*
- * One walker at a time. The same thread again is either a signal handler, which interrupted a walk
- * further up the stack and goes without; or the walk is over, because such a handler jumped out.
- */
-static bool lock(struct unwind_memo *memo, uintptr_t thread, uintptr_t sp)
+/* What a token holds as long as its walk is alive. */
+static uintptr_t living(uintptr_t at)
 {
-	uintptr_t user = 0;
+	return at ^ 0x9e3779b97f4a7c15ul;
+}
 
-	if (!__atomic_compare_exchange_n(&memo->user, &user, thread, false, __ATOMIC_ACQUIRE,
-					 __ATOMIC_RELAXED)) {
-		if (user != thread || sp <= memo->user_sp)
-			return false;
-		unwind_memo__forget(memo);
-	}
-	memo->user_sp = sp;
-	/* A handler must not find the thread inside, but not where. */
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+/*
+ * One walk at a time. The same thread again is either a signal handler, which interrupted a walk
+ * further up the stack and goes without; or such a handler jumped out of the walk for good, and the
+ * stack where it was has been left or written over.
+ */
+static bool lock(struct unwind_memo *memo, uintptr_t *token, const struct unwind_window *window)
+{
+	uintptr_t user = 0, at = (uintptr_t)token;
+
+	__atomic_store_n(token, living(at), __ATOMIC_RELAXED);
+	if (__atomic_compare_exchange_n(&memo->user, &user, at, false, __ATOMIC_ACQUIRE,
+					__ATOMIC_RELAXED))
+		return true;
+	if (user - window->lo >= window->hi - window->lo)
+		return false;
+	if (at < user && unwind_stack__load(user) == living(user))
+		return false;
+	__atomic_store_n(&memo->user, at, __ATOMIC_RELAXED);
+	unwind_memo__forget(memo);
 	return true;
 }
 
-struct unwind_memo *unwind_memo__open(uintptr_t sp, uint64_t salt, unsigned max)
+struct unwind_memo *unwind_memo__open(uintptr_t *token, const struct unwind_window *window,
+				      uint64_t salt, unsigned max)
 {
 	uintptr_t thread = unwind_stack__thread();
 	struct unwind_memo *memo = &memos[thread * 0x9e3779b97f4a7c15ull >> (64 - NR_MEMOS_BITS)];
 
-	if (!lock(memo, thread, sp))
+	if (!lock(memo, token, window))
 		return NULL;
 	if (memo->thread != thread || memo->salt != salt || memo->max != max) {
 		unwind_memo__forget(memo);
@@ -48,9 +57,11 @@ struct unwind_memo *unwind_memo__open(uintptr_t sp, uint64_t salt, unsigned max)
 	return memo;
 }
 
-void unwind_memo__close(struct unwind_memo *memo)
+/* In this order: a handler in between must not find a walk that has the memo and is not alive. */
+void unwind_memo__close(struct unwind_memo *memo, uintptr_t *token)
 {
 	__atomic_store_n(&memo->user, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(token, 0, __ATOMIC_RELAXED);
 }
 
 void unwind_memo__keep(struct unwind_memo *memo, unsigned joined, const uintptr_t *pcs,

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "unwind_stack.h"
 #include "wire.h"
 
 #define UNWIND_MEMO_FRAMES (WIRE_MAX_FRAMES + 1)
@@ -37,8 +38,7 @@ struct unwind_memo_word {
 };
 
 struct unwind_memo {
-	uintptr_t user;	   /* the thread that is walking with it; 0: none */
-	uintptr_t user_sp; /* and from where */
+	uintptr_t user; /* address of the token of the walk that uses it; 0: none */
 	/* What is kept. */
 	uintptr_t thread; /* whose walk it was */
 	uint64_t salt;	  /* with which tables */
@@ -56,11 +56,14 @@ struct unwind_memo {
 	struct unwind_memo_word new_words[UNWIND_MEMO_WORDS];
 };
 
-/* This thread's, with what it keeps that is still worth something for a walk from sp with these
- * tables and that many frames. NULL: this walk interrupts another of the thread, or they are all in
- * use. */
-struct unwind_memo *unwind_memo__open(uintptr_t sp, uint64_t salt, unsigned max);
-void unwind_memo__close(struct unwind_memo *memo);
+/*
+ * This thread's, with what it keeps that is still worth something for a walk with these tables and
+ * that many frames. token: a variable of the walk's, on the thread's own stack; that is the window.
+ * NULL: this walk interrupts another of the thread, or another thread has the memo in use.
+ */
+struct unwind_memo *unwind_memo__open(uintptr_t *token, const struct unwind_window *window,
+				      uint64_t salt, unsigned max);
+void unwind_memo__close(struct unwind_memo *memo, uintptr_t *token);
 
 /* The walk has nr_new frames, and from index joined on it is what was kept. serial: one that the
  * new stack must not have. */

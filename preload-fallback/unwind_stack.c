@@ -52,7 +52,8 @@ bool unwind_stack__is_readable(uintptr_t address)
 			 : "r"(number), "r"(set), "r"(old), "r"(size)
 			 : "memory");
 #endif
-	return result != -14; /* EFAULT */
+	/* NULL would be no set at all. */
+	return address >= PAGE && result != -14; /* EFAULT */
 }
 
 /* All pages from the one of lo to the one of last, downwards; the first that is not is *gap. */
