@@ -172,7 +172,7 @@ static enum step step_special(struct walk *walk, unwind_row row)
 	case ROW_CHAIN:
 		return step_chain(walk);
 	}
-	return walk->is_return ? STEP_CUT : step_chain(walk);
+	return STEP_CUT;
 }
 
 /* The CFA of the rarer rows; 0: it cannot be had. */
