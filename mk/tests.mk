@@ -7,7 +7,7 @@ $(O)/unit/%: tests/unit/%.c $(LIBRARY) $(O)/flags
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIBRARY) -lcmocka $(LIBS)
 
 # The preload library's unwinders are no part of the program.
-PRELOAD_UNWIND := $(wildcard preload-fallback/unwind*.c)
+PRELOAD_UNWIND := $(filter-out %_mips.c %_absent.c,$(wildcard preload-fallback/unwind*.c))
 $(O)/unit/test_preload_unwind%: tests/unit/test_preload_unwind%.c $(PRELOAD_UNWIND) \
 		$(wildcard preload-fallback/unwind*.h) bpf/wire.h $(O)/flags
 	$(call msg,CC,$<)
