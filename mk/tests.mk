@@ -6,6 +6,14 @@ $(O)/unit/%: tests/unit/%.c $(LIBRARY) $(O)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIBRARY) -lcmocka $(LIBS)
 
+# The preload library's unwinders are no part of the program.
+PRELOAD_UNWIND := $(filter-out %_mips.c %_absent.c,$(wildcard preload-fallback/unwind*.c))
+$(O)/unit/test_preload_unwind%: tests/unit/test_preload_unwind%.c $(PRELOAD_UNWIND) \
+		$(wildcard preload-fallback/unwind*.h) bpf/wire.h $(O)/flags
+	$(call msg,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -o $@ $< $(PRELOAD_UNWIND) -lcmocka -ldl -pthread
+
 # Compiled as its own people would, not with the flags of heaptap; its frame pointers are what
 # stacks of more than one frame are walked by, and every call stays one.
 $(O)/leaky-server: tests/workloads/leaky-server.c mk/tests.mk

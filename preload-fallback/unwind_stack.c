@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "unwind_stack.h"
+
+#include <elf.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+
+/* Not everybody's libc has it, and not everybody's <sys/auxv.h> is there. */
+unsigned long getauxval(unsigned long type) __attribute__((weak));
+
+/* Of the smallest pages there are: larger ones are asked about more often than needed. */
+#define PAGE 4096ul
+
+/* So much of a stack is looked through at once, at most. */
+#define MAX_STACK (64ul << 20)
+
+/* A thread whose first walks are not on its own stack is not asked about it for ever. */
+#define MAX_TRIALS 16
+
+struct own_stack {
+	uintptr_t lo, hi; /* what is known to be readable; 0: nothing yet */
+	uintptr_t gap;	  /* an address below lo that is not; what is below that is another's */
+	unsigned nr_trials;
+};
+
+static __thread struct own_stack own_stack __attribute__((tls_model("initial-exec")));
+
+/*
+ * How the kernel would change the set of blocked signals is nonsense here, so it does not; but
+ * before it finds that, it reads the set. Unlike other calls that read memory this one needs no
+ * file and is forbidden by no sandbox.
+ */
+bool unwind_stack__is_readable(uintptr_t address)
+{
+#if defined(__x86_64__)
+	long result = SYS_rt_sigprocmask;
+	register long size __asm__("r10") = 8;
+
+	__asm__ volatile("syscall"
+			 : "+a"(result)
+			 : "D"(-1l), "S"(address), "d"(0l), "r"(size)
+			 : "rcx", "r11", "memory");
+#elif defined(__aarch64__)
+	register long number __asm__("x8") = SYS_rt_sigprocmask;
+	register long result __asm__("x0") = -1;
+	register uintptr_t set __asm__("x1") = address;
+	register long old __asm__("x2") = 0;
+	register long size __asm__("x3") = 8;
+
+	__asm__ volatile("svc #0"
+			 : "+r"(result)
+			 : "r"(number), "r"(set), "r"(old), "r"(size)
+			 : "memory");
+#endif
+	/* NULL would be no set at all. */
+	return address >= PAGE && result != -14; /* EFAULT */
+}
+
+/* All pages from the one of lo to the one of last, downwards; the first that is not is *gap. */
+static bool all_readable(uintptr_t lo, uintptr_t last, uintptr_t *gap)
+{
+	lo &= ~(PAGE - 1);
+	for (uintptr_t page = last & ~(PAGE - 1); page >= lo && page; page -= PAGE) {
+		if (!unwind_stack__is_readable(page)) {
+			*gap = page;
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Is the stack at sp the one that ends at or before top? */
+static bool try_top(struct own_stack *own, uintptr_t sp, uintptr_t top)
+{
+	uintptr_t gap;
+
+	top &= ~(uintptr_t)7;
+	if (sp >= top || top - sp > MAX_STACK || !all_readable(sp, top - 1, &gap))
+		return false;
+	own->lo = sp & ~(PAGE - 1);
+	own->hi = top;
+	return true;
+}
+
+/*
+ * The stack of a thread ends below its control block; that of the first, which the kernel made, at
+ * the name of the program.
+ */
+static bool find_own(struct own_stack *own, uintptr_t sp)
+{
+	if (own->nr_trials >= MAX_TRIALS)
+		return false;
+	own->nr_trials++;
+	if (getauxval && try_top(own, sp, getauxval(AT_EXECFN)))
+		return true;
+	return try_top(own, sp, unwind_stack__thread());
+}
+
+/* Has the thread's own stack grown down to sp? */
+static bool grow_own(struct own_stack *own, uintptr_t sp)
+{
+	if (sp >= own->lo || sp < own->gap || own->lo - sp > MAX_STACK)
+		return false;
+	if (!all_readable(sp, own->lo - 1, &own->gap))
+		return false;
+	own->lo = sp & ~(PAGE - 1);
+	return true;
+}
+
+void unwind_stack__open(struct unwind_window *window, uintptr_t sp)
+{
+	struct own_stack *own = &own_stack;
+
+	if (unwind_unlikely(sp - own->lo >= own->hi - own->lo) &&
+	    !(own->hi ? grow_own(own, sp) : find_own(own, sp))) {
+		*window = (struct unwind_window){ 0 };
+		return;
+	}
+	window->lo = own->lo;
+	window->hi = own->hi;
+	window->is_own = true;
+}
+
+/*
+ * The thread's own stack has been found whole: nothing of it is outside. Of another, page by page,
+ * as a walk comes there.
+ */
+bool unwind_stack__extend(struct unwind_window *window, uintptr_t address)
+{
+	uintptr_t page = address & ~(PAGE - 1);
+
+	if (window->is_own || address & 7 || !page || !unwind_stack__is_readable(page))
+		return false;
+	if (page != window->hi)
+		window->lo = page;
+	window->hi = page + PAGE;
+	return true;
+}
