@@ -4,9 +4,9 @@
  * library itself, which writes them to its sink, or another process that shares the memory. One
  * header, then data_size bytes of records.
  *
- * Positions (head, tail) are bytes that were ever passed, modulo 2^32; position & (data_size - 1) is
- * the offset. Both are multiples of 8. What is between tail and head is taken, the rest is free and
- * ALL ZERO.
+ * Positions (head, tail) are bytes that were ever passed, modulo 2^32; position & (data_size - 1)
+ * is the offset. Both are multiples of 8. What is between tail and head is taken, the rest is free
+ * and ALL ZERO.
  *
  * Producers, any number of threads and signal handlers in one process, without a lock:
  *   1. reserve: compare-and-swap head to head + n, where head + n - tail <= data_size. The order of
@@ -15,17 +15,19 @@
  *   2. write everything but the first 32-bit word (type and size) of the first record.
  *   3. commit: store that word, release order. Of several records in one reservation the first
  *      one's word comes last.
- *   Where there is no room a producer drops what it has and adds the number of records to `lost`. It
- *   may wait for the consumer, for a bounded time; never with RING_CLOSED, never in a signal handler.
+ *   Where there is no room a producer drops what it has and adds the number of records to `lost`.
+ * It may wait for the consumer, for a bounded time; never with RING_CLOSED, never in a signal
+ * handler.
  *
  * The consumer, one at a time:
  *   1. read the first word at tail, acquire order; 0: not committed yet, stop there. A thread that
  *      was killed there commits never: the consumer is stuck until it closes the ring.
  *   2. take the record (not RING_PAD), make its bytes zero, add its size to tail, release order.
- *   A consumer in another process believes nothing: head - tail at most data_size, sizes multiples of
- *   8 from 8 to what is left before the end of the data and before head; whatever else it finds, it
- *   sets RING_CLOSED and keeps what it has. It sets RING_CLOSED too when it leaves; that one which
- *   died without doing so costs the producers one bounded wait. Neither side ends for the other's sake.
+ *   A consumer in another process believes nothing: head - tail at most data_size, sizes multiples
+ * of 8 from 8 to what is left before the end of the data and before head; whatever else it finds,
+ * it sets RING_CLOSED and keeps what it has. It sets RING_CLOSED too when it leaves; that one which
+ *   died without doing so costs the producers one bounded wait. Neither side ends for the other's
+ * sake.
  *
  * All words are 32 bits, for MIPS32 has no larger atomic ones. Byte order is the machine's.
  */

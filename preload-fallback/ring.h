@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Both ends of the ring that bpf/ring_abi.h describes. No function waits, allocates or touches errno;
- * all but the consumer's may be called in signal handlers. */
+/* Both ends of the ring that bpf/ring_abi.h describes. No function waits, allocates or touches
+ * errno; all but the consumer's may be called in signal handlers. */
 #ifndef PRELOAD_RING_H
 #define PRELOAD_RING_H
 
@@ -28,9 +28,9 @@ void ring__count_lost(struct ring *ring, uint32_t nr_records);
 uint32_t ring__used(const struct ring *ring);
 
 /*
- * Consumer: moves whole committed records from the tail, up to the position `until` and as many as fit
- * into `room` bytes, to `to` (NULL: they are thrown away; room still counts). Returns their bytes and
- * adds the number of records to *nr_records.
+ * Consumer: moves whole committed records from the tail, up to the position `until` and as many as
+ * fit into `room` bytes, to `to` (NULL: they are thrown away; room still counts). Returns their
+ * bytes and adds the number of records to *nr_records.
  */
 uint32_t ring__take(struct ring *ring, uint32_t until, void *to, uint32_t room,
 		    uint32_t *nr_records);

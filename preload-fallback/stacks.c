@@ -96,8 +96,7 @@ struct stack_entry *stacks__intern(struct stacks *stacks, const uintptr_t *frame
 		uint32_t found = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
 
 		if (!found) {
-			made = made ? made
-				    : make_entry(stacks, hash, frames, nr_frames, flags);
+			made = made ? made : make_entry(stacks, hash, frames, nr_frames, flags);
 			if (!made)
 				break;
 			/* Where another was quicker, `found` is what it has put there. */

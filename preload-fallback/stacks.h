@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Stacks met so far, each under an id, in bounded memory and without a lock: open addressing, frames
- * compared one by one, nothing is ever moved or removed. May be called in any thread and in signal
- * handlers.
+ * Stacks met so far, each under an id, in bounded memory and without a lock: open addressing,
+ * frames compared one by one, nothing is ever moved or removed. May be called in any thread and in
+ * signal handlers.
  *
- * An entry knows the generation of the stream it was sent in; where that is not the present one, who
- * names the stack sends it first. Two may find out at once: one claims it, the other sends the same
- * frames under an id of their own. So what is said once is certainly said before it is named.
+ * An entry knows the generation of the stream it was sent in; where that is not the present one,
+ * who names the stack sends it first. Two may find out at once: one claims it, the other sends the
+ * same frames under an id of their own. So what is said once is certainly said before it is named.
  */
 #ifndef PRELOAD_STACKS_H
 #define PRELOAD_STACKS_H

@@ -9,8 +9,13 @@ static bool absent__usable(void)
 	return false;
 }
 
-#define ABSENT(name) __attribute__((weak)) const struct unwinder name = { "-", absent__usable, NULL }
+#define ABSENT(name) \
+	__attribute__((weak)) const struct unwinder name = { "-", absent__usable, NULL }
 
 ABSENT(unwinder_mips);
 ABSENT(unwinder_eh);
 ABSENT(unwinder_fp);
+
+__attribute__((weak)) void unwinder__forget(void)
+{
+}

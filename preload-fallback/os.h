@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the library needs of the system and may call inside malloc: nothing here allocates, and
+ * errno stays as it was. */
+#ifndef PRELOAD_OS_H
+#define PRELOAD_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define NSEC_PER_SEC  1000000000ull
+#define NSEC_PER_MSEC 1000000ull
+
+uint64_t os__monotonic_ns(void);
+uint64_t os__realtime_ns(void);
+void os__sleep_us(unsigned us);
+
+/* Of the kernel, whatever the C library remembers. */
+uint32_t os__pid(void);
+uint32_t os__tid(void);
+
+/* Zeroed memory; NULL. */
+void *os__map(size_t bytes);
+
+/* Up to size - 1 bytes of a file, and a NUL. Returns how many; 0 also where it cannot be read. */
+size_t os__read_file(const char *path, char *data, size_t size);
+
+/* "heaptap: TEXT" and the rest, a line on stderr; a few lines a process at most. NULL parts are
+ * left out. Raises no SIGPIPE. */
+void os__say(const char *text, const char *more, const char *rest);
+
+/* strerror, of the errors a sink may meet; never NULL. */
+const char *os__error(int err);
+
+/* value in decimal at `to` (24 bytes); returns its end. */
+char *os__decimal(char *to, uint64_t value);
+
+#endif /* PRELOAD_OS_H */
