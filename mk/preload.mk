@@ -10,7 +10,7 @@ PRELOAD_OBJECTS := $(PRELOAD_SOURCES:preload-fallback/%.c=$(PRELOAD_OUT)/preload
 PRELOAD_MACHINE := $(if $(filter mips%,$(PRELOAD_TARGET)),-ffixed-30)
 # -fexceptions: what operator new throws passes through the hooks. Large sections are not made larger by
 # what is never called.
-PRELOAD_CFLAGS := -std=gnu99 -Os -g $(WARNINGS) -fPIC -fvisibility=hidden -fexceptions \
+PRELOAD_CFLAGS := -std=gnu99 -O2 -g $(WARNINGS) -fPIC -fvisibility=hidden -fexceptions \
 		  -fasynchronous-unwind-tables -fno-stack-protector -fno-builtin-malloc \
 		  -fno-optimize-sibling-calls -ffunction-sections -fdata-sections $(PRELOAD_MACHINE)
 PRELOAD_CPPFLAGS := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DXXH_FORCE_MEMORY_ACCESS=0 \
@@ -35,3 +35,17 @@ $(PRELOAD_OUT)/preload/%.o: preload-fallback/%.c $(PRELOAD_OUT)/include/xxhash.h
 $(PRELOAD): $(PRELOAD_OBJECTS)
 	$(call msg,LINK,$@)
 	$(Q)$(PRELOAD_CC) $(PRELOAD_CFLAGS) $(PRELOAD_LDFLAGS) $(PRELOAD_EXTRA) -o $@ $^
+
+# Parts of it that unit tests try, compiled as the rest of heaptap is.
+PRELOAD_PARTS := $(patsubst %,$(O)/preload-parts/%.o,block_out boot config os ring stacks)
+
+$(O)/preload-parts/%.o: preload-fallback/%.c $(O)/flags
+	$(call msg,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(filter $(O)/unit/test_preload_%,$(UNIT)): $(O)/unit/%: tests/unit/%.c $(PRELOAD_PARTS) $(LIBRARY) $(O)/flags
+	$(call msg,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CPPFLAGS) -Ipreload-fallback $(ALL_CFLAGS) -MMD -MP -MF $@.d -o $@ $< \
+		$(PRELOAD_PARTS) $(LIBRARY) -lcmocka -pthread $(LIBS)

@@ -13,6 +13,7 @@
 
 /* Lines a process may have on stderr: a program is not to drown in them. */
 #define MAX_LINES 8
+#define MAX_PARTS 8
 
 /* In older C libraries it is in librt, which a program need not have. */
 extern __typeof__(clock_gettime) clock_gettime __attribute__((weak));
@@ -110,20 +111,22 @@ static void write_quietly(const struct iovec *parts, int nr_parts)
 
 static struct iovec part(const char *text)
 {
-	struct iovec iov = { (void *)(uintptr_t)text, text ? strlen(text) : 0 };
+	struct iovec iov = { (void *)(uintptr_t)text, strlen(text) };
 
 	return iov;
 }
 
-void os__say(const char *text, const char *more, const char *rest)
+void os__say_all(const char *const *texts)
 {
 	static uint32_t nr_lines;
-	struct iovec parts[] = { part("heaptap: "), part(text), part(more), part(rest),
-				 part("\n") };
-	int saved = errno;
+	struct iovec parts[MAX_PARTS] = { part("heaptap: ") };
+	int saved = errno, nr_parts = 1;
 
+	while (*texts && nr_parts < MAX_PARTS - 1)
+		parts[nr_parts++] = part(*texts++);
+	parts[nr_parts++] = part("\n");
 	if (__atomic_fetch_add(&nr_lines, 1, __ATOMIC_RELAXED) < MAX_LINES)
-		write_quietly(parts, 5);
+		write_quietly(parts, nr_parts);
 	errno = saved;
 }
 

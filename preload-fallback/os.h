@@ -26,9 +26,10 @@ void *os__map(size_t bytes);
 /* Up to size - 1 bytes of a file, and a NUL. Returns how many; 0 also where it cannot be read. */
 size_t os__read_file(const char *path, char *data, size_t size);
 
-/* "heaptap: TEXT" and the rest, a line on stderr; a few lines a process at most. NULL parts are
- * left out. Raises no SIGPIPE. */
-void os__say(const char *text, const char *more, const char *rest);
+/* "heaptap: ", the texts up to the NULL, and a line's end, on stderr; a few lines a process at
+ * most. Raises no SIGPIPE. */
+void os__say_all(const char *const *texts);
+#define os__say(...) os__say_all((const char *const[]){ __VA_ARGS__, NULL })
 
 /* strerror, of the errors a sink may meet; never NULL. */
 const char *os__error(int err);

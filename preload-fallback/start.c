@@ -68,8 +68,7 @@ static bool is_configured(const struct config *config)
 	if (config->file[0] || config->server[0])
 		return true;
 	if (!config->help)
-		os__say("nothing is recorded: neither HEAPTAP_FILE nor HEAPTAP_SERVER is set", NULL,
-			NULL);
+		os__say("nothing is recorded: neither HEAPTAP_FILE nor HEAPTAP_SERVER is set");
 	return false;
 }
 
@@ -110,7 +109,7 @@ static void choose_unwinder(void)
 	if (recorder.unwinder)
 		return;
 	os__say("stacks cannot be walked here as HEAPTAP_UNWIND says, so only callers are noted: ",
-		recorder.config.unwind, NULL);
+		recorder.config.unwind);
 	recorder.unwinder = unwinder__choose("none");
 }
 
@@ -127,7 +126,7 @@ static void set_up(void)
 	if (is_configured(&recorder.config)) {
 		records = divide_memory();
 		if (!records)
-			os__say("nothing is recorded: out of memory", NULL, NULL);
+			os__say("nothing is recorded: out of memory");
 	}
 	if (records) {
 		choose_unwinder();

@@ -185,8 +185,8 @@ static void say_failure(const char *what, int err)
 	if (stream.said)
 		return;
 	stream.said = true;
-	os__say(what, stream.sink->name(), NULL);
-	os__say("that failed: ", os__error(-err), "; the program runs on, and events are dropped");
+	os__say(what, stream.sink->name(), " failed: ", os__error(-err),
+		"; the program runs on, and events are dropped");
 }
 
 static void put_off(void)
