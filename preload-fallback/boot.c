@@ -13,10 +13,10 @@ void *boot__alloc(size_t align, size_t bytes)
 	uint32_t used = __atomic_load_n(&arena_used, __ATOMIC_RELAXED);
 	uintptr_t start;
 
-	if (align < DEFAULT_ALIGN)
-		align = DEFAULT_ALIGN;
 	if (align & (align - 1) || align > BOOT_BYTES || bytes > BOOT_BYTES)
 		return NULL;
+	if (align < DEFAULT_ALIGN)
+		align = DEFAULT_ALIGN;
 	do {
 		start = (((uintptr_t)arena + used + align - 1) & ~(align - 1)) - (uintptr_t)arena;
 		/* One byte at least: blocks have different addresses. */

@@ -67,28 +67,32 @@ static bool write_out(bool ended)
 /* ---- the end ----------------------------------------------------------------------------------
  */
 
-static uint32_t nr_watched; /* ends that will be told of */
+static bool is_watched; /* a later end than that of the destructors will be told of */
 
+#if defined(__GLIBC__) && !defined(__UCLIBC__)
 static void at_end(void *unused)
 {
 	write_out(true);
 }
 
-/* In glibc what a library registers while it is loaded, and as nobody's, is called after the
- * destructors of all: the last there is. Elsewhere the destructor below is later. */
 extern int __cxa_atexit(void (*function)(void *), void *data, void *library) __attribute__((weak));
 
+/* In glibc what a library registers while it is loaded, and as nobody's, is called after the
+ * destructors of all: the last there is. */
 void process__watch_end(void)
 {
-#if defined(__GLIBC__) && !defined(__UCLIBC__)
-	if (__cxa_atexit && !__cxa_atexit(at_end, NULL, NULL))
-		nr_watched = 1;
-#endif
+	is_watched = __cxa_atexit && !__cxa_atexit(at_end, NULL, NULL);
 }
+#else
+/* Elsewhere destructors come last. */
+void process__watch_end(void)
+{
+}
+#endif
 
 __attribute__((destructor)) static void end(void)
 {
-	write_out(!nr_watched);
+	write_out(!is_watched);
 }
 
 static void exit_group(int status)
