@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #define CONFIG_MAX_PATH	  1024
-#define CONFIG_MIN_MEMORY (256u << 10)
+#define CONFIG_MIN_MEMORY (384u << 10)
 #define CONFIG_MAX_MEMORY (1u << 30)
 
 struct config {

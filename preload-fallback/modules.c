@@ -256,13 +256,18 @@ static bool lock(void)
 void modules__refresh(void (*unloaded)(uintptr_t start, uintptr_t end))
 {
 	int saved = errno;
+	sigset_t before;
 
+	/* A handler that jumps out would leave it locked. */
+	os__block_signals(&before);
 	if (!lock())
-		return;
+		goto out;
 	catalogue.nr_refreshed++;
 	dl_iterate_phdr(look_at, NULL);
 	drop_unseen(unloaded);
 	__atomic_store_n(&catalogue.locked, 0, __ATOMIC_RELEASE);
+out:
+	os__allow_signals(&before);
 	errno = saved;
 }
 

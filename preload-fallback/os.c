@@ -52,6 +52,24 @@ void os__sleep_us(unsigned us)
 	errno = saved;
 }
 
+void os__block_signals(sigset_t *before)
+{
+	int saved = errno;
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, before);
+	errno = saved;
+}
+
+void os__allow_signals(const sigset_t *before)
+{
+	int saved = errno;
+
+	sigprocmask(SIG_SETMASK, before, NULL);
+	errno = saved;
+}
+
 uint32_t os__pid(void)
 {
 	return (uint32_t)syscall(SYS_getpid);

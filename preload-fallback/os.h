@@ -4,6 +4,7 @@
 #ifndef PRELOAD_OS_H
 #define PRELOAD_OS_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,6 +16,10 @@
 uint64_t os__monotonic_ns(void);
 uint64_t os__realtime_ns(void);
 void os__sleep_us(unsigned us);
+
+/* No signal's handler runs in this thread until they are allowed again as they were. */
+void os__block_signals(sigset_t *before);
+void os__allow_signals(const sigset_t *before);
 
 /* Of the kernel, whatever the C library remembers. */
 uint32_t os__pid(void);

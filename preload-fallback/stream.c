@@ -23,10 +23,12 @@
 /* At the end: for another thread that writes, and for the sink. */
 #define LAST_LOCK_NS NSEC_PER_SEC
 #define LAST_SEND_NS (2 * NSEC_PER_SEC)
+#define LAST_COMMIT_NS (100 * NSEC_PER_MSEC)
 
 static struct stream {
 	const struct sink *sink;
 	uint32_t locked;
+	sigset_t signals; /* that were blocked before it was locked */
 	bool may_open;	  /* the program's start has come */
 	bool hopeless;	  /* there will never be a sink */
 	bool open, begun; /* begun: there was a stream already in this process */
@@ -56,14 +58,28 @@ void stream__init(const struct sink *sink, void *memory)
 	stream.stalled = true; /* until it is open */
 }
 
+/* A handler that jumps out while its thread has the lock would leave it locked, and things half done. */
 static bool try_lock(void)
 {
-	return !__atomic_exchange_n(&stream.locked, 1, __ATOMIC_ACQUIRE);
+	sigset_t before;
+
+	if (__atomic_load_n(&stream.locked, __ATOMIC_RELAXED))
+		return false;
+	os__block_signals(&before);
+	if (__atomic_exchange_n(&stream.locked, 1, __ATOMIC_ACQUIRE)) {
+		os__allow_signals(&before);
+		return false;
+	}
+	stream.signals = before;
+	return true;
 }
 
 static void unlock(void)
 {
+	sigset_t before = stream.signals;
+
 	__atomic_store_n(&stream.locked, 0, __ATOMIC_RELEASE);
+	os__allow_signals(&before);
 }
 
 static bool lock_until(uint64_t deadline_ns)
@@ -357,6 +373,10 @@ void stream__finish(bool ended)
 		return;
 	if (!lock_until(now_ns + LAST_LOCK_NS))
 		return;
+	/* A thread may be about to commit; one that was left in the middle never does. */
+	while (pump(false), stream.open && !stream.stalled && ring__used(recorder.ring) &&
+			    os__monotonic_ns() < now_ns + LAST_COMMIT_NS)
+		os__sleep_us(500);
 	do {
 		pump(ended);
 		if (!stream.open || stream.stalled ||
