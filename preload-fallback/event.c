@@ -139,23 +139,27 @@ static void write_stack(struct wire_stack *record, const struct named_stack *sta
 /* Room in the ring, waited for where that is allowed; NULL: nr_records are lost. */
 static void *reserve(const struct guard_call *call, uint32_t bytes, uint32_t nr_records)
 {
-	void *at = ring__reserve(recorder.ring, bytes);
+	void *at = ring__reserve(recorder.ring, bytes, guard__claim());
 
 	if (!at && !call->in_handler)
 		at = stream__wait_for_room(bytes);
 	if (!at)
 		ring__count_lost(recorder.ring, nr_records);
-	guard__set_pending(at, bytes);
 	return at;
+}
+
+static void committed(const struct guard_call *call, uint64_t now_ns)
+{
+	guard__claim()->bytes = 0;
+	if (!call->in_handler)
+		stream__drain_some(now_ns);
 }
 
 static void commit(const struct guard_call *call, void *at, uint16_t type, uint16_t size,
 		   uint64_t now_ns)
 {
 	ring__commit(at, type, size);
-	guard__set_pending(NULL, 0);
-	if (!call->in_handler)
-		stream__drain_some(now_ns);
+	committed(call, now_ns);
 }
 
 /* False: the stream began anew meanwhile, and does not know the stack. */
@@ -168,8 +172,8 @@ static bool emit_alloc(const struct guard_call *call, struct named_stack *stack,
 	struct wire_alloc *record;
 	bool fresh = at && generation() == stack->generation;
 
-	if (stack->claimed)
-		stack_entry__settle(stack->entry, stack->generation, fresh);
+	if (stack->claimed && !fresh)
+		stack_entry__settle(stack->entry, stack->generation, false);
 	if (!at)
 		return true;
 	if (!fresh) {
@@ -185,7 +189,11 @@ static bool emit_alloc(const struct guard_call *call, struct named_stack *stack,
 	}
 	ring__commit(record, WIRE_ALLOC, sizeof(*event));
 	write_stack((struct wire_stack *)at, stack, event->time_ns);
-	commit(call, at, WIRE_STACK, before, event->time_ns);
+	ring__commit(at, WIRE_STACK, before);
+	/* Now, for this thread may be thrown out anywhere: then it stays claimed, and others send their own. */
+	if (stack->claimed)
+		stack_entry__settle(stack->entry, stack->generation, true);
+	committed(call, event->time_ns);
 	keep(call, stack);
 	return true;
 }

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ring.h"
+
 enum guard_phase {
 	GUARD_OUTSIDE,
 	GUARD_REAL,	 /* in the real function: calls from there are its own affair */
@@ -29,18 +31,25 @@ struct guard_call {
 	enum guard_phase phase;
 	uint32_t outer_mark;
 	struct guard_call *outer;
-	void *pending;
-	uint32_t pending_bytes;
+	unsigned depth;
 };
+
+/* Handlers that interrupt this library in each other; deeper ones are not recorded. */
+#define GUARD_DEPTH 4
+#define GUARD_SUSPECTS 8
 
 /* A thread's own. Written by its signal handlers, too. */
 struct guard_thread {
 	enum guard_phase phase;
 	uint32_t mark, next_mark;
 	struct guard_call *outer; /* what it points to may be gone */
-	void *pending;		  /* reserved in the ring and not committed */
-	uint32_t pending_bytes;
-	uint32_t tid; /* 0: not known yet */
+	unsigned depth;
+	struct ring_claim claims[GUARD_DEPTH]; /* [depth] is that of the present call */
+	/* Places that may be of this thread, which will not commit them, and since when at most. */
+	unsigned nr_suspects;
+	struct ring_claim suspects[GUARD_SUSPECTS];
+	uint64_t suspect_ns;
+	uint32_t tid;			       /* 0: not known yet */
 	/* The last walk: the unwinder's serial of it, the stack's id, where that was sent, and
 	 * when. */
 	uint32_t serial, stack, generation, epoch;
@@ -49,23 +58,25 @@ struct guard_thread {
 /* A thread's, in memory that is there when the thread is: no access ever allocates. */
 extern __thread struct guard_thread guard_thread __attribute__((tls_model("initial-exec")));
 
-/* Begins a call. False: it is not to be counted, and guard__leave not to be called. */
-bool guard__enter(struct guard_call *call);
+/* Begins a call of a hook, whose canonical frame address is cfa. False: it is not to be counted, and
+ * guard__leave not to be called. */
+bool guard__enter(struct guard_call *call, uintptr_t cfa);
 void guard__leave(struct guard_call *call);
 
 static inline void guard__set_phase(enum guard_phase phase)
 {
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	guard_thread.phase = phase;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-/* Told of reservations, so that one that is never committed can be given up. NULL: it was. */
-static inline void guard__set_pending(void *reserved, uint32_t bytes)
+/* Gives up those that nobody else has committed in time. */
+void guard__check_suspects(void);
+
+/* Where the present call keeps what it reserves. */
+static inline struct ring_claim *guard__claim(void)
 {
-	guard_thread.pending_bytes = bytes;
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	guard_thread.pending = reserved;
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return &guard_thread.claims[guard_thread.depth];
 }
 
 #endif /* PRELOAD_GUARD_H */

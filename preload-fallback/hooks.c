@@ -21,9 +21,9 @@
 #define EXPORT __attribute__((visibility("default"), noinline))
 
 /* Is this a call to record? Failure injection has its place here. */
-static inline bool enter(struct guard_call *call)
+static inline bool enter(struct guard_call *call, uintptr_t cfa)
 {
-	return process__records() && guard__enter(call);
+	return process__records() && guard__enter(call, cfa);
 }
 
 /* count * size as it is reported: what overflows was not allocated. */
@@ -38,7 +38,7 @@ static void *get_block(enum hook hook, uint16_t func, const struct unwind_from *
 	struct guard_call call;
 	void *block;
 
-	if (!enter(&call))
+	if (!enter(&call, from->sp))
 		return real__block(hook, a, b, c);
 	guard__set_phase(GUARD_REAL);
 	block = real__block(hook, a, b, c);
@@ -54,7 +54,7 @@ static int place_block(enum hook hook, uint16_t func, const struct unwind_from *
 	struct guard_call call;
 	int err;
 
-	if (!enter(&call))
+	if (!enter(&call, from->sp))
 		return real__placed(hook, out, align, bytes);
 	guard__set_phase(GUARD_REAL);
 	err = real__placed(hook, out, align, bytes);
@@ -71,7 +71,7 @@ static void *resize_block(enum hook hook, uint16_t func, const struct unwind_fro
 	struct guard_call call;
 	void *block;
 
-	if (!enter(&call))
+	if (!enter(&call, from->sp))
 		return real__resized(hook, old, b, c);
 	if (old)
 		event__freed(&call, func, WIRE_FREE_REALLOC, old);
@@ -83,13 +83,14 @@ static void *resize_block(enum hook hook, uint16_t func, const struct unwind_fro
 	return block;
 }
 
-static void free_block(enum hook hook, uint16_t func, void *block, uintptr_t b, uintptr_t c)
+static void free_block(enum hook hook, uint16_t func, uintptr_t cfa, void *block, uintptr_t b,
+		       uintptr_t c)
 {
 	struct guard_call call;
 
 	if (!block)
 		return;
-	if (!enter(&call)) {
+	if (!enter(&call, cfa)) {
 		real__freed(hook, block, b, c);
 		return;
 	}
@@ -134,7 +135,7 @@ static void free_block(enum hook hook, uint16_t func, void *block, uintptr_t b, 
 #define DEFINE_PTR(number, symbol)							\
 	EXPORT void hook_##symbol(void *block, uintptr_t b, uintptr_t c)		\
 	{										\
-		free_block(HOOK_##symbol, number, block, b, c);				\
+		free_block(HOOK_##symbol, number, (uintptr_t)__builtin_dwarf_cfa(), block, b, c);	\
 	}
 
 #define DECLARE_SIZE(symbol)	       void *hook_##symbol(uintptr_t, uintptr_t, uintptr_t)

@@ -48,24 +48,73 @@ void ring__commit(void *reserved, uint16_t type, uint16_t size)
 	__atomic_store_n((uint32_t *)reserved, first.word, __ATOMIC_RELEASE);
 }
 
-void *ring__reserve(struct ring *ring, uint32_t n)
+void *ring__reserve(struct ring *ring, uint32_t n, struct ring_claim *claim)
 {
 	uint32_t head = __atomic_load_n(&ring->head, __ATOMIC_RELAXED);
 	uint32_t size = ring->data_size;
 	uint32_t tail, to_end, gap;
+	struct ring_claim nobodys;
 
+	claim = claim ? claim : &nobodys;
+	claim->at = NULL;
 	do {
 		tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
 		to_end = size - (head & (size - 1));
 		gap = to_end < n ? to_end : 0;
 		/* A head that is older than this tail fails the exchange, and is read anew. */
-		if (head - tail <= size && head - tail + gap + n > size)
+		if (head - tail <= size && head - tail + gap + n > size) {
+			claim->bytes = 0;
 			return NULL;
+		}
+		claim->position = head;
+		claim->bytes = gap + n;
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	} while (!__atomic_compare_exchange_n(&ring->head, &head, head + gap + n, true,
 					      __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
 	if (gap)
 		ring__commit(data_of(ring, head), RING_PAD, (uint16_t)gap);
+	claim->position = head + gap;
+	claim->bytes = n;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	claim->at = data_of(ring, head + gap);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	return data_of(ring, head + gap);
+}
+
+/* Of what a claim is about: the part up to the end of the data, and the one at its beginning. */
+static uint32_t first_part(const struct ring *ring, const struct ring_claim *claim)
+{
+	uint32_t to_end = ring->data_size - (claim->position & (ring->data_size - 1));
+
+	return claim->bytes < to_end ? claim->bytes : to_end;
+}
+
+static bool is_open_at(struct ring *ring, uint32_t position)
+{
+	uint32_t tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
+	uint32_t used = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) - tail;
+
+	return position - tail < used &&
+	       !__atomic_load_n((uint32_t *)data_of(ring, position), __ATOMIC_ACQUIRE);
+}
+
+bool ring__is_open(struct ring *ring, const struct ring_claim *claim)
+{
+	uint32_t first = first_part(ring, claim);
+
+	return claim->bytes &&
+	       (is_open_at(ring, claim->position) ||
+		(first < claim->bytes && is_open_at(ring, claim->position + first)));
+}
+
+void ring__give_up(struct ring *ring, const struct ring_claim *claim)
+{
+	uint32_t first = first_part(ring, claim), second = claim->bytes - first;
+
+	if (second && is_open_at(ring, claim->position + first))
+		ring__commit(data_of(ring, claim->position + first), RING_PAD, (uint16_t)second);
+	if (is_open_at(ring, claim->position))
+		ring__commit(data_of(ring, claim->position), RING_PAD, (uint16_t)first);
 }
 
 void ring__count_lost(struct ring *ring, uint32_t nr_records)

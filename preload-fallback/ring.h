@@ -15,8 +15,25 @@ bool ring__init(struct ring *ring, uint32_t bytes, uint32_t producer);
 /* Empties it: in a forked child, where no other thread and no consumer knows it. */
 void ring__reset(struct ring *ring, uint32_t producer);
 
-/* n bytes, a multiple of 8 and at most half the ring, aligned to 8 and zero; NULL: no room. */
-void *ring__reserve(struct ring *ring, uint32_t n);
+/*
+ * What a thread has in hand, kept where it can be found should the thread never come back to it. at
+ * NULL: it was about to be reserved, and may have been.
+ */
+struct ring_claim {
+	uint32_t bytes; /* 0: nothing */
+	uint32_t position;
+	void *at;
+};
+
+/* n bytes, a multiple of 8 and at most half the ring, aligned to 8 and zero; NULL: no room. The
+ * claim, which may be NULL, is up to date all the time; after the commit its bytes are to be made
+ * 0. */
+void *ring__reserve(struct ring *ring, uint32_t n, struct ring_claim *claim);
+
+/* Does the consumer wait, or will it, for a reservation where the claim says? */
+bool ring__is_open(struct ring *ring, const struct ring_claim *claim);
+/* It will not be written: the consumer passes it. */
+void ring__give_up(struct ring *ring, const struct ring_claim *claim);
 
 /* Makes a reservation visible, whose first record is of this type and size; what comes behind it
  * there is complete. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "block_out.h"
+#include "guard.h"
 #include "modules.h"
 #include "os.h"
 #include "recorder.h"
@@ -21,8 +22,8 @@
 #define FIRST_WAIT_NS (100 * NSEC_PER_MSEC)
 #define LAST_WAIT_NS  (10 * NSEC_PER_SEC)
 /* At the end: for another thread that writes, and for the sink. */
-#define LAST_LOCK_NS NSEC_PER_SEC
-#define LAST_SEND_NS (2 * NSEC_PER_SEC)
+#define LAST_LOCK_NS   NSEC_PER_SEC
+#define LAST_SEND_NS   (2 * NSEC_PER_SEC)
 #define LAST_COMMIT_NS (100 * NSEC_PER_MSEC)
 
 static struct stream {
@@ -58,7 +59,8 @@ void stream__init(const struct sink *sink, void *memory)
 	stream.stalled = true; /* until it is open */
 }
 
-/* A handler that jumps out while its thread has the lock would leave it locked, and things half done. */
+/* A handler that jumps out while its thread has the lock would leave it locked, and things half
+ * done. */
 static bool try_lock(void)
 {
 	sigset_t before;
@@ -254,7 +256,8 @@ static bool flush(void)
 			return false;
 		}
 		stream.at += (uint32_t)done;
-		stream.stalled = false;
+		/* What is only said about losses makes no room. */
+		stream.stalled = stream.stalled && !stream.nr_records;
 		stream.wait_ns = 0;
 	}
 	return true;
@@ -324,13 +327,15 @@ void *stream__wait_for_room(uint32_t bytes)
 	void *at;
 
 	do {
+		if (guard_thread.nr_suspects)
+			guard__check_suspects();
 		if (now_ns >= next_ns && try_lock()) {
 			pump(false);
 			unlock();
 		} else if (!stream.stalled) {
 			os__sleep_us(200);
 		}
-		at = ring__reserve(recorder.ring, bytes);
+		at = ring__reserve(recorder.ring, bytes, guard__claim());
 		now_ns = os__monotonic_ns();
 	} while (!at && !stream.stalled && now_ns < deadline_ns);
 	if (!at)
@@ -375,7 +380,7 @@ void stream__finish(bool ended)
 		return;
 	/* A thread may be about to commit; one that was left in the middle never does. */
 	while (pump(false), stream.open && !stream.stalled && ring__used(recorder.ring) &&
-			    os__monotonic_ns() < now_ns + LAST_COMMIT_NS)
+				    os__monotonic_ns() < now_ns + LAST_COMMIT_NS)
 		os__sleep_us(500);
 	do {
 		pump(ended);

@@ -24,7 +24,7 @@ static struct ring *make_ring(void)
 
 static void put(struct ring *ring, uint16_t type, uint16_t size, uint32_t pid)
 {
-	struct wire_head *head = ring__reserve(ring, size);
+	struct wire_head *head = ring__reserve(ring, size, NULL);
 
 	assert_non_null(head);
 	head->pid = pid;
@@ -69,7 +69,7 @@ static void test_order_and_commit(void **state)
 	struct wire_head got[8], *late;
 
 	put(ring, 1, 16, 1);
-	late = ring__reserve(ring, 8);
+	late = ring__reserve(ring, 8, NULL);
 	put(ring, 3, 8, 3);
 	/* What is not committed holds up what comes behind it. */
 	assert_int_equal(take(ring, got, sizeof(got)), 1);
@@ -92,11 +92,11 @@ static void test_room(void **state)
 
 	for (uint32_t i = 0; i < DATA_BYTES / 32; i++)
 		put(ring, 1, 32, i);
-	assert_null(ring__reserve(ring, 8));
+	assert_null(ring__reserve(ring, 8, NULL));
 	/* Whole records only. */
 	assert_int_equal(take(ring, got, 40), 1);
-	assert_null(ring__reserve(ring, 40));
-	assert_non_null(ring__reserve(ring, 32));
+	assert_null(ring__reserve(ring, 40, NULL));
+	assert_non_null(ring__reserve(ring, 32, NULL));
 	ring__count_lost(ring, 3);
 	assert_int_equal(ring->lost, 3);
 	ring__reset(ring, 9);
@@ -120,6 +120,38 @@ static void test_wrap(void **state)
 		assert_int_equal(((struct wire_head *)got)->pid, i);
 		assert_int_equal(((struct wire_head *)(got + 40))->pid, ~i);
 	}
+	assert_true(is_zero(ring));
+	free(ring);
+}
+
+/* A thread that was about to write never does. */
+static void test_give_up(void **state)
+{
+	struct ring *ring = make_ring();
+	struct ring_claim claim = { 0 };
+	struct wire_head got[8];
+
+	ring->head = ring->tail = DATA_BYTES - 16;
+	assert_false(ring__is_open(ring, &claim));
+	assert_non_null(ring__reserve(ring, 24, &claim));
+	assert_ptr_equal(claim.at, (char *)ring + ring->data_offset);
+	put(ring, 1, 16, 5);
+	assert_int_equal(take(ring, got, sizeof(got)), 0);
+	assert_true(ring__is_open(ring, &claim));
+	ring__give_up(ring, &claim);
+	assert_false(ring__is_open(ring, &claim));
+	assert_int_equal(take(ring, got, sizeof(got)), 1);
+	assert_int_equal(got[0].pid, 5);
+	/* It is behind the consumer. */
+	assert_false(ring__is_open(ring, &claim));
+	/* Not even the gap at the end was filled. */
+	ring->head = ring->tail = DATA_BYTES - 16;
+	claim = (struct ring_claim){ .position = ring->head, .bytes = 16 + 24 };
+	ring->head += 16 + 24;
+	assert_true(ring__is_open(ring, &claim));
+	ring__give_up(ring, &claim);
+	assert_int_equal(take(ring, got, sizeof(got)), 0);
+	assert_int_equal(ring__used(ring), 0);
 	assert_true(is_zero(ring));
 	free(ring);
 }
@@ -163,7 +195,7 @@ static void *produce(void *data)
 		uint16_t size = (uint16_t)(16 + i % 4 * 8);
 		struct numbered *record;
 
-		while (!(record = ring__reserve(self->ring, size)))
+		while (!(record = ring__reserve(self->ring, size, NULL)))
 			sched_yield();
 		record->head.pid = self->number;
 		record->number = i;
@@ -207,6 +239,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_init),	     cmocka_unit_test(test_order_and_commit),
 		cmocka_unit_test(test_room),	     cmocka_unit_test(test_wrap),
+		cmocka_unit_test(test_give_up),
 		cmocka_unit_test(test_discard_until), cmocka_unit_test(test_threads),
 	};
 
