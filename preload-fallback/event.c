@@ -190,7 +190,8 @@ static bool emit_alloc(const struct guard_call *call, struct named_stack *stack,
 	ring__commit(record, WIRE_ALLOC, sizeof(*event));
 	write_stack((struct wire_stack *)at, stack, event->time_ns);
 	ring__commit(at, WIRE_STACK, before);
-	/* Now, for this thread may be thrown out anywhere: then it stays claimed, and others send their own. */
+	/* Now, for this thread may be thrown out anywhere: then it stays claimed, and others send
+	 * their own. */
 	if (stack->claimed)
 		stack_entry__settle(stack->entry, stack->generation, true);
 	committed(call, event->time_ns);

@@ -35,7 +35,7 @@ struct guard_call {
 };
 
 /* Handlers that interrupt this library in each other; deeper ones are not recorded. */
-#define GUARD_DEPTH 4
+#define GUARD_DEPTH    4
 #define GUARD_SUSPECTS 8
 
 /* A thread's own. Written by its signal handlers, too. */
@@ -49,7 +49,7 @@ struct guard_thread {
 	unsigned nr_suspects;
 	struct ring_claim suspects[GUARD_SUSPECTS];
 	uint64_t suspect_ns;
-	uint32_t tid;			       /* 0: not known yet */
+	uint32_t tid; /* 0: not known yet */
 	/* The last walk: the unwinder's serial of it, the stack's id, where that was sent, and
 	 * when. */
 	uint32_t serial, stack, generation, epoch;
@@ -58,8 +58,8 @@ struct guard_thread {
 /* A thread's, in memory that is there when the thread is: no access ever allocates. */
 extern __thread struct guard_thread guard_thread __attribute__((tls_model("initial-exec")));
 
-/* Begins a call of a hook, whose canonical frame address is cfa. False: it is not to be counted, and
- * guard__leave not to be called. */
+/* Begins a call of a hook, whose canonical frame address is cfa. False: it is not to be counted,
+ * and guard__leave not to be called. */
 bool guard__enter(struct guard_call *call, uintptr_t cfa);
 void guard__leave(struct guard_call *call);
 

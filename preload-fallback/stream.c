@@ -380,8 +380,10 @@ void stream__finish(bool ended)
 		return;
 	/* A thread may be about to commit; one that was left in the middle never does. */
 	while (pump(false), stream.open && !stream.stalled && ring__used(recorder.ring) &&
-				    os__monotonic_ns() < now_ns + LAST_COMMIT_NS)
+				    os__monotonic_ns() < now_ns + LAST_COMMIT_NS) {
 		os__sleep_us(500);
+		guard__check_suspects();
+	}
 	do {
 		pump(ended);
 		if (!stream.open || stream.stalled ||
