@@ -45,7 +45,7 @@ static struct stream {
 	uint32_t nr_records; /* in the buffer */
 	uint32_t at, end;    /* of the buffer: what is not sent yet */
 	uint32_t start;	     /* of it */
-	uint64_t wait_ns;
+	uint64_t wait_ns;    /* until a sink that failed is tried again; 0: it works */
 	uint8_t *buffer;
 } stream;
 
@@ -379,14 +379,14 @@ void stream__finish(bool ended)
 	if (!lock_until(now_ns + LAST_LOCK_NS))
 		return;
 	/* A thread may be about to commit; one that was left in the middle never does. */
-	while (pump(false), stream.open && !stream.stalled && ring__used(recorder.ring) &&
+	while (pump(false), stream.open && !stream.wait_ns && ring__used(recorder.ring) &&
 				    os__monotonic_ns() < now_ns + LAST_COMMIT_NS) {
 		os__sleep_us(500);
 		guard__check_suspects();
 	}
 	do {
 		pump(ended);
-		if (!stream.open || stream.stalled ||
+		if (!stream.open || stream.wait_ns ||
 		    (ended ? stream.ended && stream.at == stream.end : !ring__used(recorder.ring)))
 			break;
 		if (stream.sink->wait && stream.at < stream.end)
