@@ -4,7 +4,10 @@ PRELOAD_OUT := $(O)$(if $(CROSS_COMPILE),/$(patsubst %-,%,$(notdir $(CROSS_COMPI
 PRELOAD := $(PRELOAD_OUT)/libheaptap-preload.so
 PRELOAD_CC ?= $(if $(CROSS_COMPILE),$(CROSS_COMPILE)gcc,$(CC))
 PRELOAD_TARGET := $(shell $(PRELOAD_CC) -dumpmachine)
-PRELOAD_SOURCES := $(wildcard preload-fallback/*.c)
+# Tables are what stacks are walked by on x86-64 and arm64; a MIPS has none.
+PRELOAD_UNUSED := $(if $(filter x86_64% aarch64%,$(PRELOAD_TARGET)),, \
+		    $(filter-out %/unwind_absent.c %/unwind_mips.c,$(wildcard preload-fallback/unwind_*.c)))
+PRELOAD_SOURCES := $(filter-out $(PRELOAD_UNUSED),$(wildcard preload-fallback/*.c))
 PRELOAD_OBJECTS := $(PRELOAD_SOURCES:preload-fallback/%.c=$(PRELOAD_OUT)/preload/%.o)
 # $30 is the caller's frame pointer, which the scanner of stacks begins with.
 PRELOAD_MACHINE := $(if $(filter mips%,$(PRELOAD_TARGET)),-ffixed-30)
@@ -44,7 +47,7 @@ $(O)/preload-parts/%.o: preload-fallback/%.c $(O)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(filter $(O)/unit/test_preload_%,$(UNIT)): $(O)/unit/%: tests/unit/%.c $(PRELOAD_PARTS) $(LIBRARY) $(O)/flags
+$(filter-out $(O)/unit/test_preload_unwind%,$(filter $(O)/unit/test_preload_%,$(UNIT))): $(O)/unit/%: tests/unit/%.c $(PRELOAD_PARTS) $(LIBRARY) $(O)/flags
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CPPFLAGS) -Ipreload-fallback $(ALL_CFLAGS) -MMD -MP -MF $@.d -o $@ $< \

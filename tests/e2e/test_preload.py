@@ -96,17 +96,18 @@ def _():
         equal_counts(leaks(path), counter)
 
 
-@test("every block and its caller are those that the kernel's probes see")
+@test("every count and every stack is what the kernel's probes see")
 def _():
-    for command in ([build("functions")], [build("stacks"), "many", "8"]):
+    for command in ([build("functions")], [build("stacks"), "many", "8"],
+                    [build("stacks"), "deep", "3", "60", "200"]):
         path, _ = record(*command)
-        inside = leaks("--depth", "1", path)
-        outside = leaks("--depth", "1", "--", *command)
+        inside, outside = leaks(path), leaks("--", *command)
         same(inside.summary, outside.summary, "summary")
 
         def entries(report):
-            return sorted((leak["bytes"], leak["blocks"], leak["frames"][0]["function"],
-                           leak["frames"][0]["line"] or 0) for leak in report.leaks)
+            return sorted((leak["bytes"], leak["blocks"],
+                           [(frame["function"] or "", frame["line"] or 0)
+                            for frame in leak["frames"]]) for leak in report.leaks)
         same(entries(inside), entries(outside), "entries")
 
 
