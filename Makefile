@@ -46,9 +46,9 @@ UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
 .SECONDARY:
 
 .PHONY: all
-all: $(O)/heaptap ## build build/heaptap
+all: $(O)/heaptap preload ## build build/heaptap and build/libheaptap-preload.so
 
-include mk/docs.mk mk/tests.mk mk/fuzz.mk
+include mk/docs.mk mk/preload.mk mk/tests.mk mk/fuzz.mk
 
 $(O)/heaptap: $(O)/obj/main.o $(LIBRARY)
 	$(call msg,LINK,$@)

@@ -29,28 +29,33 @@
 	ALLOC_FN((base) + 11, family, free_sized, PTR)                  \
 	ALLOC_FN((base) + 12, family, free_aligned_sized, PTR)
 
-/* C++ operators new and delete, and their [] forms: plain, nothrow, aligned, both, sized. */
-#define ALLOC_CXX_NAMES(ALLOC_FN, base, family)                                 \
-	ALLOC_FN((base) + 0, family, _Znwm, SIZE)                               \
-	ALLOC_FN((base) + 1, family, _Znam, SIZE)                               \
-	ALLOC_FN((base) + 2, family, _ZnwmRKSt9nothrow_t, SIZE)                 \
-	ALLOC_FN((base) + 3, family, _ZnamRKSt9nothrow_t, SIZE)                 \
-	ALLOC_FN((base) + 4, family, _ZnwmSt11align_val_t, SIZE)                \
-	ALLOC_FN((base) + 5, family, _ZnamSt11align_val_t, SIZE)                \
-	ALLOC_FN((base) + 6, family, _ZnwmSt11align_val_tRKSt9nothrow_t, SIZE)  \
-	ALLOC_FN((base) + 7, family, _ZnamSt11align_val_tRKSt9nothrow_t, SIZE)  \
-	ALLOC_FN((base) + 8, family, _ZdlPv, PTR)                               \
-	ALLOC_FN((base) + 9, family, _ZdaPv, PTR)                               \
-	ALLOC_FN((base) + 10, family, _ZdlPvm, PTR)                             \
-	ALLOC_FN((base) + 11, family, _ZdaPvm, PTR)                             \
-	ALLOC_FN((base) + 12, family, _ZdlPvRKSt9nothrow_t, PTR)                \
-	ALLOC_FN((base) + 13, family, _ZdaPvRKSt9nothrow_t, PTR)                \
-	ALLOC_FN((base) + 14, family, _ZdlPvSt11align_val_t, PTR)               \
-	ALLOC_FN((base) + 15, family, _ZdaPvSt11align_val_t, PTR)               \
-	ALLOC_FN((base) + 16, family, _ZdlPvSt11align_val_tRKSt9nothrow_t, PTR) \
-	ALLOC_FN((base) + 17, family, _ZdaPvSt11align_val_tRKSt9nothrow_t, PTR) \
-	ALLOC_FN((base) + 18, family, _ZdlPvmSt11align_val_t, PTR)              \
-	ALLOC_FN((base) + 19, family, _ZdaPvmSt11align_val_t, PTR)
+/*
+ * C++ operators new and delete, and their [] forms: plain, nothrow, aligned, both, sized. z is the
+ * mangled name of size_t: m (unsigned long), or j (unsigned int) as on most 32-bit machines.
+ */
+#define ALLOC_CXX_NAMES_OF(ALLOC_FN, base, family, z)                                   \
+	ALLOC_FN((base) + 0, family, _Znw##z, SIZE)                                     \
+	ALLOC_FN((base) + 1, family, _Zna##z, SIZE)                                     \
+	ALLOC_FN((base) + 2, family, _Znw##z##RKSt9nothrow_t, SIZE)                     \
+	ALLOC_FN((base) + 3, family, _Zna##z##RKSt9nothrow_t, SIZE)                     \
+	ALLOC_FN((base) + 4, family, _Znw##z##St11align_val_t, SIZE)                    \
+	ALLOC_FN((base) + 5, family, _Zna##z##St11align_val_t, SIZE)                    \
+	ALLOC_FN((base) + 6, family, _Znw##z##St11align_val_tRKSt9nothrow_t, SIZE)      \
+	ALLOC_FN((base) + 7, family, _Zna##z##St11align_val_tRKSt9nothrow_t, SIZE)      \
+	ALLOC_FN((base) + 8, family, _ZdlPv, PTR)                                       \
+	ALLOC_FN((base) + 9, family, _ZdaPv, PTR)                                       \
+	ALLOC_FN((base) + 10, family, _ZdlPv##z, PTR)                                   \
+	ALLOC_FN((base) + 11, family, _ZdaPv##z, PTR)                                   \
+	ALLOC_FN((base) + 12, family, _ZdlPvRKSt9nothrow_t, PTR)                        \
+	ALLOC_FN((base) + 13, family, _ZdaPvRKSt9nothrow_t, PTR)                        \
+	ALLOC_FN((base) + 14, family, _ZdlPvSt11align_val_t, PTR)                       \
+	ALLOC_FN((base) + 15, family, _ZdaPvSt11align_val_t, PTR)                       \
+	ALLOC_FN((base) + 16, family, _ZdlPvSt11align_val_tRKSt9nothrow_t, PTR)         \
+	ALLOC_FN((base) + 17, family, _ZdaPvSt11align_val_tRKSt9nothrow_t, PTR)         \
+	ALLOC_FN((base) + 18, family, _ZdlPv##z##St11align_val_t, PTR)                  \
+	ALLOC_FN((base) + 19, family, _ZdaPv##z##St11align_val_t, PTR)
+
+#define ALLOC_CXX_NAMES(ALLOC_FN, base, family) ALLOC_CXX_NAMES_OF(ALLOC_FN, base, family, m)
 
 /* glibc's rows are older than this layout: the first ten have their own numbers. */
 #define ALLOC_GLIBC(ALLOC_FN)                                   \

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A ring of wire records that the preload library's threads fill and one consumer empties: the
+ * library itself, which writes them to its sink, or another process that shares the memory. One
+ * header, then data_size bytes of records.
+ *
+ * Positions (head, tail) are bytes that were ever passed, modulo 2^32; position & (data_size - 1)
+ * is the offset. Both are multiples of 8. What is between tail and head is taken, the rest is free
+ * and ALL ZERO.
+ *
+ * Producers, any number of threads and signal handlers in one process, without a lock:
+ *   1. reserve: compare-and-swap head to head + n, where head + n - tail <= data_size. The order of
+ *      reservations is the order of the heap. Nothing wraps: a reservation that would begins at
+ *      offset 0, and one record RING_PAD, part of the same reservation, fills the end.
+ *   2. write everything but the first 32-bit word (type and size) of the first record.
+ *   3. commit: store that word, release order. Of several records in one reservation the first
+ *      one's word comes last.
+ *   Where there is no room a producer drops what it has and adds the number of records to `lost`.
+ * It may wait for the consumer, for a bounded time; never with RING_CLOSED, never in a signal
+ * handler.
+ *
+ * The consumer, one at a time:
+ *   1. read the first word at tail, acquire order; 0: not committed yet, stop there. A thread that
+ *      was killed there commits never: the consumer is stuck until it closes the ring.
+ *   2. take the record (not RING_PAD), make its bytes zero, add its size to tail, release order.
+ *   A consumer in another process believes nothing: head - tail at most data_size, sizes multiples
+ * of 8 from 8 to what is left before the end of the data and before head; whatever else it finds,
+ * it sets RING_CLOSED and keeps what it has. It sets RING_CLOSED too when it leaves; that one which
+ *   died without doing so costs the producers one bounded wait. Neither side ends for the other's
+ * sake.
+ *
+ * All words are 32 bits, for MIPS32 has no larger atomic ones. Byte order is the machine's.
+ */
+#ifndef RING_ABI_H
+#define RING_ABI_H
+
+#include "wire.h"
+
+#define RING_MAGIC   0x52504148u
+#define RING_VERSION 1u
+/* data_size: a power of two in these bounds. */
+#define RING_MIN_SIZE (1u << 16)
+#define RING_MAX_SIZE (1u << 30)
+
+/* Type of a record without content; its size is that of the gap. Never in a recording. */
+#define RING_PAD 0xffffu
+
+/* ring.flags, the consumer's */
+#define RING_CLOSED 1u /* nobody reads any more: drop, do not wait */
+
+/* What is written by different sides stands on different cache lines. */
+struct ring {
+	uint32_t magic; /* written last: all else is there */
+	uint32_t version;
+	uint32_t data_offset; /* from the start of this header */
+	uint32_t data_size;
+	uint32_t producer; /* its pid; a forked child has a ring of its own */
+	uint32_t pad[11];
+
+	uint32_t head; /* producers' */
+	uint32_t pad2[15];
+
+	uint32_t tail; /* consumer's */
+	uint32_t flags;
+	uint32_t pad3[14];
+
+	uint32_t lost; /* producers': records dropped so far, modulo 2^32 */
+	uint32_t pad4[15];
+};
+
+_Static_assert(sizeof(struct ring) == 256, "ring layout");
+
+#endif /* RING_ABI_H */

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "config.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "os.h"
+
+#define DEFAULT_MEMORY	(2u << 20)
+#define DEFAULT_WAIT_MS 1000u
+#define MAX_WAIT_MS	60000u
+
+static bool copy(char *to, size_t size, const char *value)
+{
+	size_t len = strlen(value);
+
+	if (len >= size)
+		return false;
+	memcpy(to, value, len + 1);
+	return true;
+}
+
+static bool set_file(struct config *config, const char *value)
+{
+	return copy(config->file, sizeof(config->file), value);
+}
+
+static bool set_server(struct config *config, const char *value)
+{
+	const char *colon = strrchr(value, ':');
+
+	return colon && colon != value && colon[1] &&
+	       copy(config->server, sizeof(config->server), value);
+}
+
+static bool set_unwind(struct config *config, const char *value)
+{
+	return copy(config->unwind, sizeof(config->unwind), value);
+}
+
+/* libdumpalloc's, whose mere presence counts. */
+static bool set_scan(struct config *config, const char *value)
+{
+#ifdef __mips__
+	return config->unwind[0] || copy(config->unwind, sizeof(config->unwind), "mips");
+#else
+	return true;
+#endif
+}
+
+/* Digits, and after them nothing or one of K, M, G. */
+static bool parse_number(const char *value, uint64_t *number)
+{
+	unsigned shift = 0;
+	const char *at = value;
+
+	for (*number = 0; *at >= '0' && *at <= '9' && *number < UINT32_MAX; at++)
+		*number = *number * 10 + (uint64_t)(*at - '0');
+	if (at == value)
+		return false;
+	switch (*at) {
+	case 'G':
+		shift += 10; /* fall through */
+	case 'M':
+		shift += 10; /* fall through */
+	case 'K':
+		shift += 10;
+		at++;
+	}
+	*number <<= shift;
+	return !*at;
+}
+
+static bool set_memory(struct config *config, const char *value)
+{
+	uint64_t bytes;
+
+	if (!parse_number(value, &bytes) || bytes < CONFIG_MIN_MEMORY || bytes > CONFIG_MAX_MEMORY)
+		return false;
+	config->memory_bytes = (uint32_t)bytes;
+	return true;
+}
+
+static bool set_wait(struct config *config, const char *value)
+{
+	uint64_t ms;
+
+	if (!parse_number(value, &ms) || ms > MAX_WAIT_MS)
+		return false;
+	config->wait_ms = (uint32_t)ms;
+	return true;
+}
+
+static bool set_help(struct config *config, const char *value)
+{
+	config->help = *value && strcmp(value, "0");
+	return true;
+}
+
+/* Of two that set the same the first counts. */
+static const struct variable {
+	const char *name, *alias, *value, *help;
+	bool (*set)(struct config *config, const char *value);
+} variables[] = {
+	{ "HEAPTAP_SERVER", "DUMPALLOC_SERVER", "HOST:PORT",
+	  "send the recording to `heaptap receive` there", set_server },
+	{ "HEAPTAP_FILE", "DUMPALLOC_FILE", "PATH",
+	  "write it to a file; %p is the pid, and processes this one starts get PATH.PID",
+	  set_file },
+	{ "HEAPTAP_MEMORY", NULL, "BYTES",
+	  "memory the library may take, 384K to 1G; K, M, G may follow (2M)", set_memory },
+	{ "HEAPTAP_WAIT", NULL, "MS",
+	  "how long a thread waits when nothing more fits, before events are dropped (1000)",
+	  set_wait },
+	{ "HEAPTAP_UNWIND", NULL, "NAME", "how stacks are walked: auto, none, eh, fp, mips (auto)",
+	  set_unwind },
+	{ NULL, "DUMPALLOC_WALK_STACK", NULL, "the same as HEAPTAP_UNWIND=mips, on MIPS",
+	  set_scan },
+	{ "HEAPTAP_HELP", NULL, "1", "this list on stderr", set_help },
+};
+
+#define NR_VARIABLES (sizeof(variables) / sizeof(variables[0]))
+
+char *const *config__find(char *const *environment, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (; environment && *environment; environment++)
+		if (!strncmp(*environment, name, len) && (*environment)[len] == '=')
+			return environment;
+	return NULL;
+}
+
+static const char *value_of(char *const *environment, const char *name)
+{
+	char *const *found = name ? config__find(environment, name) : NULL;
+
+	return found ? *found + strlen(name) + 1 : NULL;
+}
+
+void config__read(struct config *config, char *const *environment)
+{
+	memset(config, 0, sizeof(*config));
+	config->memory_bytes = DEFAULT_MEMORY;
+	config->wait_ms = DEFAULT_WAIT_MS;
+	for (size_t i = 0; i < NR_VARIABLES; i++) {
+		const struct variable *variable = &variables[i];
+		const char *name = variable->name, *value = value_of(environment, name);
+
+		if (!value || !*value) {
+			name = variable->alias;
+			value = value_of(environment, name);
+		}
+		/* Set to nothing is not set, but for what counts by being there. */
+		if (value && (*value || !variable->value) && !variable->set(config, value))
+			config->bad = name;
+	}
+}
+
+bool config__expand(char *to, uint32_t size, const char *path, uint32_t pid)
+{
+	char digits[24];
+	size_t nr_digits = (size_t)(os__decimal(digits, pid) - digits);
+	size_t used = 0;
+
+	for (; *path; path++) {
+		const char *piece = path;
+		size_t len = 1;
+
+		if (path[0] == '%' && (path[1] == 'p' || path[1] == '%')) {
+			path++;
+			piece = *path == 'p' ? digits : path;
+			len = *path == 'p' ? nr_digits : 1;
+		}
+		if (used + len >= size)
+			return false;
+		memcpy(to + used, piece, len);
+		used += len;
+	}
+	to[used] = '\0';
+	return true;
+}
+
+static void write_text(const char *text)
+{
+	ssize_t done = write(STDERR_FILENO, text, strlen(text));
+
+	(void)done; /* to whom would one say so? */
+}
+
+void config__help(void)
+{
+	for (size_t i = 0; i < NR_VARIABLES; i++) {
+		const struct variable *variable = &variables[i];
+
+		write_text(variable->name ? variable->name : variable->alias);
+		write_text("=");
+		write_text(variable->value ? variable->value : "");
+		write_text("\n\t");
+		write_text(variable->help);
+		if (variable->name && variable->alias) {
+			write_text("; also ");
+			write_text(variable->alias);
+		}
+		write_text("\n");
+	}
+}

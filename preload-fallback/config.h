@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the environment says: one table of variables, which parses them and explains them. */
+#ifndef PRELOAD_CONFIG_H
+#define PRELOAD_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CONFIG_MAX_PATH	  1024
+#define CONFIG_MIN_MEMORY (384u << 10)
+#define CONFIG_MAX_MEMORY (1u << 30)
+
+struct config {
+	char file[CONFIG_MAX_PATH]; /* "": none; may have a %p */
+	char server[256];	    /* HOST:PORT; "": none */
+	char unwind[16];
+	uint32_t memory_bytes;
+	uint32_t wait_ms; /* a thread waits so long for room at most, once a stall */
+	bool help;
+	const char *bad; /* name of a variable that was not understood; NULL: none */
+};
+
+/* Reads them from an environment, strings NAME=VALUE and a NULL. */
+void config__read(struct config *config, char *const *environment);
+
+/* The entry of an environment that sets `name`; NULL. */
+char *const *config__find(char *const *environment, const char *name);
+
+/* path with each %p replaced by pid, %% by %. False: it is longer than size. */
+bool config__expand(char *to, uint32_t size, const char *path, uint32_t pid);
+
+/* All variables on stderr. */
+void config__help(void);
+
+#endif /* PRELOAD_CONFIG_H */

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Functions that end the process, its program, or begin a child, and dlclose: what is in the ring
+ * is written before the one, begun anew after the others. Each ends in the real function, errno is
+ * the program's.
+ *
+ * A child by vfork runs in its parent's memory: what it does to the heap is its parent's, it is no
+ * end of its parent's recording. It has a pid of its own, and that tells.
+ */
+#include <alloca.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "event.h"
+#include "guard.h"
+#include "lookup.h"
+#include "os.h"
+#include "process.h"
+#include "real.h"
+#include "recorder.h"
+#include "stream.h"
+
+#define EXPORT	      __attribute__((visibility("default")))
+#define MAX_ARGUMENTS 65536u
+
+/* A real function, looked up when it is first needed. */
+#define REAL(type, name)                                          \
+	static type real_##name(void)                             \
+	{                                                         \
+		static type function;                             \
+                                                                  \
+		if (!function)                                    \
+			function = (type)lookup__function(#name); \
+		return function;                                  \
+	}
+
+typedef void (*exit_fn)(int status);
+typedef int (*exec_fn)(const char *path, char *const *argv, char *const *envp);
+typedef int (*execv_fn)(const char *path, char *const *argv);
+typedef int (*fexec_fn)(int fd, char *const *argv, char *const *envp);
+typedef int (*execat_fn)(int fd, const char *path, char *const *argv, char *const *envp, int flags);
+typedef pid_t (*fork_fn)(void);
+typedef int (*close_fn)(void *library);
+
+extern char **environ;
+
+/* Writes what there is. False: this is no process that is recorded, or not the one itself. */
+static bool write_out(bool ended)
+{
+	enum guard_phase phase = guard_thread.phase;
+	int saved = errno;
+	bool own;
+
+	if (!process__records())
+		return false;
+	own = os__pid() == recorder.pid;
+	guard__set_phase(GUARD_INTERNAL);
+	stream__finish(ended && own);
+	guard__set_phase(phase);
+	errno = saved;
+	return own;
+}
+
+/* ---- the end ----------------------------------------------------------------------------------
+ */
+
+static bool is_watched; /* a later end than that of the destructors will be told of */
+
+#if defined(__GLIBC__) && !defined(__UCLIBC__)
+static void at_end(void *unused)
+{
+	write_out(true);
+}
+
+extern int __cxa_atexit(void (*function)(void *), void *data, void *library) __attribute__((weak));
+
+/* In glibc what a library registers while it is loaded, and as nobody's, is called after the
+ * destructors of all: the last there is. */
+void process__watch_end(void)
+{
+	is_watched = __cxa_atexit && !__cxa_atexit(at_end, NULL, NULL);
+}
+#else
+/* Elsewhere destructors come last. */
+void process__watch_end(void)
+{
+}
+#endif
+
+__attribute__((destructor)) static void end(void)
+{
+	write_out(!is_watched);
+}
+
+static void exit_group(int status)
+{
+	syscall(SYS_exit_group, status);
+}
+
+#define EXIT(name)                                          \
+	REAL(exit_fn, name)                                 \
+	EXPORT void hook_##name(int status) __asm__(#name); \
+	void hook_##name(int status)                        \
+	{                                                   \
+		write_out(true);                            \
+		if (real_##name())                          \
+			real_##name()(status);              \
+		for (;;)                                    \
+			exit_group(status);                 \
+	}
+
+EXIT(_exit)
+EXIT(_Exit)
+/* What its handlers do comes after the end: the call behind them is the C library's own. */
+EXIT(quick_exit)
+
+REAL(exit_fn, abort)
+EXPORT void hook_abort(void) __asm__("abort");
+void hook_abort(void)
+{
+	write_out(false);
+	if (real_abort())
+		real_abort()(0);
+	for (;;)
+		exit_group(134);
+}
+
+/* ---- another program --------------------------------------------------------------------------
+ */
+
+static bool before_exec(void)
+{
+	return write_out(true);
+}
+
+static int after_exec(bool ended)
+{
+	int saved = errno;
+
+	if (ended)
+		stream__resume();
+	errno = saved;
+	return -1;
+}
+
+/* The real function, or ENOSYS; it returns only when it has failed. */
+#define EXEC(name, type, parameters, arguments)           \
+	REAL(type, name)                                  \
+	EXPORT int hook_##name parameters __asm__(#name); \
+	int hook_##name parameters                        \
+	{                                                 \
+		bool ended = before_exec();               \
+                                                          \
+		errno = ENOSYS;                           \
+		if (real_##name())                        \
+			real_##name() arguments;          \
+		return after_exec(ended);                 \
+	}
+
+EXEC(execve, exec_fn, (const char *path, char *const *argv, char *const *envp), (path, argv, envp))
+EXEC(execvpe, exec_fn, (const char *path, char *const *argv, char *const *envp), (path, argv, envp))
+EXEC(execv, execv_fn, (const char *path, char *const *argv), (path, argv))
+EXEC(execvp, execv_fn, (const char *path, char *const *argv), (path, argv))
+EXEC(fexecve, fexec_fn, (int fd, char *const *argv, char *const *envp), (fd, argv, envp))
+EXEC(execveat, execat_fn,
+     (int fd, const char *path, char *const *argv, char *const *envp, int flags),
+     (fd, path, argv, envp, flags))
+
+/* Those that list their arguments: as many as there are before the NULL, in an array on the stack.
+ */
+#define COLLECT(first, list, argv)                                                               \
+	do {                                                                                     \
+		size_t nr_ = 1;                                                                  \
+                                                                                                 \
+		va_start(list, first);                                                           \
+		while (nr_ < MAX_ARGUMENTS && va_arg(list, char *))                              \
+			nr_++;                                                                   \
+		va_end(list);                                                                    \
+		argv = alloca((nr_ + 1) * sizeof(*argv));                                        \
+		va_start(list, first);                                                           \
+		argv[0] = (char *)(uintptr_t)first;                                              \
+		for (size_t i_ = 1; i_ <= nr_; i_++)                                             \
+			argv[i_] =                                                               \
+				i_ == nr_ ? (va_arg(list, char *), NULL) : va_arg(list, char *); \
+	} while (0)
+
+EXPORT int hook_execl(const char *path, const char *first, ...) __asm__("execl");
+int hook_execl(const char *path, const char *first, ...)
+{
+	va_list list;
+	char **argv;
+
+	COLLECT(first, list, argv);
+	va_end(list);
+	return hook_execve(path, argv, environ);
+}
+
+EXPORT int hook_execlp(const char *path, const char *first, ...) __asm__("execlp");
+int hook_execlp(const char *path, const char *first, ...)
+{
+	va_list list;
+	char **argv;
+
+	COLLECT(first, list, argv);
+	va_end(list);
+	return hook_execvp(path, argv);
+}
+
+EXPORT int hook_execle(const char *path, const char *first, ...) __asm__("execle");
+int hook_execle(const char *path, const char *first, ...)
+{
+	char **argv, *const *envp;
+	va_list list;
+
+	COLLECT(first, list, argv);
+	envp = va_arg(list, char *const *);
+	va_end(list);
+	return hook_execve(path, argv, envp);
+}
+
+/* ---- children, and libraries that go -----------------------------------------------------------
+ */
+
+REAL(fork_fn, fork)
+EXPORT pid_t hook_fork(void) __asm__("fork");
+pid_t hook_fork(void)
+{
+	pid_t pid;
+
+	if (!real_fork()) {
+		errno = ENOSYS;
+		return -1;
+	}
+	pid = real_fork()();
+	if (!pid && process__records()) {
+		int saved = errno;
+
+		process__forked();
+		errno = saved;
+	}
+	return pid;
+}
+
+REAL(close_fn, dlclose)
+EXPORT int hook_dlclose(void *library) __asm__("dlclose");
+int hook_dlclose(void *library)
+{
+	int status = real_dlclose() ? real_dlclose()(library) : -1;
+	enum guard_phase phase = guard_thread.phase;
+
+	if (process__records()) {
+		guard__set_phase(GUARD_INTERNAL);
+		event__unloaded();
+		guard__set_phase(phase);
+	}
+	return status;
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "lookup.h"
+
+#include <elf.h>
+#include <link.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Words of a hash chain that are followed: a damaged table is not to hold us. */
+#define MAX_CHAIN      65536u
+#define HIDDEN_VERSION 0x8000u
+
+/* Of one object: what its dynamic section points to. */
+struct tables {
+	ElfW(Addr) base;
+	const ElfW(Sym) * symbols;
+	const char *strings;
+	const uint32_t *hash, *gnu_hash;
+	const uint16_t *versions;
+};
+
+struct search {
+	const char *name;
+	bool behind; /* this library has been met */
+	void *found, *in_front;
+};
+
+/* Some loaders have relocated what the section says, some have not. */
+static const void *pointer(const struct tables *tables, ElfW(Addr) value)
+{
+	return (const void *)(value < tables->base ? value + tables->base : value);
+}
+
+static void read_dynamic(struct tables *tables, const ElfW(Dyn) * dynamic)
+{
+	for (; dynamic->d_tag != DT_NULL; dynamic++) {
+		ElfW(Addr) value = dynamic->d_un.d_ptr;
+
+		switch (dynamic->d_tag) {
+		case DT_SYMTAB:
+			tables->symbols = pointer(tables, value);
+			break;
+		case DT_STRTAB:
+			tables->strings = pointer(tables, value);
+			break;
+		case DT_HASH:
+			tables->hash = pointer(tables, value);
+			break;
+		case DT_GNU_HASH:
+			tables->gnu_hash = pointer(tables, value);
+			break;
+		case DT_VERSYM:
+			tables->versions = pointer(tables, value);
+			break;
+		}
+	}
+}
+
+/* Is symbol `index` the function? Of several versions the default one is. */
+static void *match(const struct tables *tables, uint32_t index, const char *name)
+{
+	const ElfW(Sym) *symbol = &tables->symbols[index];
+	/* The same for both classes. */
+	unsigned type = ELF32_ST_TYPE(symbol->st_info);
+
+	if (symbol->st_shndx == SHN_UNDEF || !symbol->st_value || type != STT_FUNC ||
+	    strcmp(tables->strings + symbol->st_name, name))
+		return NULL;
+	if (tables->versions && tables->versions[index] & HIDDEN_VERSION)
+		return NULL;
+	return (void *)(tables->base + symbol->st_value);
+}
+
+static void *find_by_hash(const struct tables *tables, const char *name)
+{
+	const uint32_t *hash = tables->hash;
+	uint32_t h = 0, index, left = MAX_CHAIN;
+	void *found = NULL;
+
+	for (const char *at = name; *at; at++) {
+		h = (h << 4) + (uint8_t)*at;
+		h = (h ^ (h >> 24 & 0xf0)) & 0x0fffffff;
+	}
+	if (!hash[0])
+		return NULL;
+	for (index = hash[2 + h % hash[0]]; index && index < hash[1] && left-- && !found;
+	     index = hash[2 + hash[0] + index])
+		found = match(tables, index, name);
+	return found;
+}
+
+/* Its header: number of buckets, first symbol that is hashed, words of the filter, a shift. */
+static void *find_by_gnu_hash(const struct tables *tables, const char *name)
+{
+	const uint32_t *hash = tables->gnu_hash;
+	const ElfW(Addr) *filter = (const void *)(hash + 4);
+	const uint32_t *buckets = (const void *)(filter + hash[2]);
+	const uint32_t *chain = buckets + hash[0];
+	const unsigned bits = 8 * sizeof(*filter);
+	uint32_t h = 5381, index, left = MAX_CHAIN;
+	ElfW(Addr) word;
+
+	for (const char *at = name; *at; at++)
+		h = h * 33 + (uint8_t)*at;
+	if (!hash[0] || !hash[2])
+		return NULL;
+	word = filter[h / bits % hash[2]];
+	if (!(word >> h % bits & word >> (h >> hash[3]) % bits & 1))
+		return NULL;
+	for (index = buckets[h % hash[0]]; index >= hash[1] && left--; index++) {
+		uint32_t other = chain[index - hash[1]];
+		void *found = (other | 1) == (h | 1) ? match(tables, index, name) : NULL;
+
+		if (found || other & 1)
+			return found;
+	}
+	return NULL;
+}
+
+static bool is_self(const struct dl_phdr_info *info)
+{
+	uintptr_t here = (uintptr_t)&lookup__function;
+
+	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+
+		if (segment->p_type == PT_LOAD &&
+		    here - (info->dlpi_addr + segment->p_vaddr) < segment->p_memsz)
+			return true;
+	}
+	return false;
+}
+
+static int look_at(struct dl_phdr_info *info, size_t size, void *data)
+{
+	struct search *search = data;
+	struct tables tables = { .base = info->dlpi_addr };
+	void *found = NULL;
+
+	if (is_self(info)) {
+		search->behind = true;
+		return 0;
+	}
+	for (unsigned i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
+			read_dynamic(&tables,
+				     (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr));
+	if (!tables.symbols || !tables.strings)
+		return 0;
+	if (tables.gnu_hash)
+		found = find_by_gnu_hash(&tables, search->name);
+	else if (tables.hash)
+		found = find_by_hash(&tables, search->name);
+	if (search->behind)
+		search->found = found;
+	else if (!search->in_front)
+		search->in_front = found;
+	return search->found != NULL;
+}
+
+void *lookup__function(const char *name)
+{
+	struct search search = { .name = name };
+
+	dl_iterate_phdr(look_at, &search);
+	return search.found ? search.found : search.in_front;
+}

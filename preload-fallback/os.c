@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Lines a process may have on stderr: a program is not to drown in them. */
+#define MAX_LINES 8
+#define MAX_PARTS 8
+
+/* In older C libraries it is in librt, which a program need not have. */
+extern __typeof__(clock_gettime) clock_gettime __attribute__((weak));
+
+static uint64_t read_clock(clockid_t clock)
+{
+	struct timespec now = { 0, 0 };
+	int saved = errno;
+
+	if (clock_gettime)
+		clock_gettime(clock, &now);
+#ifdef SYS_clock_gettime
+	else
+		syscall(SYS_clock_gettime, clock, &now);
+#endif
+	errno = saved;
+	return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
+}
+
+uint64_t os__monotonic_ns(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t os__realtime_ns(void)
+{
+	return read_clock(CLOCK_REALTIME);
+}
+
+void os__sleep_us(unsigned us)
+{
+	struct timespec nap = { 0, (long)us * 1000 };
+	int saved = errno;
+
+	nanosleep(&nap, NULL);
+	errno = saved;
+}
+
+void os__block_signals(sigset_t *before)
+{
+	int saved = errno;
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, before);
+	errno = saved;
+}
+
+void os__allow_signals(const sigset_t *before)
+{
+	int saved = errno;
+
+	sigprocmask(SIG_SETMASK, before, NULL);
+	errno = saved;
+}
+
+uint32_t os__pid(void)
+{
+	return (uint32_t)syscall(SYS_getpid);
+}
+
+uint32_t os__tid(void)
+{
+	return (uint32_t)syscall(SYS_gettid);
+}
+
+void *os__map(size_t bytes)
+{
+	int saved = errno;
+	void *memory =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	errno = saved;
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+size_t os__read_file(const char *path, char *data, size_t size)
+{
+	int saved = errno, fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t used = 0;
+	ssize_t got;
+
+	while (fd >= 0 && used < size - 1) {
+		got = read(fd, data + used, size - 1 - used);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		used += (size_t)got;
+	}
+	if (fd >= 0)
+		close(fd);
+	data[used] = '\0';
+	errno = saved;
+	return used;
+}
+
+/* A reader of stderr that is gone is no reason for a signal. */
+static void write_quietly(const struct iovec *parts, int nr_parts)
+{
+	const struct timespec now = { 0, 0 };
+	sigset_t pipe, old, pending;
+
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	sigpending(&pending);
+	sigprocmask(SIG_BLOCK, &pipe, &old);
+	if (writev(STDERR_FILENO, parts, nr_parts) < 0 && errno == EPIPE &&
+	    !sigismember(&pending, SIGPIPE))
+		sigtimedwait(&pipe, NULL, &now);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
+static struct iovec part(const char *text)
+{
+	struct iovec iov = { (void *)(uintptr_t)text, strlen(text) };
+
+	return iov;
+}
+
+void os__say_all(const char *const *texts)
+{
+	static uint32_t nr_lines;
+	struct iovec parts[MAX_PARTS] = { part("heaptap: ") };
+	int saved = errno, nr_parts = 1;
+
+	while (*texts && nr_parts < MAX_PARTS - 1)
+		parts[nr_parts++] = part(*texts++);
+	parts[nr_parts++] = part("\n");
+	if (__atomic_fetch_add(&nr_lines, 1, __ATOMIC_RELAXED) < MAX_LINES)
+		write_quietly(parts, nr_parts);
+	errno = saved;
+}
+
+/* Not strerror: it may allocate, and look for translations. */
+const char *os__error(int err)
+{
+	static const struct {
+		int err;
+		const char *text;
+	} texts[] = {
+		{ EACCES, "permission denied" },
+		{ EPERM, "not permitted" },
+		{ ENOENT, "no such file or directory" },
+		{ ENOTDIR, "part of the path is no directory" },
+		{ EISDIR, "it is a directory" },
+		{ ELOOP, "it is a symbolic link" },
+		{ EEXIST, "it exists" },
+		{ ENOSPC, "no space is left on the device" },
+		{ EDQUOT, "the disk quota is used up" },
+		{ EFBIG, "the file has become too large" },
+		{ EROFS, "the file system is read-only" },
+		{ EIO, "input/output error" },
+		{ EMFILE, "too many files are open" },
+		{ ENFILE, "too many files are open" },
+		{ ENXIO, "it is no file that can be written" },
+		{ ECONNREFUSED, "connection refused" },
+		{ ECONNRESET, "connection reset" },
+		{ EPIPE, "the connection was closed" },
+		{ ENETUNREACH, "the network is unreachable" },
+		{ EHOSTUNREACH, "the host is unreachable" },
+		{ ETIMEDOUT, "no answer" },
+		{ EINVAL, "the address is not understood" },
+		{ ENOMEM, "out of memory" },
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (texts[i].err == err)
+			return texts[i].text;
+	return "it failed";
+}
+
+char *os__decimal(char *to, uint64_t value)
+{
+	char digits[24];
+	unsigned n = 0;
+
+	do {
+		digits[n++] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	while (n)
+		*to++ = digits[--n];
+	*to = '\0';
+	return to;
+}

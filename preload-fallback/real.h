@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The real functions behind the hooks. What the program's allocator does not have is made of what
+ * every one has; before it is known, memory comes from the boot arena, and what came from there is
+ * told apart for ever.
+ *
+ * All functions are called with three words, for a hook does not know how many its caller gave:
+ * what a function does not take it does not look at.
+ */
+#ifndef PRELOAD_REAL_H
+#define PRELOAD_REAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hook_list.h"
+
+/* Looks all of them up. Once, before any other function here is called. */
+void real__find(void);
+/* Where the real malloc is. */
+uintptr_t real__address(void);
+
+/* Those that return a block: the arguments are those of the hook. */
+void *real__block(enum hook hook, uintptr_t a, uintptr_t b, uintptr_t c);
+/* realloc, reallocarray. */
+void *real__resized(enum hook hook, void *old, uintptr_t b, uintptr_t c);
+/* posix_memalign. */
+int real__placed(enum hook hook, void **out, uintptr_t align, uintptr_t bytes);
+/* Those that free. */
+void real__freed(enum hook hook, void *block, uintptr_t b, uintptr_t c);
+
+#endif /* PRELOAD_REAL_H */

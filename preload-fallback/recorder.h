@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What all parts of a recording process share. Set up once, before the first event. */
+#ifndef PRELOAD_RECORDER_H
+#define PRELOAD_RECORDER_H
+
+#include <stdint.h>
+
+#include "config.h"
+#include "ring.h"
+#include "stacks.h"
+#include "unwind.h"
+
+struct recorder {
+	struct config config;
+	struct ring *ring;
+	struct stacks stacks;
+	const struct unwinder *unwinder;
+	uint32_t pid;	 /* whose heap this is: a child by vfork works on its parent's */
+	uint32_t parent; /* of a forked child: whose heap it was; 0: it began with its program */
+	uint32_t generation; /* of the stream; from 1 */
+	uint32_t epoch;	     /* how often code was unloaded */
+};
+
+extern struct recorder recorder;
+
+#endif /* PRELOAD_RECORDER_H */
