@@ -160,6 +160,7 @@ def _():
     same({c["function"]: pair(c) for c in tree["children"][0]["children"]},
          {"alpha": ALPHA_LIVE, "beta": BETA_LIVE}, "its calls")
     has(text("tree"), r"135600 +329 +100\.0%  main ")
+    has(heaptap("tree", "--cost", "temporary", make()).expect(0).stderr, "figures are too high")
     done = heaptap("tree", "--format", "cjdns", make()).expect(0)
     has(done.stdout, r"totalBytes \[70200\]")
     has(done.stderr, "the blocks that were recorded, and no others")

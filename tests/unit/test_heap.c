@@ -15,7 +15,6 @@
 #define Q 0x2000
 
 static uint64_t now;
-static uint32_t weight; /* of the next allocations; 0: as old recordings have it */
 
 static void alloc_as(struct heap *heap, uint32_t tid, uint64_t addr, uint64_t bytes, uint16_t flags)
 {
@@ -31,7 +30,6 @@ static void alloc_as(struct heap *heap, uint32_t tid, uint64_t addr, uint64_t by
 		.stack = (uint32_t)now + 100,
 		.func = 7,
 		.flags = flags,
-		.weight = weight,
 	};
 
 	heap__alloc(heap, &record);
@@ -119,7 +117,7 @@ static struct heap_block only_block(const struct heap *heap)
 
 static int setup(void **state)
 {
-	now = weight = 0;
+	now = 0;
 	*state = heap__new();
 	return 0;
 }
