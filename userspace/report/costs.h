@@ -24,8 +24,8 @@ enum cost {
 
 struct costs {
 	struct amount of[NR_COSTS];
-	/* Of the freed, without those whose free was lost: nobody knows how long they lived. A day in
-	 * ns, a million times, is more than 64 bits hold. */
+	/* Of the freed, without those whose free was lost: nobody knows how long they lived. A day
+	 * in ns, a million times, is more than 64 bits hold. */
 	unsigned __int128 lifetime_ns; /* sum */
 	uint64_t nr_lifetimes;
 };
