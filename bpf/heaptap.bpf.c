@@ -276,7 +276,7 @@ static __always_inline void leave_alloc(struct pt_regs *ctx, bool at_ret)
 	record->stack = stack;
 	record->func = call->func;
 	record->flags = call->flags;
-	record->pad = 0;
+	record->weight = 0;
 	submit(record);
 }
 

@@ -80,7 +80,7 @@ struct wire_alloc {
 	uint32_t stack; /* a wire_stack.id sent earlier; 0: no stack */
 	uint16_t func;  /* a number of alloc_api.h, or of a wire_function sent earlier */
 	uint16_t flags;
-	uint32_t pad;
+	uint32_t weight; /* how many allocations this one stands for (wire_target.sample_bytes); 0: 1 */
 };
 
 /* wire_free.flags */
@@ -154,9 +154,20 @@ struct wire_target {
 	uint32_t exe_len;
 	uint32_t cmdline_len;
 	uint32_t flags;           /* WIRE_TARGET_* */
-	uint32_t pad;
+	uint32_t sample_bytes;    /* only some allocations are recorded, see below; 0: all are */
 };
 #define WIRE_TARGET_LAUNCHED 1u /* watched from its first instruction */
+/*
+ * With sample_bytes R, an allocation of s bytes is recorded always where s >= R, else with the
+ * probability 1 - exp(-s / R). Its weight is the inverse of that, rounded up or down at random so
+ * that the mean is right: then sums of weight, and of weight times bytes, are unbiased. A block of
+ * 4 GiB or more has weight 1, and no weight is above WIRE_MAX_WEIGHT.
+ *
+ * Frees and reallocs come of recorded blocks only. A realloc that makes a recorded block of one that
+ * is not is an allocation like others, without WIRE_ALLOC_REALLOC; one that makes a block that is not
+ * recorded of a recorded one ends like a realloc to nothing, with address and bytes 0.
+ */
+#define WIRE_MAX_WEIGHT 0x7fffffffu
 
 /* A file mapped executable. Followed by build_id_len bytes of build-id (0: none), path_len bytes
  * of path as the target sees it, zero padding to 8. Ids count from 0 without gaps over all processes of

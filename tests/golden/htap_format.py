@@ -25,10 +25,10 @@ MASK = (1 << 64) - 1
 
 # name: (type, struct format behind the head, fields; "pad..." is 0).
 RECORDS = {
-    "ALLOC": (1, "QQQIIHHI", "time_ns addr bytes tid stack func flags pad"),
+    "ALLOC": (1, "QQQIIHHI", "time_ns addr bytes tid stack func flags weight"),
     "FREE": (2, "QQIHH", "time_ns addr tid func flags"),
     "STACK": (16, "QIHH", "time_ns id nr_frames flags"),
-    "TARGET": (17, "QQIIII", "started_ns attached_ns exe_len cmdline_len flags pad"),
+    "TARGET": (17, "QQIIII", "started_ns attached_ns exe_len cmdline_len flags sample_bytes"),
     "MODULE": (18, "IIII", "id path_len build_id_len flags"),
     "MAPPING": (19, "QQQQII", "time_ns start end vaddr module pad"),
     "LOST": (20, "QQ", "time_ns events"),

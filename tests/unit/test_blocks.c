@@ -23,7 +23,7 @@ static uint32_t random_below(uint32_t limit)
 static struct heap_block block_at(uint64_t addr, uint64_t bytes)
 {
 	return (struct heap_block){
-		.addr = addr, .bytes = bytes, .time_ns = addr ^ bytes, .stack = 3, .func = 4
+		.addr = addr, .size = bytes, .time_ns = addr ^ bytes, .stack = 3, .func = 4
 	};
 }
 
@@ -64,13 +64,13 @@ static void test_add_replaces(void **state)
 	assert_memory_equal(&other, &first, sizeof(first));
 	assert_int_equal(blocks__count(blocks), 1);
 	assert_true(blocks__take(blocks, 0x1000, &other));
-	assert_int_equal(other.bytes, 48);
+	assert_int_equal(other.size, 48);
 	blocks__free(blocks);
 }
 
 static void sum_bytes(const struct heap_block *block, void *data)
 {
-	*(uint64_t *)data += block->bytes;
+	*(uint64_t *)data += block->size;
 }
 
 /* Every operation has the outcome that an array by address number has. */
@@ -90,10 +90,10 @@ static void test_random_operations(void **state)
 				: blocks__take(blocks, block.addr, &other);
 
 		assert_int_equal(hit, sizes[n] != 0);
-		assert_int_equal(other.bytes, sizes[n]);
+		assert_int_equal(other.size, sizes[n]);
 		live += (uint64_t)adds - (uint64_t)hit;
-		sum += (adds ? block.bytes : 0) - sizes[n];
-		sizes[n] = adds ? block.bytes : 0;
+		sum += (adds ? block.size : 0) - sizes[n];
+		sizes[n] = adds ? block.size : 0;
 		assert_int_equal(blocks__count(blocks), live);
 	}
 	blocks__for_each(blocks, sum_bytes, &visited);

@@ -34,7 +34,8 @@ static void note(const struct heap_event *event, void *data)
 	assert_int_equal(event->time_ns, now);
 	if (event->block) {
 		assert_int_equal(event->addr, event->block->addr);
-		assert_int_equal(event->bytes, event->block->bytes);
+		assert_int_equal(event->bytes, heap_block__bytes(event->block));
+		assert_int_equal(event->weight, heap_block__weight(event->block));
 	}
 	snprintf(told + used, sizeof(told) - used, "%s(%#llx,%llu)%s%s%s ", names[event->kind],
 		 (unsigned long long)event->addr, (unsigned long long)event->bytes,

@@ -51,7 +51,7 @@ static size_t random_record(struct wire_head *head, size_t room)
 		struct wire_alloc *alloc = (void *)head;
 
 		alloc->tid = (uint32_t)random_bits(2);
-		alloc->func = alloc->flags = alloc->pad = 0;
+		alloc->func = alloc->flags = alloc->weight = 0;
 	}
 	if (type == WIRE_FREE && size == sizeof(struct wire_free) && random_bits(4)) {
 		struct wire_free *release = (void *)head;

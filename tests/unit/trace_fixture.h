@@ -92,7 +92,7 @@ static inline void add_random_record(struct stream *stream)
 			struct wire_alloc *alloc = (void *)add_record(stream, WIRE_ALLOC, 48);
 
 			alloc->tid = random_below(3);
-			alloc->func = alloc->flags = alloc->pad = 0;
+			alloc->func = alloc->flags = alloc->weight = 0;
 		} else {
 			struct wire_free *release = (void *)add_record(stream, WIRE_FREE, 32);
 

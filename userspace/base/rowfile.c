@@ -363,6 +363,12 @@ struct rowfile *rowfile__open(const struct rowfile_options *options)
 	return NULL;
 }
 
+void rowfile__set_header(struct rowfile *file, const char *header)
+{
+	free(file->header);
+	file->header = xstrdup(header);
+}
+
 int rowfile__close(struct rowfile *file)
 {
 	int err;

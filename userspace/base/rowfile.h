@@ -31,6 +31,8 @@ struct rowfile;
 
 /* The strings are copied. NULL with errno, after saying why not. */
 struct rowfile *rowfile__open(const struct rowfile_options *options);
+/* Another header, copied, for files that have none yet; before the first flush. */
+void rowfile__set_header(struct rowfile *file, const char *header);
 /* A row with its LF. 0, or -errno, said: nothing more can be written. */
 int rowfile__append(struct rowfile *file, const char *row, size_t len);
 /* Writes what was appended so far. Likewise. */

@@ -283,6 +283,15 @@ static int read_other(struct view_run *self, const struct options *options, bool
 	return 0;
 }
 
+/* What came between a block's allocation and its free, a sample does not tell. */
+static void warn_of_temporary(const struct view_run *self)
+{
+	if (self->run.model->sample_bytes && self->options.report.cost == COST_TEMPORARY)
+		log_warn(
+			"This is a sampled recording: a block counts as temporary when nothing was "
+			"recorded between its allocation and its free, so figures are too high.");
+}
+
 /* From the opening of what is looked at to the exit status. */
 static int run_view(struct view_run *self, const struct options *options)
 {
@@ -304,6 +313,7 @@ static int run_view(struct view_run *self, const struct options *options)
 	self->run.after_pump = tick;
 	self->run.observer = self;
 	err = run__pump(&self->run);
+	warn_of_temporary(self);
 	written = !keep_process(self) && !write_output(self);
 	if (options->unresolved && unresolved__write(self->run.model, options->unresolved))
 		written = false;

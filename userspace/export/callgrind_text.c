@@ -14,6 +14,7 @@
 #include "base/keyset.h"
 #include "base/text.h"
 #include "base/util.h"
+#include "export/report_text.h"
 #include "export/time_text.h"
 
 /* Names come with their number where they are met first, and then never again. */
@@ -47,6 +48,12 @@ static void write_header(const struct callgrind_head *head, FILE *out)
 	fprintf(out, "desc: Watched from: %s\n", began);
 	fprintf(out, "desc: Watched for: %.3f s\n",
 		(double)(model->end_ns - min(model->start_ns, model->end_ns)) / 1e9);
+	if (model->sample_bytes) {
+		char *sampled = report_text__sampled(model->sample_bytes);
+
+		fprintf(out, "desc: Sampled: %s\n", sampled);
+		free(sampled);
+	}
 	fprintf(out, "desc: Lost events: %" PRIu64 "\n", model->nr_lost);
 	if (head->nr_not_shown)
 		fprintf(out,

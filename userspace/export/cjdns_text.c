@@ -230,6 +230,16 @@ static void write_places(struct snapshot *snapshot)
 	free(next);
 }
 
+/* Of the blocks that stand there: a tree of a sampled recording has more. */
+static uint64_t sum_bytes(const struct snapshot *snapshot)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < snapshot->tree.nr; i++)
+		sum += snapshot->places[i].own_bytes;
+	return sum;
+}
+
 void cjdns_text__write(const struct report *report, const struct process_report *process,
 		       const struct live_blocks *blocks, FILE *out)
 {
@@ -246,8 +256,7 @@ void cjdns_text__write(const struct report *report, const struct process_report 
 	fputs("----- cjdns memory snapshot -----\n", out);
 	write_places(&snapshot);
 	/* The limit is not known: what was used, the one less the other, is right. */
-	fprintf(out, "totalBytes [%" PRIu64 "] remaining [0]\n",
-		snapshot.tree.nodes[0].total.bytes);
+	fprintf(out, "totalBytes [%" PRIu64 "] remaining [0]\n", sum_bytes(&snapshot));
 	fputs("----- end cjdns memory snapshot -----\n", out);
 	tree__clear(&snapshot.tree);
 	free(snapshot.places);

@@ -10,6 +10,7 @@
 #include "base/rowfile.h"
 #include "base/util.h"
 #include "export/cells.h"
+#include "export/report_text.h"
 #include "export/stack_json.h"
 
 #define NSEC_PER_MSEC 1000000u
@@ -23,11 +24,17 @@ struct event_rows {
 	struct cells stacks;	/* by index; note: it is cut */
 	struct cells functions; /* by number: name and family, or malloc-trace's name */
 	struct cells programs;	/* by the pointer of the exe: name, build-id; note: modules then */
+	bool began;		/* it is known which columns there are */
+	bool weighted;
 	bool warned_processes;
 };
 
-const char event_rows__header[] = "time_ns,time_ms,pid,tid,comm,build_id,event,function,family,"
-				  "address,address_hex,size,old_address,old_size,stack_cut,stack\n";
+#define COLUMNS                                                        \
+	"time_ns,time_ms,pid,tid,comm,build_id,event,function,family," \
+	"address,address_hex,size,old_address,old_size,stack_cut,stack"
+
+const char event_rows__header[] = COLUMNS "\n";
+const char event_rows__weighted_header[] = COLUMNS ",weight\n";
 
 struct event_rows *event_rows__open(struct model *model, const struct view_options *options,
 				    enum row_format format)
@@ -170,6 +177,8 @@ static void put_own(struct event_rows *rows, const struct logged_event *event)
 	csv_row__uint(row, event->old_bytes);
 	csv_row__uint(row, stack->note);
 	put_cell(row, stack);
+	if (rows->weighted)
+		csv_row__uint(row, event->weight);
 }
 
 /* malloc-trace knows five calls; others go by the name of what they are most like. NULL: it writes
@@ -218,10 +227,23 @@ static void warn_of_processes(struct event_rows *rows)
 		 "several: equal addresses are mixed up. csv tells them apart.");
 }
 
+/* When it is known what is watched: is that sampled? False: nothing is known yet. */
+static bool begin(struct event_rows *rows)
+{
+	if (rows->began || !rows->model->start_ns)
+		return rows->began;
+	rows->began = true;
+	rows->weighted = rows->format == ROWS_CSV && rows->model->sample_bytes;
+	if (rows->weighted)
+		rowfile__set_header(rows->file, event_rows__weighted_header);
+	return true;
+}
+
 int event_rows__write(const struct logged_event *event, void *data)
 {
 	struct event_rows *rows = data;
 
+	begin(rows);
 	warn_of_processes(rows);
 	csv_row__begin(&rows->row);
 	if (rows->format == ROWS_CSV)
@@ -234,7 +256,22 @@ int event_rows__write(const struct logged_event *event, void *data)
 
 int event_rows__flush(struct event_rows *rows)
 {
-	return rowfile__flush(rows->file);
+	/* The header must wait. */
+	return begin(rows) ? rowfile__flush(rows->file) : 0;
+}
+
+static void warn_of_sampling(const struct event_rows *rows)
+{
+	char *sampled = report_text__sampled(rows->model->sample_bytes);
+
+	if (rows->weighted)
+		log_warn("Sampled: %s. Each row stands for as many like it as its column weight "
+			 "says.",
+			 sampled);
+	else if (rows->model->sample_bytes)
+		log_warn("Sampled: %s. These rows do not say how many like them each stands for.",
+			 sampled);
+	free(sampled);
 }
 
 int event_rows__close(struct event_rows *rows)
@@ -243,6 +280,8 @@ int event_rows__close(struct event_rows *rows)
 
 	if (!rows)
 		return 0;
+	begin(rows);
+	warn_of_sampling(rows);
 	err = rowfile__close(rows->file);
 	if (rows->model->nr_lost)
 		log_warn("%" PRIu64 " events were lost: rows are missing. --ring-size or "

@@ -9,8 +9,9 @@
 
 enum row_format { ROWS_CSV, ROWS_MALLOC_TRACE };
 
-/* The first row of heaptap's own, with its LF. */
-extern const char event_rows__header[];
+/* The first row of heaptap's own, with its LF; and of a sampled recording, which has a column more:
+ * the weight. */
+extern const char event_rows__header[], event_rows__weighted_header[];
 
 struct event_rows;
 

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "base/util.h"
 #include "export/report_state.h"
+#include "export/report_text.h"
 
 /* A number behind a blank would be taken for another column of the line. */
 static void hide_number(char *name)
@@ -74,6 +75,7 @@ static int write_folded(void *state, FILE *out)
 {
 	const struct report *report = report_state__build(state);
 
+	report_text__warn_sampled(report->model);
 	for (size_t i = 0; i < report->nr_processes; i++)
 		for (size_t k = 0; k < report->processes[i].nr_entries; k++)
 			write_entry(report, &report->processes[i], &report->processes[i].entries[k],

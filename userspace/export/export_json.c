@@ -5,6 +5,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "export/json_parts.h"
 #include "export/report_state.h"
@@ -18,8 +19,11 @@ static void *begin(struct model *model, const struct view_options *options)
 	return state;
 }
 
-static void write_totals(struct json *json, const struct heap_totals *totals)
+static void write_totals(struct json *json, const struct process_report *process)
 {
+	const struct heap_totals *totals = &process->totals;
+	/* Frees come of recorded blocks only. */
+	const char *unknown = process->process->sample_bytes ? "unknown_frees" : "";
 	const struct {
 		const char *name;
 		uint64_t value;
@@ -39,7 +43,8 @@ static void write_totals(struct json *json, const struct heap_totals *totals)
 
 	json__object(json, "totals");
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
-		json__uint(json, members[i].name, members[i].value);
+		json_parts__known(json, members[i].name, members[i].value,
+				  strcmp(members[i].name, unknown) != 0);
 	json__end_object(json);
 }
 
@@ -55,7 +60,7 @@ static void write_entry(struct json *json, const struct report_entry *entry)
 static void write_process(struct json *json, const struct process_report *process)
 {
 	json_parts__process(json, process->process);
-	write_totals(json, &process->totals);
+	write_totals(json, process);
 	json__object(json, "sum");
 	json_parts__costs(json, &process->sums);
 	json__end_object(json);

@@ -14,6 +14,7 @@
 #include "base/util.h"
 #include "export/pprof_tables.h"
 #include "export/report_state.h"
+#include "export/report_text.h"
 
 enum { SAMPLE_LOCATION_ID = 1, SAMPLE_VALUE, SAMPLE_LABEL };
 enum { LABEL_KEY = 1, LABEL_STR, LABEL_NUM };
@@ -136,8 +137,8 @@ static void write_head(struct writer *writer, const struct report *report, const
 	protobuf__uint(profile, PROFILE_DEFAULT_SAMPLE_TYPE,
 		       pprof_tables__string(writer->tables, value));
 	write_value_type(writer, PROFILE_PERIOD_TYPE, "space", "bytes");
-	/* Every byte counts, not a sample of them. */
-	protobuf__uint(profile, PROFILE_PERIOD, 1);
+	/* Where all is recorded, every byte counts. Samples are estimates of the whole already. */
+	protobuf__uint(profile, PROFILE_PERIOD, max(model->sample_bytes, 1u));
 	protobuf__uint(
 		profile, PROFILE_TIME_NANOS,
 		min(anchor__realtime_ns(&model->anchor, model->start_ns), (uint64_t)INT64_MAX));
@@ -148,6 +149,12 @@ static void write_head(struct writer *writer, const struct report *report, const
 	if (first->cmdline && *first->cmdline)
 		write_comment(writer, xasprintf("Command: %s", first->cmdline));
 	write_comment(writer, xasprintf("Lost events: %" PRIu64, model->nr_lost));
+	if (model->sample_bytes) {
+		char *sampled = report_text__sampled(model->sample_bytes);
+
+		write_comment(writer, xasprintf("Sampled: %s", sampled));
+		free(sampled);
+	}
 }
 
 static int write_pprof(void *data, FILE *out)

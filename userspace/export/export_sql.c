@@ -3,14 +3,21 @@
  * A table for the rows of the csv exporter, and the statements that load them, for three databases.
  * Addresses and times are unsigned 64-bit numbers: where a database has no such type, it gets a
  * wider one, or the address is exact in its hexadecimal column only (SQLite).
+ *
+ * Rows of a sampled recording have one column more. Where the file is there already, its first row
+ * says so.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/text.h"
 #include "base/util.h"
+#include "export/event_rows.h"
 #include "export/view.h"
 
 #define TABLE	 "heaptap_events"
@@ -38,9 +45,13 @@ static const struct {
 	{ "old_address", U64 }, { "old_size", U64 },  { "stack_cut", FLAG },   { "stack", JSON },
 };
 
+/* What rows of a sampled recording have behind those. */
+#define WEIGHT "weight"
+
 struct sql_state {
 	enum dialect dialect;
 	char *csv; /* the file that is loaded */
+	bool weighted;
 };
 
 static int parse_dialect(const char *name, enum dialect *dialect)
@@ -68,6 +79,23 @@ static char *csv_name(const char *file)
 	return xstrdup(file);
 }
 
+/* Does a file of rows begin as one of a sampled recording? */
+static bool is_weighted(const char *csv)
+{
+	size_t len = strlen(event_rows__weighted_header);
+	int fd = open(csv, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	char *begin = xcalloc(1, len + 1);
+	struct stat status;
+	bool weighted = fd >= 0 && !fstat(fd, &status) && S_ISREG(status.st_mode) &&
+			read(fd, begin, len) == (ssize_t)len &&
+			!strcmp(begin, event_rows__weighted_header);
+
+	if (fd >= 0)
+		close(fd);
+	free(begin);
+	return weighted;
+}
+
 /* No database's client takes an end of a line in a file's name. */
 static bool is_printable(const char *text)
 {
@@ -82,6 +110,7 @@ static void *begin(struct model *model, const struct view_options *options)
 	struct sql_state *state = xcalloc(1, sizeof(*state));
 
 	state->csv = csv_name(options->file);
+	state->weighted = is_weighted(state->csv);
 	if (parse_dialect(options->dialect, &state->dialect))
 		log_err("--dialect takes sqlite, mysql or postgresql, not '%s'.", options->dialect);
 	else if (!is_printable(state->csv))
@@ -93,13 +122,15 @@ static void *begin(struct model *model, const struct view_options *options)
 	return NULL;
 }
 
-static void write_table(enum dialect dialect, FILE *out)
+static void write_table(enum dialect dialect, bool weighted, FILE *out)
 {
 	fputs("CREATE TABLE IF NOT EXISTS " TABLE " (\n", out);
 	for (size_t i = 0; i < ARRAY_SIZE(columns); i++)
 		fprintf(out, "  %s %s NOT NULL%s\n", columns[i].name,
 			type_names[dialect][columns[i].type],
-			i + 1 < ARRAY_SIZE(columns) ? "," : "");
+			i + 1 < ARRAY_SIZE(columns) || weighted ? "," : "");
+	if (weighted)
+		fprintf(out, "  " WEIGHT " %s NOT NULL\n", type_names[dialect][U32]);
 	fputs(dialect == MYSQL ? ") DEFAULT CHARACTER SET utf8mb4;\n" : ");\n", out);
 }
 
@@ -163,7 +194,7 @@ static int write_sql(void *data, FILE *out)
 		fputs("-- Numbers are signed here: an address from 2^63 on is exact in address_hex "
 		      "only.\n",
 		      out);
-	write_table(state->dialect, out);
+	write_table(state->dialect, state->weighted, out);
 	write_load(state, out);
 	write_indexes(out);
 	return 0;

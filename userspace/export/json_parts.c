@@ -39,6 +39,8 @@ void json_parts__target(struct json *json, const struct process *process)
 	json__string(json, "exe", process->exe);
 	json__string(json, "cmdline", process->cmdline);
 	json_parts__time(json, "started", process->started_ns);
+	if (process->sample_bytes)
+		json__uint(json, "sample_bytes", process->sample_bytes);
 	json__end_object(json);
 }
 
@@ -74,7 +76,8 @@ void json_parts__costs(struct json *json, const struct costs *costs)
 	for (unsigned i = 0; i < NR_COSTS; i++)
 		json_parts__amount(json, names[i], costs->of[i]);
 	if (costs->nr_lifetimes)
-		json__uint(json, "mean_lifetime_ns", costs->lifetime_ns / costs->nr_lifetimes);
+		json__uint(json, "mean_lifetime_ns",
+			   (uint64_t)(costs->lifetime_ns / costs->nr_lifetimes));
 	else
 		json__null(json, "mean_lifetime_ns");
 }
@@ -98,19 +101,19 @@ void json_parts__suppressed(struct json *json, const struct process_report *proc
 	json__end_object(json);
 }
 
-static void write_number_or_null(struct json *json, const char *key, uint64_t value)
+void json_parts__known(struct json *json, const char *name, uint64_t value, bool known)
 {
-	if (value)
-		json__uint(json, key, value);
+	if (known)
+		json__uint(json, name, value);
 	else
-		json__null(json, key);
+		json__null(json, name);
 }
 
 void json_parts__frame_members(struct json *json, const struct frame *frame)
 {
 	json__string(json, "function", frame->function);
 	json__string(json, "file", frame->file);
-	write_number_or_null(json, "line", frame->line);
+	json_parts__known(json, "line", frame->line, frame->line);
 	json__string(json, "module", frame->module ? frame->module->path : NULL);
 	json__uint(json, "offset", frame->offset);
 	json__uint(json, "address", frame->address);

@@ -15,7 +15,7 @@ void json_parts__end(struct json *json);
 
 /* {"target": {…}, and the caller goes on, to json__end_object. */
 void json_parts__process(struct json *json, const struct process *process);
-/* "target": {…} */
+/* "target": {…}, with "sample_bytes" where only some allocations are recorded. */
 void json_parts__target(struct json *json, const struct process *process);
 
 /* "cut": …, "frames": […] of a stack. */
@@ -30,6 +30,8 @@ void json_parts__costs(struct json *json, const struct costs *costs);
 /* "suppressed": {"bytes": …, "blocks": …, "rules": [{"rule": …, "bytes": …, "blocks": …}]}, if
  * there were any. */
 void json_parts__suppressed(struct json *json, const struct process_report *process);
+/* "NAME": VALUE, or null where it is not known. */
+void json_parts__known(struct json *json, const char *name, uint64_t value, bool known);
 /* A moment: "2026-01-31T12:00:00.000Z", of a time since 1970. */
 void json_parts__time(struct json *json, const char *name, uint64_t realtime_ns);
 /* Seconds between two times of the records, as a number with decimals. */

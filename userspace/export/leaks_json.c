@@ -8,13 +8,14 @@
 
 static void write_summary(const struct process_report *leaks, uint64_t nr_lost, struct json *json)
 {
+	bool all = !leaks->process->sample_bytes;
 	const struct heap_totals *totals = &leaks->totals;
 
 	json__object(json, "summary");
 	json__uint(json, "allocations", totals->allocations);
 	json__uint(json, "frees", totals->frees);
 	json__uint(json, "failed_allocations", totals->failed_allocations);
-	json__uint(json, "unknown_frees", totals->unknown_frees);
+	json_parts__known(json, "unknown_frees", totals->unknown_frees, all);
 	json__uint(json, "allocated_bytes", totals->allocated_bytes);
 	json__uint(json, "peak_bytes", totals->peak_bytes);
 	json__uint(json, "leaked_blocks", leaks->sums.of[COST_LIVE].blocks);

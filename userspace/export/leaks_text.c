@@ -60,8 +60,11 @@ static void write_totals(const struct process_report *leaks, FILE *out)
 			totals->inherited_blocks == 1 ? "" : "s");
 	fprintf(out, "Allocations: %" PRIu64 " (%" PRIu64 " bytes), failed: %" PRIu64 ".\n",
 		totals->allocations, totals->allocated_bytes, totals->failed_allocations);
-	fprintf(out, "Frees: %" PRIu64 ", of blocks older than the attach: %" PRIu64 ".\n",
-		totals->frees, totals->unknown_frees);
+	fprintf(out, "Frees: %" PRIu64 ", of blocks older than the attach: ", totals->frees);
+	if (leaks->process->sample_bytes)
+		fputs("not known.\n", out);
+	else
+		fprintf(out, "%" PRIu64 ".\n", totals->unknown_frees);
 }
 
 #define MIB (1u << 20)

@@ -2,7 +2,9 @@
 #include "export/report_text.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "base/util.h"
 
@@ -32,8 +34,47 @@ void report_text__write_frames(const struct frame *frames, uint32_t nr_frames, b
 		fputs(" (the outer frames are missing)\n", out);
 }
 
+char *report_text__sampled(uint32_t sample_bytes)
+{
+	static const char *const units[] = { "bytes", "KiB", "MiB", "GiB" };
+	unsigned unit = 0;
+
+	for (; sample_bytes && sample_bytes % 1024 == 0; unit++)
+		sample_bytes /= 1024;
+	return xasprintf("about one allocation per %" PRIu32 " %s was recorded; bytes and blocks "
+			 "are estimates",
+			 sample_bytes, units[unit]);
+}
+
+void report_text__write_sampled(const struct model *model, FILE *out)
+{
+	char *text = report_text__sampled(model->sample_bytes);
+
+	if (model->sample_bytes)
+		fprintf(out, "Sampled: %s.\n", text);
+	free(text);
+}
+
+void report_text__warn_sampled(const struct model *model)
+{
+	char *text = report_text__sampled(model->sample_bytes);
+
+	if (model->sample_bytes)
+		log_warn("Sampled: %s.", text);
+	free(text);
+}
+
+void report_text__write_temporary(const struct model *model, FILE *out)
+{
+	if (model->sample_bytes)
+		fputs("Temporary is too high: a block counts when nothing was recorded between its "
+		      "allocation and its free.\n",
+		      out);
+}
+
 void report_text__write_lost(const struct model *model, FILE *out)
 {
+	report_text__write_sampled(model, out);
 	fprintf(out, "Lost events: %" PRIu64 "%s\n", model->nr_lost,
 		model->nr_lost ? " (the figures above are incomplete; --ring-size or "
 				 "--lossless helps)."

@@ -84,6 +84,24 @@ static void write_sums(const struct diff_process *process, enum cost cost, FILE 
 			process->nr_hidden == 1 ? "entry" : "entries");
 }
 
+/* Both need not be, nor alike. */
+static void write_sampled(const struct diff_state *state, FILE *out)
+{
+	static const char *const which[] = { "earlier", "later" };
+
+	if (state->models[0]->sample_bytes == state->models[1]->sample_bytes) {
+		report_text__write_sampled(state->models[0], out);
+		return;
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		char *text = report_text__sampled(state->models[i]->sample_bytes);
+
+		if (state->models[i]->sample_bytes)
+			fprintf(out, "Sampled, the %s recording: %s.\n", which[i], text);
+		free(text);
+	}
+}
+
 static int write_text(void *data, FILE *out)
 {
 	struct diff_state *state = data;
@@ -103,6 +121,7 @@ static int write_text(void *data, FILE *out)
 		if (diff->nr_processes > 1)
 			fputc('\n', out);
 	}
+	write_sampled(state, out);
 	fprintf(out, "Lost events: %" PRIu64 ", %" PRIu64 "%s\n", state->models[0]->nr_lost,
 		state->models[1]->nr_lost,
 		state->models[0]->nr_lost || state->models[1]->nr_lost
@@ -120,7 +139,21 @@ static void write_json_change(struct json *json, const struct amount *before,
 	json_parts__amount(json, "after", *after);
 }
 
-static void write_json_process(struct json *json, const struct diff_process *process)
+/* Of each recording; 0: every allocation is recorded. Nothing where it is both. */
+static void write_json_sampled(struct json *json, const struct diff_state *state)
+{
+	const struct model *before = state->models[0], *after = state->models[1];
+
+	if (!before->sample_bytes && !after->sample_bytes)
+		return;
+	json__object(json, "sample_bytes");
+	json__uint(json, "before", before->sample_bytes);
+	json__uint(json, "after", after->sample_bytes);
+	json__end_object(json);
+}
+
+static void write_json_process(struct json *json, const struct diff_state *state,
+			       const struct diff_process *process)
 {
 	if (process->after) {
 		json_parts__process(json, process->after);
@@ -128,6 +161,7 @@ static void write_json_process(struct json *json, const struct diff_process *pro
 		json__object(json, NULL);
 		json__null(json, "target");
 	}
+	write_json_sampled(json, state);
 	json__object(json, "sum");
 	write_json_change(json, &process->sum_before, &process->sum_after);
 	json__end_object(json);
@@ -153,7 +187,7 @@ static int write_json(void *data, FILE *out)
 
 	json_parts__begin(&json, out, "diff", state->models[0]);
 	for (size_t i = 0; i < diff->nr_processes; i++)
-		write_json_process(&json, &diff->processes[i]);
+		write_json_process(&json, state, &diff->processes[i]);
 	json_parts__end(&json);
 	return 0;
 }

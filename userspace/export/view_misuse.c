@@ -223,11 +223,32 @@ static void write_list(const struct state *state, const struct process *process,
 			list->nr_elsewhere);
 }
 
-static void write_summary(const struct misuse_process *misuse, FILE *out)
+/* Is it a kind that a sample of the allocations says nothing of? */
+static bool is_unknown(const struct process *process, enum misuse_kind kind)
+{
+	return process->sample_bytes && kind <= MISUSE_INVALID_FREE;
+}
+
+static void write_sampled(const struct misuse_list *lists, FILE *out)
+{
+	fprintf(out, "Errors: %" PRIu64 " frees by the wrong function.\n",
+		lists[MISUSE_MISMATCH].sum.blocks);
+	fputs("Double frees and frees of what was never allocated cannot be found in a sampled "
+	      "recording: it has no frees but of recorded blocks. Reallocs are found where both "
+	      "blocks were recorded, so there are more of them; small blocks seldom are.\n",
+	      out);
+}
+
+static void write_summary(const struct process *process, const struct misuse_process *misuse,
+			  FILE *out)
 {
 	const struct misuse_list *lists = misuse->lists;
 	bool any = lists[MISUSE_DOUBLE_FREE].sum.blocks || lists[MISUSE_INVALID_FREE].sum.blocks;
 
+	if (process->sample_bytes) {
+		write_sampled(lists, out);
+		return;
+	}
 	fprintf(out,
 		"Errors: %" PRIu64 " double frees, %" PRIu64 " frees of what was never allocated, "
 		"%" PRIu64 " frees by the wrong function.\n",
@@ -253,7 +274,7 @@ static void write_process(const struct state *state, const struct process *proce
 
 	for (unsigned i = 0; i < NR_MISUSE_KINDS; i++)
 		write_list(state, process, i, &misuse.lists[i], out);
-	write_summary(&misuse, out);
+	write_summary(process, &misuse, out);
 }
 
 static int write_text(void *data, FILE *out)
@@ -346,7 +367,7 @@ static void write_json_list(struct json *json, const struct state *state,
 	size_t nr = nr_shown(state, kind, list), shown = 0;
 
 	json__object(json, kinds[kind].json);
-	json__uint(json, "count", list->sum.blocks);
+	json_parts__known(json, "count", list->sum.blocks, !is_unknown(process, kind));
 	json__uint(json, "places", list->nr_sites);
 	json__array(json, "sites");
 	for (size_t i = 0; i < list->nr_sites && shown < nr; i++) {
@@ -373,7 +394,8 @@ static int write_json(void *data, FILE *out)
 		json_parts__process(&json, model->processes[i]);
 		json__uint(&json, "errors", misuse.nr_errors);
 		json__bool(&json, "missing_allocator", misuse.doubtful);
-		json__uint(&json, "older_than_attach", misuse.nr_older);
+		json_parts__known(&json, "older_than_attach", misuse.nr_older,
+				  !model->processes[i]->sample_bytes);
 		for (unsigned k = 0; k < NR_MISUSE_KINDS; k++)
 			write_json_list(&json, state, model->processes[i], k, &misuse.lists[k]);
 		json__end_object(&json);

@@ -121,8 +121,11 @@ static void write_sums(const struct orphans_view *view, const struct process_rep
 	write_amount(text, count.old, out);
 	write_amount("Younger", count.young, out);
 	write_amount("Grew old and were freed after all", count.retracted, out);
-	fprintf(out, "Frees of blocks that were never seen allocated: %" PRIu64 ".\n",
-		count.nr_unknown_frees);
+	fputs("Frees of blocks that were never seen allocated: ", out);
+	if (process->process->sample_bytes)
+		fputs("not known.\n", out);
+	else
+		fprintf(out, "%" PRIu64 ".\n", count.nr_unknown_frees);
 	report_text__write_notes(process, out);
 }
 
@@ -181,7 +184,8 @@ static int write_json(void *data, FILE *out)
 		json_parts__amount(&json, "old", count.old);
 		json_parts__amount(&json, "young", count.young);
 		json_parts__amount(&json, "retracted", count.retracted);
-		json__uint(&json, "unknown_frees", count.nr_unknown_frees);
+		json_parts__known(&json, "unknown_frees", count.nr_unknown_frees,
+				  !process->process->sample_bytes);
 		json__array(&json, "orphans");
 		for (size_t k = 0; k < process->nr_entries; k++)
 			write_json_entry(&json, &process->entries[k],

@@ -91,6 +91,8 @@ static void write_birth(const struct state *state, const struct process *process
 	uint64_t inside = state->options->address - life->addr;
 
 	fprintf(out, "Block of %" PRIu64 " bytes at 0x%" PRIx64, life->bytes, life->addr);
+	if (life->weight > 1)
+		fprintf(out, ", recorded as one of about %" PRIu32, life->weight);
 	if (inside)
 		fprintf(out, ", %" PRIu64 " bytes below the address", inside);
 	fputs("\nallocated", out);
@@ -158,7 +160,7 @@ static void write_neighbour(const struct state *state, const struct process *pro
 			    const struct life_neighbour *neighbour, FILE *out)
 {
 	const struct heap_block *block = &neighbour->block;
-	uint64_t address = state->options->address, end = block->addr + block->bytes;
+	uint64_t address = state->options->address, end = block->addr + heap_block__bytes(block);
 
 	if (!block->addr)
 		return;
@@ -168,7 +170,8 @@ static void write_neighbour(const struct state *state, const struct process *pro
 	else
 		fprintf(out, "Nearest above at the end: begins %" PRIu64 " bytes after the address",
 			block->addr - address);
-	fprintf(out, "; %" PRIu64 " bytes at 0x%" PRIx64 ", allocated", block->bytes, block->addr);
+	fprintf(out, "; %" PRIu64 " bytes at 0x%" PRIx64 ", allocated", heap_block__bytes(block),
+		block->addr);
 	write_by(state, block->func, neighbour->tid, block->time_ns, out);
 	fputc('\n', out);
 	event_parts__write_stack(state->model, process, neighbour->stack, block->time_ns,
@@ -210,6 +213,10 @@ static int write_text(void *data, FILE *out)
 		if (model->nr_processes > 1)
 			fputc('\n', out);
 	}
+	if (model->sample_bytes)
+		fputs("Blocks at the address, or beside it, that were not recorded are not "
+		      "known.\n",
+		      out);
 	report_text__write_lost(model, out);
 	return 0;
 }
@@ -250,6 +257,8 @@ static void write_json_life(struct json *json, const struct state *state,
 	json__uint(json, "address", life->addr);
 	if (life->kind != LIFE_NOTHING) {
 		json__uint(json, "bytes", life->bytes);
+		if (process->sample_bytes)
+			json__uint(json, "weight", life->weight);
 		write_json_call(json, "allocated", state, life->born_func, life->born_tid,
 				life->born_ns);
 		json__bool(json, "inherited", life->inherited);
@@ -284,7 +293,9 @@ static void write_json_neighbour(struct json *json, const char *name, const stru
 	}
 	json__object(json, name);
 	json__uint(json, "address", block->addr);
-	json__uint(json, "bytes", block->bytes);
+	json__uint(json, "bytes", heap_block__bytes(block));
+	if (process->sample_bytes)
+		json__uint(json, "weight", heap_block__weight(block));
 	write_json_call(json, "allocated", state, block->func, neighbour->tid, block->time_ns);
 	event_parts__json_stack(json, state->model, process, neighbour->stack, block->time_ns,
 				state->options->report.depth);

@@ -106,6 +106,7 @@ static int write_text(void *data, FILE *out)
 		if (report->nr_processes > 1)
 			fputc('\n', out);
 	}
+	report_text__write_temporary(report->model, out);
 	report_text__write_lost(report->model, out);
 	return 0;
 }

@@ -112,6 +112,7 @@ static int write_text(void *data, FILE *out)
 		if (model->nr_processes > 1)
 			fputc('\n', out);
 	}
+	report_text__write_temporary(model, out);
 	report_text__write_lost(model, out);
 	return 0;
 }

@@ -230,6 +230,7 @@ static int write_text(void *data, FILE *out)
 	const struct model *model = state->model;
 
 	if (state->options->format) {
+		report_text__warn_sampled(model);
 		write_all_rows(state, strcmp(state->options->format, "tsv") ? ',' : '\t', out);
 		return 0;
 	}

@@ -80,9 +80,14 @@ static int write_text(void *data, FILE *out)
 		else
 			write_process(state, report, process, out);
 	}
-	if (!state->blocks)
+	if (!state->blocks) {
 		report_text__write_lost(report->model, out);
-	else if (report->model->nr_lost)
+		return 0;
+	}
+	if (report->model->sample_bytes)
+		log_warn("This is a sampled recording: the snapshot has the blocks that were "
+			 "recorded, and no others.");
+	if (report->model->nr_lost)
 		log_warn("%" PRIu64 " events were lost: the snapshot is incomplete.",
 			 report->model->nr_lost);
 	return 0;

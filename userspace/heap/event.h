@@ -24,12 +24,13 @@ struct heap_event {
 	/* DIED: its thread has allocated nothing since, and it did not go on as another block, by
 	 * realloc. */
 	bool temporary;
-	uint16_t func;	/* that was called */
-	uint32_t tid;	/* that called it */
-	uint32_t stack; /* wire id, of the call; 0: not known, as of most frees */
+	uint16_t func;	 /* that was called */
+	uint32_t tid;	 /* that called it */
+	uint32_t stack;	 /* wire id, of the call; 0: not known, as of most frees */
+	uint32_t weight; /* this happened so many times, by estimate; 1 where all is recorded */
 	uint64_t time_ns;
 	uint64_t addr;	/* of the block; UNKNOWN: of none; FAILED: 0 */
-	uint64_t bytes; /* of the block, or asked for in vain; UNKNOWN: 0 */
+	uint64_t bytes; /* of the one block, or asked for in vain; UNKNOWN: 0 */
 	/* BORN, DIED, REPLACED: it lives until the callback returns. Else NULL. */
 	const struct heap_block *block;
 	/* BORN by a realloc of a known block: that one, which has just DIED. FAILED: likewise, but

@@ -24,6 +24,7 @@ struct heap {
 	struct hmap flight_of_tid; /* tid -> index into flights */
 	heap_event_fn happened;	   /* NULL: nobody observes */
 	void *data;
+	bool sampled;
 	struct threads threads; /* kept while somebody does */
 };
 
@@ -41,7 +42,9 @@ static void clear(struct heap *heap)
 	free(heap->flights);
 	hmap__clear(&heap->flight_of_tid);
 	threads__clear(&heap->threads);
-	*heap = (struct heap){ .happened = heap->happened, .data = heap->data };
+	*heap = (struct heap){ .happened = heap->happened,
+			       .data = heap->data,
+			       .sampled = heap->sampled };
 }
 
 void heap__free(struct heap *heap)
@@ -58,6 +61,11 @@ void heap__reset(struct heap *heap)
 	heap->blocks = blocks__new();
 }
 
+void heap__set_sampled(struct heap *heap, bool sampled)
+{
+	heap->sampled = sampled;
+}
+
 void heap__observe(struct heap *heap, heap_event_fn happened, void *data)
 {
 	heap->happened = happened;
@@ -71,11 +79,13 @@ uint32_t heap__tid(const struct heap *heap, const struct heap_block *block)
 
 static void leave_live(struct heap *heap, const struct heap_block *block)
 {
+	uint64_t weight = heap_block__weight(block);
+
 	/* There is a peak before a block goes only; not to look when one comes saves a store. */
 	if (heap->totals.live_blocks > heap->totals.peak_blocks)
 		heap->totals.peak_blocks = heap->totals.live_blocks;
-	heap->totals.live_blocks--;
-	heap->totals.live_bytes -= block->bytes;
+	heap->totals.live_blocks -= weight;
+	heap->totals.live_bytes -= weight * heap_block__bytes(block);
 }
 
 /* The call that is told of. */
@@ -109,6 +119,17 @@ static void tell(struct heap *heap, const struct call *call, struct heap_event *
 	heap->happened(event, heap->data);
 }
 
+/* What a block has for its own. */
+static void tell_of_block(struct heap *heap, const struct heap_block *block,
+			  const struct call *call, struct heap_event *event)
+{
+	event->addr = block->addr;
+	event->bytes = heap_block__bytes(block);
+	event->weight = heap_block__weight(block);
+	event->block = block;
+	tell(heap, call, event);
+}
+
 static bool is_temporary(struct heap *heap, const struct heap_block *block)
 {
 	struct thread *thread;
@@ -126,12 +147,12 @@ static bool is_temporary(struct heap *heap, const struct heap_block *block)
 static void tell_of_death(struct heap *heap, const struct heap_block *block,
 			  const struct call *call)
 {
-	tell(heap, call,
-	     &(struct heap_event){ .kind = HEAP_DIED,
-				   .addr = block->addr,
-				   .bytes = block->bytes,
-				   .block = block,
-				   .temporary = !call->resizes && is_temporary(heap, block) });
+	/* In a sample, a realloc to nothing mostly is one to a block that was not recorded. */
+	bool goes_on = call->resizes || (call->is_realloc && heap->sampled);
+
+	tell_of_block(heap, block, call,
+		      &(struct heap_event){ .kind = HEAP_DIED,
+					    .temporary = !goes_on && is_temporary(heap, block) });
 }
 
 /* addr: what was to be freed. */
@@ -139,13 +160,16 @@ static void count_free(struct heap *heap, const struct heap_block *block, uint64
 		       const struct call *call)
 {
 	if (!block->addr) {
+		if (heap->sampled)
+			return;
 		heap->totals.unknown_frees++;
 		if (heap->happened)
 			tell(heap, call,
-			     &(struct heap_event){ .kind = HEAP_UNKNOWN, .addr = addr });
+			     &(struct heap_event){
+				     .kind = HEAP_UNKNOWN, .addr = addr, .weight = 1 });
 		return;
 	}
-	heap->totals.frees++;
+	heap->totals.frees += heap_block__weight(block);
 	leave_live(heap, block);
 	if (heap->happened)
 		tell_of_death(heap, block, call);
@@ -154,26 +178,18 @@ static void count_free(struct heap *heap, const struct heap_block *block, uint64
 static void count_replaced(struct heap *heap, const struct heap_block *block,
 			   const struct call *call)
 {
-	heap->totals.replaced_blocks++;
+	heap->totals.replaced_blocks += heap_block__weight(block);
 	leave_live(heap, block);
 	if (heap->happened)
-		tell(heap, call,
-		     &(struct heap_event){ .kind = HEAP_REPLACED,
-					   .addr = block->addr,
-					   .bytes = block->bytes,
-					   .block = block });
+		tell_of_block(heap, block, call, &(struct heap_event){ .kind = HEAP_REPLACED });
 }
 
 static void tell_of_birth(struct heap *heap, const struct heap_block *block,
 			  const struct heap_block *old, const struct call *call)
 {
 	heap->threads.all[block->thread].last_addr = block->addr;
-	tell(heap, call,
-	     &(struct heap_event){ .kind = HEAP_BORN,
-				   .addr = block->addr,
-				   .bytes = block->bytes,
-				   .block = block,
-				   .old = old->addr ? old : NULL });
+	tell_of_block(heap, block, call,
+		      &(struct heap_event){ .kind = HEAP_BORN, .old = old->addr ? old : NULL });
 }
 
 static void add_block(struct heap *heap, const struct wire_alloc *record,
@@ -183,21 +199,22 @@ static void add_block(struct heap *heap, const struct wire_alloc *record,
 	struct call call = alloc_call(record);
 	struct heap_block replaced, block = {
 		.addr = record->addr,
-		.bytes = record->bytes,
+		.size = heap_block__size(record->bytes, record->weight),
 		.time_ns = record->time_ns,
 		.stack = record->stack,
 		.func = record->func,
 	};
+	uint64_t weight = heap_block__weight(&block), bytes = weight * heap_block__bytes(&block);
 
 	if (heap->happened)
 		block.thread = threads__slot(&heap->threads, record->tid);
 	/* Out before in: the peak must not see both. */
 	if (blocks__add(heap->blocks, &block, &replaced))
 		count_replaced(heap, &replaced, &call);
-	totals->allocations++;
-	totals->allocated_bytes += block.bytes;
-	totals->live_blocks++;
-	totals->live_bytes += block.bytes;
+	totals->allocations += weight;
+	totals->allocated_bytes += bytes;
+	totals->live_blocks += weight;
+	totals->live_bytes += bytes;
 	totals->peak_bytes = max(totals->peak_bytes, totals->live_bytes);
 	if (heap->happened)
 		tell_of_birth(heap, &block, old, &call);
@@ -220,6 +237,7 @@ struct heap *heap__copy(const struct heap *heap)
 	struct heap_totals *totals = &copy->totals;
 
 	*totals = heap->totals;
+	copy->sampled = heap->sampled;
 	copy->blocks = blocks__copy(heap->blocks);
 	copy->threads = threads__copy(&heap->threads);
 	/* Nobody observes the copy yet. */
@@ -272,13 +290,16 @@ static void abandon_flight(struct heap *heap, const struct call *call)
 static void fail(struct heap *heap, const struct wire_alloc *record, const struct heap_block *old)
 {
 	struct call call = alloc_call(record);
+	const struct heap_block none = { .size = heap_block__size(record->bytes, record->weight) };
+	uint32_t weight = heap_block__weight(&none);
 
-	heap->totals.failed_allocations++;
+	heap->totals.failed_allocations += weight;
 	put_back(heap, old, &call);
 	if (heap->happened)
 		tell(heap, &call,
 		     &(struct heap_event){ .kind = HEAP_FAILED,
 					   .bytes = record->bytes,
+					   .weight = weight,
 					   .old = old->addr ? old : NULL });
 }
 
@@ -330,6 +351,15 @@ void heap__release(struct heap *heap, const struct wire_free *record)
 const struct heap_totals *heap__totals(const struct heap *heap)
 {
 	return &heap->totals;
+}
+
+size_t heap__nr_blocks(const struct heap *heap)
+{
+	size_t nr = blocks__count(heap->blocks);
+
+	for (size_t i = 0; i < heap->nr_flights; i++)
+		nr += heap->flights[i].old.addr != 0;
+	return nr;
 }
 
 void heap__for_each(const struct heap *heap,

@@ -6,6 +6,9 @@
  *
  * Counting follows valgrind's: a successful realloc of a live pointer is one allocation and one
  * free.
+ *
+ * Where only some allocations are recorded, each record counts as often as its weight says, and its
+ * bytes as often: all totals are then estimates.
  */
 #ifndef HEAP_H
 #define HEAP_H
@@ -21,13 +24,41 @@ struct wire_free;
 
 /* A live block: 32 bytes, kept small because there are millions. */
 struct heap_block {
-	uint64_t addr; /* never 0 */
-	uint64_t bytes;
+	uint64_t addr;	  /* never 0 */
+	uint64_t size;	  /* and weight: heap_block__bytes, heap_block__weight */
 	uint64_t time_ns; /* of its allocation (of the last realloc) */
 	uint32_t stack;	  /* as in the record */
 	uint16_t func;
 	uint16_t thread; /* slot (heap__tid) of who allocated it, where the heap is observed */
 };
+
+/*
+ * Size and weight share a word. Of a block of weight 1, as most are, it is the size; any other has
+ * the top bit, then 31 bits of weight and 32 of size: one of 4 GiB or more always has weight 1. So
+ * no product of the two is above 2^63.
+ */
+#define HEAP_BLOCK_WEIGHTED (1ull << 63)
+#define HEAP_MAX_WEIGHT	    0x7fffffffu
+
+static inline uint64_t heap_block__size(uint64_t bytes, uint32_t weight)
+{
+	if (weight <= 1 || bytes > UINT32_MAX)
+		return bytes < HEAP_BLOCK_WEIGHTED ? bytes : HEAP_BLOCK_WEIGHTED - 1;
+	weight = weight < HEAP_MAX_WEIGHT ? weight : HEAP_MAX_WEIGHT;
+	return HEAP_BLOCK_WEIGHTED | (uint64_t)weight << 32 | bytes;
+}
+
+/* Of the block itself, whatever its weight. */
+static inline uint64_t heap_block__bytes(const struct heap_block *block)
+{
+	return block->size & HEAP_BLOCK_WEIGHTED ? block->size & UINT32_MAX : block->size;
+}
+
+/* How many blocks it stands for, itself included. */
+static inline uint32_t heap_block__weight(const struct heap_block *block)
+{
+	return block->size & HEAP_BLOCK_WEIGHTED ? block->size >> 32 & HEAP_MAX_WEIGHT : 1;
+}
 
 struct heap_totals {
 	uint64_t allocations; /* that succeeded, reallocs included */
@@ -60,6 +91,12 @@ struct heap *heap__copy(const struct heap *heap);
 /* The process has replaced its image: everything is as in a new heap. */
 void heap__reset(struct heap *heap);
 
+/*
+ * Are only some allocations recorded? Then nothing can be said of a free of an unknown block, and
+ * it is ignored. Stays so after heap__reset, and in a copy.
+ */
+void heap__set_sampled(struct heap *heap, bool sampled);
+
 /* From now on happened is called for everything that records do. A copy is not observed. */
 void heap__observe(struct heap *heap, heap_event_fn happened, void *data);
 /* The thread that allocated a block; 0: one of too many, or the heap was not observed then. */
@@ -76,6 +113,8 @@ void heap__alloc(struct heap *heap, const struct wire_alloc *record);
 void heap__release(struct heap *heap, const struct wire_free *record);
 
 const struct heap_totals *heap__totals(const struct heap *heap);
+/* Live blocks that heap__for_each visits: not what they stand for. */
+size_t heap__nr_blocks(const struct heap *heap);
 
 /* Calls visit for every live block, those in flight included, in no particular order. */
 void heap__for_each(const struct heap *heap,

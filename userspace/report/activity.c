@@ -58,7 +58,7 @@ static void note_time(struct activity_thread *thread, uint64_t time_ns)
 static void count_birth(struct state *state, const struct heap_event *event, uint32_t owner_tid)
 {
 	struct activity_thread *thread = thread_of(state, owner_tid);
-	const struct amount amount = { event->bytes, 1 };
+	const struct amount amount = amount__of_event(event);
 
 	note_time(thread, event->time_ns);
 	amount__add(&thread->total, amount);
@@ -67,11 +67,10 @@ static void count_birth(struct state *state, const struct heap_event *event, uin
 
 static void count_death(struct state *state, const struct heap_event *event, uint32_t owner_tid)
 {
-	const struct amount amount = { event->bytes, 1 };
+	const struct amount amount = amount__of_event(event);
 	struct activity_thread *owner = thread_of(state, owner_tid), *thread;
 
-	owner->live.bytes -= amount.bytes;
-	owner->live.blocks--;
+	amount__take(&owner->live, amount);
 	/* Nobody was seen to free it. */
 	if (event->kind == HEAP_REPLACED)
 		return;
@@ -97,7 +96,7 @@ static void happened(struct process *process, const struct heap_event *event, vo
 
 	if (event->kind == HEAP_FAILED) {
 		if (!filter->tid || filter->tid == event->tid) {
-			thread_of(state, event->tid)->nr_failed++;
+			thread_of(state, event->tid)->nr_failed += event->weight;
 			note_time(thread_of(state, event->tid), event->time_ns);
 		}
 		return;
@@ -133,7 +132,7 @@ static void inherit(const struct heap_block *block, void *data)
 
 	if (block_filter__passes(&to->activity->model->filter, to->heap, block))
 		amount__add(&thread_of(to->state, heap__tid(to->heap, block))->live,
-			    (struct amount){ block->bytes, 1 });
+			    amount__of_block(block));
 }
 
 static void begin(struct process *process, void *data)

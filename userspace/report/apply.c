@@ -118,8 +118,10 @@ static void apply_target(struct model *model, const struct wire_target *record)
 	if (!model->start_ns)
 		begin(model, record->attached_ns);
 	process = living(model, record->head.pid, true);
-	if (process)
-		process__set_target(process, record, &model->names);
+	if (!process)
+		return;
+	process__set_target(process, record, &model->names);
+	model->sample_bytes = max(model->sample_bytes, process->sample_bytes);
 }
 
 static bool may_copy(struct model *model, const struct process *parent, uint64_t nr)
@@ -139,7 +141,7 @@ static bool may_copy(struct model *model, const struct process *parent, uint64_t
 static struct process *copy_process(struct model *model, const struct process *parent,
 				    uint32_t child)
 {
-	uint64_t nr = process__totals(parent)->live_blocks + space__nr_mappings(parent->space);
+	uint64_t nr = heap__nr_blocks(parent->heap) + space__nr_mappings(parent->space);
 	struct process *process;
 
 	if (!may_copy(model, parent, nr))

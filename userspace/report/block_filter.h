@@ -13,7 +13,7 @@ struct block_filter {
 	bool (*wants)(const struct heap_block *block, void *data);
 	void *data;
 	uint64_t older_ns;		      /* at least so old at the end (or at --at) */
-	uint64_t min_bytes, max_bytes;	      /* max 0: any */
+	uint64_t min_bytes, max_bytes;	      /* of the block itself; max 0: any */
 	uint64_t born_from_ns, born_until_ns; /* CLOCK_MONOTONIC, the latter excluded; 0: any */
 	uint32_t tid;			      /* that allocated it; 0: any */
 };
@@ -22,8 +22,9 @@ struct block_filter {
 static inline bool block_filter__passes(const struct block_filter *filter, const struct heap *heap,
 					const struct heap_block *block)
 {
-	return block->bytes >= filter->min_bytes &&
-	       (!filter->max_bytes || block->bytes <= filter->max_bytes) &&
+	uint64_t bytes = heap_block__bytes(block);
+
+	return bytes >= filter->min_bytes && (!filter->max_bytes || bytes <= filter->max_bytes) &&
 	       block->time_ns >= filter->born_from_ns &&
 	       (!filter->born_until_ns || block->time_ns < filter->born_until_ns) &&
 	       (!filter->tid || heap__tid(heap, block) == filter->tid) &&

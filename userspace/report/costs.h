@@ -5,6 +5,10 @@
 
 #include <stdint.h>
 
+#include "heap/event.h"
+#include "heap/heap.h"
+
+/* Where only some allocations are recorded, of all that those stand for: an estimate. */
 struct amount {
 	uint64_t bytes, blocks;
 };
@@ -20,8 +24,9 @@ enum cost {
 
 struct costs {
 	struct amount of[NR_COSTS];
-	/* Of the freed, without those whose free was lost: nobody knows how long they lived. */
-	uint64_t lifetime_ns; /* sum */
+	/* Of the freed, without those whose free was lost: nobody knows how long they lived. A day
+	 * in ns, a million times, is more than 64 bits hold. */
+	unsigned __int128 lifetime_ns; /* sum */
 	uint64_t nr_lifetimes;
 };
 
@@ -35,6 +40,24 @@ static inline void amount__add(struct amount *sum, struct amount amount)
 {
 	sum->bytes += amount.bytes;
 	sum->blocks += amount.blocks;
+}
+
+static inline void amount__take(struct amount *sum, struct amount amount)
+{
+	sum->bytes -= amount.bytes;
+	sum->blocks -= amount.blocks;
+}
+
+static inline struct amount amount__of_block(const struct heap_block *block)
+{
+	uint64_t weight = heap_block__weight(block);
+
+	return (struct amount){ weight * heap_block__bytes(block), weight };
+}
+
+static inline struct amount amount__of_event(const struct heap_event *event)
+{
+	return (struct amount){ event->weight * event->bytes, event->weight };
 }
 
 static inline void costs__add(struct costs *sum, const struct costs *costs)

@@ -72,8 +72,9 @@ struct logged_event logged_event__of(const struct model *model, const struct pro
 		.time_ns = event->time_ns,
 		.addr = event->addr,
 		.bytes = event->bytes,
+		.weight = event->weight,
 		.old_addr = event->old ? event->old->addr : 0,
-		.old_bytes = event->old ? event->old->bytes : 0,
+		.old_bytes = event->old ? heap_block__bytes(event->old) : 0,
 		.process = process,
 		.exe = process->exe,
 	};
@@ -89,7 +90,8 @@ struct logged_event logged_event__of_block(const struct model *model, const stru
 		.stack = stacks__index(model->stacks, block->stack),
 		.time_ns = block->time_ns,
 		.addr = block->addr,
-		.bytes = block->bytes,
+		.bytes = heap_block__bytes(block),
+		.weight = heap_block__weight(block),
 		.process = process,
 		.exe = process->exe,
 	};
@@ -100,6 +102,7 @@ struct logged_event logged_event__of_process(const struct model *model,
 {
 	return (struct logged_event){ .kind = kind,
 				      .tid = process->pid,
+				      .weight = 1,
 				      .time_ns = model->end_ns,
 				      .process = process,
 				      .exe = process->exe };

@@ -26,7 +26,8 @@ struct logged_event {
 	bool by_realloc; /* one half of it: first a free, then an allocation */
 	uint16_t func;
 	uint32_t tid;
-	uint32_t stack; /* index; 0: none */
+	uint32_t stack;	 /* index; 0: none */
+	uint32_t weight; /* how many like it this one stands for; 1 where all is recorded */
 	uint64_t time_ns;
 	uint64_t addr;	/* of the block; FAILED, EXEC, END: 0 */
 	uint64_t bytes; /* of the block, or asked for in vain; UNKNOWN_FREE, EXEC, END:

@@ -29,7 +29,7 @@ static void collect(const struct heap_block *block, void *data)
 	list->all = array__grow(list->all, list->nr, &list->capacity, sizeof(*list->all));
 	list->all[list->nr++] =
 		(struct live_block){ .addr = block->addr,
-				     .bytes = block->bytes,
+				     .bytes = heap_block__bytes(block),
 				     .time_ns = block->time_ns,
 				     .stack = stacks__index(to->model->stacks, block->stack) };
 }

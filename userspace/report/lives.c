@@ -32,7 +32,7 @@ struct lives {
 static bool contains(const struct heap_block *block, uint64_t address)
 {
 	return block->addr == address ||
-	       (address > block->addr && address - block->addr < block->bytes);
+	       (address > block->addr && address - block->addr < heap_block__bytes(block));
 }
 
 /* NULL: it was not kept. */
@@ -84,7 +84,8 @@ static struct life begin_life(const struct lives *lives, const struct heap *heap
 {
 	return (struct life){ .kind = LIFE_LIVE,
 			      .addr = block->addr,
-			      .bytes = block->bytes,
+			      .bytes = heap_block__bytes(block),
+			      .weight = heap_block__weight(block),
 			      .born_ns = block->time_ns,
 			      .born_tid = heap__tid(heap, block),
 			      .born_func = block->func,
@@ -110,7 +111,7 @@ static void note_birth(struct lives *lives, struct state *state, const struct he
 	life.was_moved = event->by_realloc && event->old;
 	if (life.was_moved) {
 		life.old_addr = event->old->addr;
-		life.old_bytes = event->old->bytes;
+		life.old_bytes = heap_block__bytes(event->old);
 	}
 	add_life(state, &life);
 }

@@ -31,6 +31,7 @@ struct life {
 	uint32_t born_tid; /* 0: not known */
 	uint32_t stack;	   /* index */
 	uint16_t born_func;
+	uint32_t weight;	      /* it stands for so many blocks, itself included */
 	bool inherited;		      /* was there when the process was forked */
 	bool was_moved;		      /* a realloc made it of another block ... */
 	uint64_t old_addr, old_bytes; /* ... this one; addr 0: not known */

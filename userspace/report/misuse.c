@@ -69,10 +69,10 @@ static bool differs(struct misuse *misuse, uint16_t func, uint16_t free_func)
 	return misuse->pairs[at].differs;
 }
 
-/* The site of a key, or NULL where there are too many. */
+/* The site of a key, or NULL where there are too many; event: what happened there. */
 static struct misuse_site *site_of(struct misuse *misuse, struct state *state,
-				   enum misuse_kind kind, uint32_t stack, uint16_t func,
-				   uint16_t free_func)
+				   const struct heap_event *event, enum misuse_kind kind,
+				   uint32_t stack, uint16_t func, uint16_t free_func)
 {
 	uint64_t key = (uint64_t)stack << 32 | (uint32_t)func << 16 | free_func;
 	struct site_list *sites = &state->sites[kind];
@@ -81,7 +81,7 @@ static struct misuse_site *site_of(struct misuse *misuse, struct state *state,
 	if (index)
 		return &sites->all[*index];
 	if (misuse->nr_sites >= (kind > MISUSE_LAST_ERROR ? MAX_OTHERS : MISUSE_MAX_SITES)) {
-		sites->nr_elsewhere++;
+		sites->nr_elsewhere += event->weight;
 		return NULL;
 	}
 	misuse->nr_sites++;
@@ -97,7 +97,8 @@ static uint32_t stack_of(const struct misuse *misuse, uint32_t id)
 	return stacks__index(misuse->model->stacks, id);
 }
 
-/* One more of a site, which may be NULL. before: its thread and time are. */
+/* What an event stands for at a site, which may be NULL; bytes: of it itself. before: its thread
+ * and time are. */
 static void count(struct misuse_site *site, const struct heap_event *event, uint64_t bytes,
 		  uint32_t tid_before, uint64_t time_before_ns)
 {
@@ -110,7 +111,7 @@ static void count(struct misuse_site *site, const struct heap_event *event, uint
 		site->tid_before = tid_before;
 		site->time_before_ns = time_before_ns;
 	}
-	amount__add(&site->sum, (struct amount){ bytes, 1 });
+	amount__add(&site->sum, (struct amount){ event->weight * bytes, event->weight });
 	site->max_bytes = max(site->max_bytes, bytes);
 }
 
@@ -140,22 +141,23 @@ static void count_realloc(struct misuse *misuse, struct state *state,
 			  const struct heap_event *event)
 {
 	const struct heap_block *old = event->old;
+	uint64_t old_bytes = heap_block__bytes(old), weight = event->weight;
 	const uint64_t *chain = hmap__find(&state->chains, old->addr);
 	uint64_t nr = 1 + (chain ? (uint32_t)*chain : 0);
 	struct site_list *sites = &state->sites[MISUSE_REALLOC];
 	struct misuse_site *site = chain ? &sites->all[*chain >> 32]
-					 : site_of(misuse, state, MISUSE_REALLOC,
+					 : site_of(misuse, state, event, MISUSE_REALLOC,
 						   stack_of(misuse, old->stack), old->func, 0);
 
 	hmap__delete(&state->chains, old->addr);
 	if (!site)
 		return;
-	count(site, event, old->bytes, 0, old->time_ns);
+	count(site, event, old_bytes, 0, old->time_ns);
 	if (event->addr != old->addr) {
-		site->nr_moved++;
-		site->copied_bytes += min(old->bytes, event->bytes);
+		site->nr_moved += weight;
+		site->copied_bytes += weight * min(old_bytes, event->bytes);
 	}
-	site->grown_bytes += event->bytes - min(old->bytes, event->bytes);
+	site->grown_bytes += weight * (event->bytes - min(old_bytes, event->bytes));
 	site->max_chain = max(site->max_chain, nr);
 	hmap__set(&state->chains, event->addr,
 		  (uint64_t)(site - sites->all) << 32 | min(nr, (uint64_t)UINT32_MAX));
@@ -168,8 +170,8 @@ static void note_birth(struct misuse *misuse, struct state *state, const struct 
 	if (!block_filter__passes(&misuse->model->filter, heap, event->block))
 		return;
 	if (!event->bytes)
-		count(site_of(misuse, state, MISUSE_ZERO_SIZE, stack_of(misuse, event->stack),
-			      event->func, 0),
+		count(site_of(misuse, state, event, MISUSE_ZERO_SIZE,
+			      stack_of(misuse, event->stack), event->func, 0),
 		      event, 0, 0, 0);
 	if (event->by_realloc && event->old)
 		count_realloc(misuse, state, event);
@@ -180,8 +182,8 @@ static void note_mismatch(struct misuse *misuse, struct state *state,
 {
 	const struct heap_block *block = event->block;
 	struct misuse_site *site =
-		site_of(misuse, state, MISUSE_MISMATCH, stack_of(misuse, block->stack), block->func,
-			event->func);
+		site_of(misuse, state, event, MISUSE_MISMATCH, stack_of(misuse, block->stack),
+			block->func, event->func);
 
 	if (site && !site->sum.blocks)
 		site->free_stack = stack_of(misuse, event->stack);
@@ -214,8 +216,8 @@ static void note_death(struct misuse *misuse, struct state *state, const struct 
 	if (differs(misuse, block->func, event->func))
 		note_mismatch(misuse, state, event, owner);
 	if (owner && owner != event->tid)
-		count(site_of(misuse, state, MISUSE_FOREIGN_FREE, stack_of(misuse, block->stack),
-			      block->func, event->func),
+		count(site_of(misuse, state, event, MISUSE_FOREIGN_FREE,
+			      stack_of(misuse, block->stack), block->func, event->func),
 		      event, event->bytes, owner, block->time_ns);
 }
 
@@ -223,7 +225,7 @@ static void note_double_free(struct misuse *misuse, struct state *state,
 			     const struct heap_event *event, const struct freed *before)
 {
 	struct misuse_site *site =
-		site_of(misuse, state, MISUSE_DOUBLE_FREE, stack_of(misuse, before->stack),
+		site_of(misuse, state, event, MISUSE_DOUBLE_FREE, stack_of(misuse, before->stack),
 			before->func, event->func);
 
 	if (site && !site->sum.blocks) {
@@ -254,8 +256,8 @@ static void note_unknown(struct misuse *misuse, struct state *state, const struc
 	} else if (!process->watched_whole) {
 		state->nr_older++;
 	} else if (passes_unborn(&misuse->model->filter, event)) {
-		site = site_of(misuse, state, MISUSE_INVALID_FREE, stack_of(misuse, event->stack),
-			       0, event->func);
+		site = site_of(misuse, state, event, MISUSE_INVALID_FREE,
+			       stack_of(misuse, event->stack), 0, event->func);
 		count(site, event, 0, 0, 0);
 		/* Older kernels let a child run before it is watched. */
 		if (site)
@@ -266,7 +268,7 @@ static void note_unknown(struct misuse *misuse, struct state *state, const struc
 static void note_failure(struct misuse *misuse, struct state *state, const struct heap_event *event)
 {
 	if (passes_unborn(&misuse->model->filter, event))
-		count(site_of(misuse, state, MISUSE_FAILED, stack_of(misuse, event->stack),
+		count(site_of(misuse, state, event, MISUSE_FAILED, stack_of(misuse, event->stack),
 			      event->func, 0),
 		      event, event->bytes, 0, 0);
 }

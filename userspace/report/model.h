@@ -43,7 +43,8 @@ struct model {
 
 	uint64_t nr_events; /* allocations, frees and half reallocs of all processes */
 	uint64_t nr_lost;
-	uint64_t end_ns; /* CLOCK_MONOTONIC: of the end, or of the newest record */
+	uint32_t sample_bytes; /* the most of any process; 0: every allocation is recorded */
+	uint64_t end_ns;       /* CLOCK_MONOTONIC: of the end, or of the newest record */
 
 	/* When watching began, CLOCK_MONOTONIC; 0: no record has come. Of the stream's machine. */
 	uint64_t start_ns;

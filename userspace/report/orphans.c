@@ -81,7 +81,7 @@ static void count(struct walk *walk, const struct heap_block *block)
 	struct orphans_count *counts = &walk->state->count;
 
 	amount__add(age_ns >= walk->orphans->options.age_ns ? &counts->old : &counts->young,
-		    (struct amount){ block->bytes, 1 });
+		    amount__of_block(block));
 }
 
 static void visit(const struct heap_block *block, void *data)
@@ -120,7 +120,7 @@ static void look_at(struct orphans *orphans, const struct process *process, uint
 	if (gone && orphans->options.log)
 		visit(gone, &walk);
 	if (orphans->options.log && until_ns > state->untold_from_ns) {
-		orphans->nr_visits += process__totals(process)->live_blocks;
+		orphans->nr_visits += heap__nr_blocks(process->heap);
 		heap__for_each(process->heap, visit, &walk);
 		state->untold_from_ns = walk.untold_from_ns;
 	}
@@ -209,7 +209,7 @@ static void happened(struct process *process, const struct heap_event *event, vo
 		/* One that comes late is of age already. */
 		tell(orphans, process, event);
 		if (is_gone)
-			amount__add(&state->count.retracted, (struct amount){ block->bytes, 1 });
+			amount__add(&state->count.retracted, amount__of_block(block));
 	}
 }
 

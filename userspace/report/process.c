@@ -32,6 +32,7 @@ struct process *process__fork(const struct process *parent, uint32_t child)
 	struct process *process = new_process(child);
 
 	process->parent = parent->pid;
+	process->sample_bytes = parent->sample_bytes;
 	process->watched_whole = parent->watched_whole;
 	process->whole_after_exec = parent->watched_whole;
 	process->shares_heap = true;
@@ -73,6 +74,8 @@ void process__set_target(struct process *process, const struct wire_target *reco
 	process->started_ns = record->started_ns;
 	process->launched = record->flags & WIRE_TARGET_LAUNCHED;
 	process->watched_whole |= process->launched;
+	process->sample_bytes = record->sample_bytes;
+	heap__set_sampled(process->heap, record->sample_bytes != 0);
 }
 
 static void begin_observing(struct process *process)

@@ -129,7 +129,7 @@ static struct costs *costs_of(struct profile *profile, struct state *state,
 static void add_block(struct profile *profile, struct state *state, const struct heap *heap,
 		      const struct heap_block *block, uint64_t time_ns)
 {
-	const struct amount amount = { block->bytes, 1 };
+	const struct amount amount = amount__of_block(block);
 
 	if (block_filter__passes(&profile->model->filter, heap, block)) {
 		struct costs *costs = costs_of(profile, state, block);
@@ -141,32 +141,28 @@ static void add_block(struct profile *profile, struct state *state, const struct
 	note_peak(state, time_ns);
 }
 
-static void take_away(struct amount *amount, uint64_t bytes)
-{
-	amount->bytes -= bytes;
-	amount->blocks--;
-}
-
 /* event: its end; a block whose free was lost is counted as freed, but not how long it lived. */
 static void remove_block(struct profile *profile, struct state *state, const struct heap *heap,
 			 const struct heap_event *event)
 {
 	const struct heap_block *block = event->block;
-	const struct amount amount = { block->bytes, 1 };
+	const struct amount amount = amount__of_event(event);
 
 	if (block_filter__passes(&profile->model->filter, heap, block)) {
 		struct costs *costs = costs_of(profile, state, block);
 
-		take_away(&costs->of[COST_LIVE], block->bytes);
+		amount__take(&costs->of[COST_LIVE], amount);
 		amount__add(&costs->of[COST_FREED], amount);
 		if (event->temporary)
 			amount__add(&costs->of[COST_TEMPORARY], amount);
 		if (event->kind == HEAP_DIED) {
-			costs->lifetime_ns += event->time_ns - min(block->time_ns, event->time_ns);
-			costs->nr_lifetimes++;
+			costs->lifetime_ns +=
+				(unsigned __int128)event->weight *
+				(event->time_ns - min(block->time_ns, event->time_ns));
+			costs->nr_lifetimes += event->weight;
 		}
 	}
-	take_away(&state->live, block->bytes);
+	amount__take(&state->live, amount);
 }
 
 static void happened(struct process *process, const struct heap_event *event, void *data)

@@ -76,10 +76,9 @@ static void happened(struct process *process, const struct heap_event *event, vo
 	if (!block || !block_filter__passes(&samples->model->filter, process->heap, block))
 		return;
 	if (event->kind == HEAP_BORN) {
-		amount__add(&state->live, (struct amount){ block->bytes, 1 });
+		amount__add(&state->live, amount__of_block(block));
 	} else {
-		state->live.bytes -= block->bytes;
-		state->live.blocks--;
+		amount__take(&state->live, amount__of_block(block));
 	}
 }
 
@@ -94,7 +93,7 @@ static void inherit(const struct heap_block *block, void *data)
 	struct inheritance *to = data;
 
 	if (block_filter__passes(&to->samples->model->filter, to->heap, block))
-		amount__add(&to->live, (struct amount){ block->bytes, 1 });
+		amount__add(&to->live, amount__of_block(block));
 }
 
 /* A process begins, or another program in it. */

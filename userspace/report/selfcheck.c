@@ -91,7 +91,7 @@ struct selfcheck selfcheck__run(const struct model *model, const struct process 
 	const struct heap_totals *totals = process__totals(process);
 	struct selfcheck check = { .module = find_suspect(model, process) };
 
-	if (!model->nr_lost) {
+	if (!model->nr_lost && !process->sample_bytes) {
 		if (process->watched_whole)
 			check.unknown_frees = if_many(totals->unknown_frees,
 						      totals->unknown_frees + totals->frees);

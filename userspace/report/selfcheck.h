@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Does a process use an allocator that is not watched? Told from what does not fit together. A
- * wrong alarm is worse than none: each rule asks for much, and says nothing where events were lost.
+ * wrong alarm is worse than none: each rule asks for much, and says nothing where events were lost
+ * or only some allocations were recorded.
  */
 #ifndef SELFCHECK_H
 #define SELFCHECK_H

@@ -40,8 +40,8 @@ static void count_block(const struct heap_block *block, void *data)
 	site = site_of(counter, block);
 	site->oldest_at_ns = min(site->oldest_at_ns, block->time_ns);
 	site->newest_at_ns = max(site->newest_at_ns, block->time_ns);
-	amount__add(&site->live, (struct amount){ block->bytes, 1 });
-	amount__add(&counter->sites.live, (struct amount){ block->bytes, 1 });
+	amount__add(&site->live, amount__of_block(block));
+	amount__add(&counter->sites.live, amount__of_block(block));
 }
 
 struct sites sites__count(const struct heap *heap, const struct stacks *stacks, uint64_t end_ns,

@@ -3,6 +3,9 @@
  * The most frequent exact sizes are found as Misra and Gries do: a size that comes when the table
  * is full takes one from every counter, and those that are then empty make room. No count is wrong
  * by more than how often that happened.
+ *
+ * With weights, one at a time would take long to empty any: then the median is taken, so that half
+ * of them go at once.
  */
 #include "report/sizes.h"
 
@@ -23,6 +26,7 @@ struct state {
 	size_t nr, capacity;
 	struct hmap exact; /* bytes -> how often */
 	uint64_t nr_missed;
+	bool weighted;		  /* a block stood for several */
 	struct sizes_row *sorted; /* for sizes__of */
 	struct sizes_exact *frequent;
 };
@@ -70,40 +74,65 @@ static struct sizes_row *row_of(struct state *state, uint64_t bytes)
 	return &state->rows[state->nr - 1];
 }
 
-/* Takes one from every counter. */
-static void make_room(struct state *state)
+static int compare_numbers(const void *left, const void *right)
+{
+	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+
+	return a < b ? -1 : a > b;
+}
+
+/* Of all counters. */
+static uint64_t median(const struct state *state)
+{
+	uint64_t counts[SIZES_MAX_EXACT], bytes;
+	size_t nr = 0;
+
+	for (size_t at = 0;
+	     nr < SIZES_MAX_EXACT && hmap__next(&state->exact, &at, &bytes, &counts[nr]);)
+		nr++;
+	qsort(counts, nr, sizeof(*counts), compare_numbers);
+	return counts[nr / 2];
+}
+
+/* Takes so many from every counter. */
+static void make_room(struct state *state, uint64_t taken)
 {
 	struct hmap kept = { 0 };
 	uint64_t bytes, nr;
 
 	for (size_t at = 0; hmap__next(&state->exact, &at, &bytes, &nr);)
-		if (nr > 1)
-			hmap__set(&kept, bytes, nr - 1);
+		if (nr > taken)
+			hmap__set(&kept, bytes, nr - taken);
 	hmap__clear(&state->exact);
 	state->exact = kept;
-	state->nr_missed++;
+	state->nr_missed += taken;
 }
 
-static void count_exact(struct state *state, uint64_t bytes)
+static void count_exact(struct state *state, uint64_t bytes, uint32_t weight)
 {
 	uint64_t *nr = hmap__find(&state->exact, bytes);
 
+	state->weighted |= weight > 1;
+	if (!nr && state->exact.nr >= SIZES_MAX_EXACT) {
+		make_room(state, state->weighted ? median(state) : 1);
+		/* It pays for the room as the others do. */
+		if (!state->weighted)
+			return;
+	}
 	if (nr)
-		++*nr;
-	else if (state->exact.nr < SIZES_MAX_EXACT)
-		hmap__set(&state->exact, bytes, 1);
+		*nr += weight;
 	else
-		make_room(state);
+		hmap__set(&state->exact, bytes, weight);
 }
 
-static void add_block(struct state *state, uint64_t bytes)
+static void add_block(struct state *state, const struct heap_block *block)
 {
-	const struct amount amount = { bytes, 1 };
-	struct sizes_row *row = row_of(state, bytes);
+	const struct amount amount = amount__of_block(block);
+	struct sizes_row *row = row_of(state, heap_block__bytes(block));
 
 	amount__add(&row->total, amount);
 	amount__add(&row->live, amount);
-	count_exact(state, bytes);
+	count_exact(state, heap_block__bytes(block), heap_block__weight(block));
 }
 
 static void happened(struct process *process, const struct heap_event *event, void *data)
@@ -116,14 +145,13 @@ static void happened(struct process *process, const struct heap_event *event, vo
 	    !block_filter__passes(&sizes->model->filter, process->heap, event->block))
 		return;
 	if (event->kind == HEAP_BORN) {
-		add_block(state, event->bytes);
+		add_block(state, event->block);
 		return;
 	}
 	row = row_of(state, event->bytes);
-	row->live.bytes -= event->bytes;
-	row->live.blocks--;
+	amount__take(&row->live, amount__of_event(event));
 	if (event->temporary)
-		amount__add(&row->temporary, (struct amount){ event->bytes, 1 });
+		amount__add(&row->temporary, amount__of_event(event));
 }
 
 static void clear(void *kept)
@@ -148,7 +176,7 @@ static void inherit(const struct heap_block *block, void *data)
 	struct inheritance *to = data;
 
 	if (block_filter__passes(&to->sizes->model->filter, to->heap, block))
-		add_block(to->state, block->bytes);
+		add_block(to->state, block);
 }
 
 static void begin(struct process *process, void *data)

@@ -62,7 +62,7 @@ static void count_block(const struct heap_block *block, void *data)
 		counter->sites[counter->nr++] =
 			(struct slice_site){ .slice = key.slice, .stack = (uint32_t)key.stack };
 	}
-	amount__add(&counter->sites[number].live, (struct amount){ block->bytes, 1 });
+	amount__add(&counter->sites[number].live, amount__of_block(block));
 }
 
 static int compare_sites(const void *left, const void *right)

@@ -93,11 +93,9 @@ static void note_peak(struct state *state, uint64_t time_ns)
 	state->peak_ns = time_ns;
 }
 
-static void add_block(struct state *state, struct timeline_bucket *bucket, uint64_t bytes,
+static void add_block(struct state *state, struct timeline_bucket *bucket, struct amount amount,
 		      uint64_t time_ns)
 {
-	const struct amount amount = { bytes, 1 };
-
 	amount__add(&state->live, amount);
 	amount__add(&state->born, amount);
 	amount__add(&bucket->born, amount);
@@ -116,12 +114,11 @@ static void happened(struct process *process, const struct heap_event *event, vo
 		return;
 	bucket = newest(timeline, state, event->time_ns);
 	if (event->kind == HEAP_BORN) {
-		add_block(state, bucket, event->bytes, event->time_ns);
+		add_block(state, bucket, amount__of_event(event), event->time_ns);
 	} else {
-		state->live.bytes -= event->bytes;
-		state->live.blocks--;
-		state->nr_frees++;
-		bucket->nr_frees++;
+		amount__take(&state->live, amount__of_event(event));
+		state->nr_frees += event->weight;
+		bucket->nr_frees += event->weight;
 	}
 	bucket->live = state->live;
 }
@@ -143,10 +140,9 @@ struct inheritance {
 static void inherit(const struct heap_block *block, void *data)
 {
 	struct inheritance *to = data;
-	const struct amount amount = { block->bytes, 1 };
 
 	if (block_filter__passes(&to->timeline->model->filter, to->heap, block))
-		amount__add(&to->state->inherited, amount);
+		amount__add(&to->state->inherited, amount__of_block(block));
 }
 
 static void begin(struct process *process, void *data)
