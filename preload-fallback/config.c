@@ -109,7 +109,7 @@ static const struct variable {
 	  "write it to a file; %p is the pid, and processes this one starts get PATH.PID",
 	  set_file },
 	{ "HEAPTAP_MEMORY", NULL, "BYTES",
-	  "memory the library may take, 384K to 1G; K, M, G may follow (2M)", set_memory },
+	  "memory the library may take, " CONFIG_MIN_TEXT " to 1G; K, M, G may follow (2M)", set_memory },
 	{ "HEAPTAP_WAIT", NULL, "MS",
 	  "how long a thread waits when nothing more fits, before events are dropped (1000)",
 	  set_wait },

@@ -7,7 +7,15 @@
 #include <stdint.h>
 
 #define CONFIG_MAX_PATH	  1024
-#define CONFIG_MIN_MEMORY (384u << 10)
+/* Data of the library itself, about; with the unwinder's tables where it has some. */
+#if defined(__x86_64__) || defined(__aarch64__)
+#define CONFIG_STATIC_MEMORY (592u << 10)
+#define CONFIG_MIN_TEXT	     "912K"
+#else
+#define CONFIG_STATIC_MEMORY (64u << 10)
+#define CONFIG_MIN_TEXT	     "384K"
+#endif
+#define CONFIG_MIN_MEMORY (CONFIG_STATIC_MEMORY + (320u << 10))
 #define CONFIG_MAX_MEMORY (1u << 30)
 
 struct config {

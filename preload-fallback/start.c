@@ -17,7 +17,6 @@
 #define MAX_ENVIRONMENT (256u << 10)
 #define MAX_VARIABLES	2048u
 #define MODULES_MEMORY	(64u << 10)
-#define STATIC_MEMORY	(64u << 10) /* data of the library itself, about */
 
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
@@ -85,7 +84,7 @@ static void mark_here(void)
 /* One mapping for all: the ring takes the largest power of two that leaves the stacks a third. */
 static bool divide_memory(void)
 {
-	uint32_t bytes = recorder.config.memory_bytes - STATIC_MEMORY;
+	uint32_t bytes = recorder.config.memory_bytes - CONFIG_STATIC_MEMORY;
 	uint32_t ring = RING_MIN_SIZE, fixed = STREAM_MEMORY + MODULES_MEMORY;
 	uint8_t *memory = os__map(bytes);
 

@@ -241,7 +241,7 @@ def _():
 
 @test("little memory: events are dropped rather than waited for, and counted")
 def _():
-    path, _ = record(build("threads"), "churn", "8", "20000", more={"HEAPTAP_MEMORY": "384K"},
+    path, _ = record(build("threads"), "churn", "8", "20000", more={"HEAPTAP_MEMORY": "912K"},
                      timeout=120)
     summary = leaks(path).summary
     same(summary["lost_events"], 0, "a file is fast enough")
@@ -250,7 +250,7 @@ def _():
 
 @test("the memory it takes is what was allowed")
 def _():
-    for allowed in (384, 2048, 8192):
+    for allowed in (912, 2048, 8192):
         done = run(["sh", "-c", "cat /proc/$$/status; true"],
                    env=environment(HEAPTAP_FILE=temp(), HEAPTAP_MEMORY=f"{allowed}K"))
         without = run(["sh", "-c", "cat /proc/$$/status; true"])

@@ -61,8 +61,8 @@ static void test_numbers(void **state)
 		const char *text;
 		uint32_t bytes; /* 0: refused */
 	} cases[] = {
-		{ "HEAPTAP_MEMORY=1M", 1 << 20 },   { "HEAPTAP_MEMORY=384K", 384 << 10 },
-		{ "HEAPTAP_MEMORY=1G", 1u << 30 },  { "HEAPTAP_MEMORY=400000", 400000 },
+		{ "HEAPTAP_MEMORY=1M", 1 << 20 },   { "HEAPTAP_MEMORY=1000K", 1000 << 10 },
+		{ "HEAPTAP_MEMORY=1G", 1u << 30 },  { "HEAPTAP_MEMORY=1000000", 1000000 },
 		{ "HEAPTAP_MEMORY=2G", 0 },	    { "HEAPTAP_MEMORY=383K", 0 },
 		{ "HEAPTAP_MEMORY=1MB", 0 },	    { "HEAPTAP_MEMORY=-1", 0 },
 		{ "HEAPTAP_MEMORY=99999999999999999999999", 0 },
