@@ -152,9 +152,9 @@ const char *mips_unwind__end_name(enum mips_end end);
 #ifdef __mips__
 #define MIPS_UNWIND_CALLER(cursor)                                                                 \
 	do {                                                                                       \
-		register uintptr_t mips_fp_ __asm__("$30");                                        \
+		uintptr_t mips_fp_;                                                                \
                                                                                                    \
-		__asm__ volatile("" : "=r"(mips_fp_));                                             \
+		__asm__ volatile("move %0, $30" : "=r"(mips_fp_));                                 \
 		(cursor)->pc = (uintptr_t)__builtin_return_address(0);                             \
 		(cursor)->sp = (uintptr_t)__builtin_dwarf_cfa();                                   \
 		(cursor)->fp = mips_fp_;                                                           \
