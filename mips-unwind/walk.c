@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Frames, one after the other. Those whose rules are in the cache and whose registers are in the
+ * window are walked by walk_known, which is all that a repeated stack costs; what stops it, one
+ * frame at a time is done by step: rules to be scanned for, signal frames, other stacks, ends.
+ */
+#include <string.h>
+
+#include "internal.h"
+
+/* Larger than any stack: where its end is not known. */
+#define MAX_STACK ((mips_addr_t)1 << 30)
+
+/* A saved register that is in the window. */
+static inline mips_addr_t window_slot(const struct mips_walk *walk, mips_addr_t address)
+{
+	const void *at = mips_window__at(&walk->stack, address);
+#ifdef MIPS_UNWIND_SELF
+	/* A slot of n32 is wider than an address. */
+	return ((const mips_addr_t *)at)[_MIPS_SIM == _ABIN32 &&
+					 __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__];
+#else
+	const struct mips_machine *machine = &walk->unwind->machine;
+	uint64_t wide;
+	uint32_t narrow;
+
+	if (mips__slot_bytes(machine) == 4) {
+		memcpy(&narrow, at, sizeof(narrow));
+		return mips__swapped(machine) ? __builtin_bswap32(narrow) : narrow;
+	}
+	memcpy(&wide, at, sizeof(wide));
+	return mips__address(machine, mips__swapped(machine) ? __builtin_bswap64(wide) : wide);
+#endif
+}
+
+/*
+ * The frames that are known. Begins with sp in the window and aligned; when it returns, the walk's
+ * pc is of a frame yet to be done. What an entry says was tested when it was made: its pc is behind
+ * a call, what it reads is within its frame, so that only the frame's end is left to look at.
+ */
+static void walk_known(struct mips_walk *walk)
+{
+	const unsigned slot = mips__slot_bytes(&walk->unwind->machine);
+	const struct mips_cache cache = *walk->unwind->cache;
+	const mips_addr_t key = walk->key, hi = walk->stack.hi;
+	mips_addr_t pc = walk->pc, sp = walk->sp, fp = walk->fp, base, packed;
+	mips_addr_t *out = walk->frames + walk->trace->nr_frames;
+	mips_addr_t *const end = walk->frames + walk->max;
+
+	while (out != end) {
+		const struct mips_cache_entry *entry = mips_cache__entry(&cache, pc);
+
+		packed = __atomic_load_n(&entry->rule, __ATOMIC_RELAXED);
+		if (packed * key + pc != __atomic_load_n(&entry->check, __ATOMIC_RELAXED))
+			break;
+		base = sp;
+		if (RULE_KIND(packed) != RULE_SP) {
+			if (RULE_KIND(packed) == RULE_FP)
+				base = fp;
+			else if (RULE_KIND(packed) != RULE_SP_FP)
+				break;
+			if (base < sp || base > hi || base % slot || RULE_CFA(packed) > hi - base)
+				break;
+			base += RULE_CFA(packed);
+			if (RULE_FP_SLOTS(packed))
+				fp = window_slot(walk, base - RULE_FP_SLOTS(packed) * slot);
+		} else {
+			if (RULE_CFA(packed) > hi - base)
+				break;
+			base += RULE_CFA(packed);
+		}
+		sp = base;
+		*out++ = pc;
+		pc = window_slot(walk, sp - RULE_RA_SLOTS(packed) * slot);
+	}
+	walk->pc = pc;
+	walk->sp = sp;
+	walk->fp = fp;
+	walk->trace->nr_frames = (unsigned)(out - walk->frames);
+}
+
+static bool can_walk_known(const struct mips_walk *walk)
+{
+	const struct mips_cache *cache = walk->unwind->cache;
+
+	return cache && cache->entries && !walk->exact &&
+	       mips_window__holds(&walk->stack, walk->sp, 0);
+}
+
+/* A saved register, wherever it is. */
+static bool read_slot(const struct mips_walk *walk, mips_addr_t address, mips_addr_t *value)
+{
+	const struct mips_memory *memory = &walk->unwind->memory;
+	const struct mips_machine *machine = &walk->unwind->machine;
+	unsigned nr_bytes = mips__slot_bytes(machine);
+	uint64_t wide;
+	uint32_t narrow;
+
+	if (address % nr_bytes)
+		return false;
+	if (mips_window__holds(&walk->stack, address, nr_bytes)) {
+		*value = window_slot(walk, address);
+		return true;
+	}
+	if (nr_bytes == 4) {
+		if (!memory->read(memory->env, address, &narrow, sizeof(narrow)))
+			return false;
+		*value = mips__swapped(machine) ? __builtin_bswap32(narrow) : narrow;
+		return true;
+	}
+	if (!memory->read(memory->env, address, &wide, sizeof(wide)))
+		return false;
+	*value = mips__address(machine, mips__swapped(machine) ? __builtin_bswap64(wide) : wide);
+	return true;
+}
+
+/* Where the stack that holds an address ends. */
+static mips_addr_t end_of_stack(const struct mips_walk *walk, mips_addr_t address)
+{
+	if (mips_window__holds(&walk->stack, address, 0))
+		return walk->stack.hi;
+	return address < ~(mips_addr_t)0 - MAX_STACK ? address + MAX_STACK : ~(mips_addr_t)0;
+}
+
+/* Goes to the caller; the walk is left alone but on success. */
+static enum mips_end apply(struct mips_walk *walk, const struct mips_rule *rule)
+{
+	mips_addr_t base = rule->kind == RULE_FP ? walk->fp : walk->sp;
+	mips_addr_t hi = end_of_stack(walk, walk->sp), ra = walk->ra, fp = walk->fp, cfa;
+
+	if (base < walk->sp || base > hi || base % mips__slot_bytes(&walk->unwind->machine) ||
+	    rule->cfa > hi - base)
+		return MIPS_END_STACK;
+	cfa = base + rule->cfa;
+	/* Only an interrupted leaf has no frame. */
+	if (cfa == walk->sp && !walk->exact)
+		return MIPS_END_STACK;
+	if ((rule->ra && !read_slot(walk, cfa - rule->ra, &ra)) ||
+	    (rule->fp && !read_slot(walk, cfa - rule->fp, &fp)))
+		return MIPS_END_MEMORY;
+	walk->pc = ra;
+	walk->sp = cfa;
+	walk->fp = fp;
+	walk->exact = false;
+	return MIPS_END_BOTTOM;
+}
+
+/* Whether the walk's pc can be a frame's; 0 is what the first function of a thread returns to. */
+static enum mips_end check_caller(const struct mips_walk *walk)
+{
+	return walk->pc ? mips_code__check(walk->unwind, walk->pc, walk->exact) : MIPS_END_BOTTOM;
+}
+
+/*
+ * Finds the rule of the walk's pc that gives an acceptable caller: forward, else backward. Where
+ * none does, the likeliest, or RULE_NONE.
+ */
+static struct mips_rule find_rule(const struct mips_walk *walk)
+{
+	const struct mips_unwind *unwind = walk->unwind;
+	struct mips_rule rules[3] = { { .kind = RULE_NONE } };
+	struct mips_walk tried;
+	unsigned nr = 0, i;
+
+	if (!walk->exact && mips_signal__is_trampoline(unwind, walk->pc))
+		return (struct mips_rule){ .kind = RULE_SIGNAL };
+	if (!walk->exact && mips_code__is_bottom(unwind, walk->pc))
+		return (struct mips_rule){ .kind = RULE_BOTTOM };
+	nr += mips_forward__scan(unwind, walk->pc, walk->exact, &rules[nr]);
+	for (i = 0; i < nr; i++) {
+		tried = *walk;
+		if (apply(&tried, &rules[i]) == MIPS_END_BOTTOM &&
+		    check_caller(&tried) == MIPS_END_BOTTOM)
+			return rules[i];
+		if (i == 0)
+			nr += mips_backward__scan(unwind, walk->pc, &rules[nr]);
+	}
+	return rules[0];
+}
+
+/* The rule of the walk's pc, from the cache or into it. False: pc is not acceptable; *end. */
+static bool rule_of(const struct mips_walk *walk, struct mips_rule *rule, enum mips_end *end)
+{
+	if (!walk->exact && mips_cache__get(walk, rule))
+		return true;
+	*end = check_caller(walk);
+	if (*end != MIPS_END_BOTTOM)
+		return false;
+	*rule = find_rule(walk);
+	if (!walk->exact)
+		mips_cache__put(walk, rule);
+	return true;
+}
+
+static bool add_frame(struct mips_walk *walk)
+{
+	struct mips_trace *trace = walk->trace;
+
+	if (trace->nr_frames == walk->max)
+		return false;
+	walk->frames[trace->nr_frames] = walk->pc;
+	if (walk->exact)
+		trace->exact[trace->nr_exact++] = trace->nr_frames;
+	trace->nr_frames++;
+	return true;
+}
+
+/* One frame. False: the walk is over, for trace->end. */
+static bool step(struct mips_walk *walk)
+{
+	struct mips_trace *trace = walk->trace;
+	struct mips_rule rule;
+
+	if (!walk->pc && trace->nr_frames) {
+		trace->end = MIPS_END_BOTTOM;
+		return false;
+	}
+	if (!rule_of(walk, &rule, &trace->end))
+		return false;
+	if (rule.kind == RULE_SIGNAL) {
+		trace->end = trace->nr_exact == MIPS_MAX_EXACT ? MIPS_END_SIGNAL :
+								 mips_signal__restore(walk);
+		return trace->end == MIPS_END_BOTTOM;
+	}
+	if (!add_frame(walk)) {
+		trace->end = MIPS_END_FULL;
+		return false;
+	}
+	if (rule.kind == RULE_NONE)
+		trace->end = MIPS_END_SCAN;
+	else if (rule.kind != RULE_BOTTOM)
+		trace->end = apply(walk, &rule);
+	return rule.kind <= RULE_FP && trace->end == MIPS_END_BOTTOM;
+}
+
+void mips_unwind__walk(const struct mips_unwind *unwind, const struct mips_cursor *cursor,
+		       const struct mips_window *stack, mips_addr_t *frames, unsigned max,
+		       struct mips_trace *trace)
+{
+	struct mips_walk walk = {
+		.unwind = unwind,
+		.stack = *stack,
+		.pc = cursor->pc,
+		.sp = cursor->sp,
+		.ra = cursor->ra,
+		.fp = cursor->fp,
+		.exact = cursor->exact,
+		.frames = frames,
+		.max = max,
+		.trace = trace,
+	};
+
+	if (walk.stack.lo > walk.stack.hi)
+		walk.stack.lo = walk.stack.hi = 0;
+	if (unwind->cache)
+		walk.key = mips_cache__key(unwind->cache);
+	trace->nr_frames = trace->nr_exact = 0;
+	trace->end = MIPS_END_BOTTOM;
+	do {
+		if (walk.sp % mips__slot_bytes(&unwind->machine)) {
+			trace->end = MIPS_END_STACK;
+			return;
+		}
+		if (can_walk_known(&walk))
+			walk_known(&walk);
+	} while (step(&walk));
+}
+
+const char *mips_unwind__end_name(enum mips_end end)
+{
+	static const char *const names[] = {
+		[MIPS_END_BOTTOM] = "complete",
+		[MIPS_END_FULL] = "there is no room for more frames",
+		[MIPS_END_ISA] = "the caller is MIPS16 or microMIPS code",
+		[MIPS_END_CODE] = "the caller's address is not in executable memory",
+		[MIPS_END_CALL] = "there is no call before the caller's address",
+		[MIPS_END_SCAN] = "the function's frame was not recognised",
+		[MIPS_END_STACK] = "the frame is outside the stack",
+		[MIPS_END_MEMORY] = "the stack cannot be read",
+		[MIPS_END_SIGNAL] = "too many signal handlers are active",
+	};
+
+	return (unsigned)end < sizeof(names) / sizeof(names[0]) ? names[end] : "unknown";
+}
