@@ -16,8 +16,10 @@ static inline mips_addr_t window_slot(const struct mips_walk *walk, mips_addr_t 
 {
 	const void *at = mips_window__at(&walk->stack, address);
 #ifdef MIPS_UNWIND_SELF
+	typedef mips_addr_t __attribute__((may_alias)) slot_t;
+
 	/* A slot of n32 is wider than an address. */
-	return ((const mips_addr_t *)at)[_MIPS_SIM == _ABIN32 &&
+	return ((const slot_t *)at)[_MIPS_SIM == _ABIN32 &&
 					 __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__];
 #else
 	const struct mips_machine *machine = &walk->unwind->machine;
@@ -151,6 +153,13 @@ static enum mips_end check_caller(const struct mips_walk *walk)
 	return walk->pc ? mips_code__check(walk->unwind, walk->pc, walk->exact) : MIPS_END_BOTTOM;
 }
 
+static bool is_plausible(const struct mips_walk *walk, const struct mips_rule *rule)
+{
+	struct mips_walk tried = *walk;
+
+	return apply(&tried, rule) == MIPS_END_BOTTOM && check_caller(&tried) == MIPS_END_BOTTOM;
+}
+
 /*
  * Finds the rule of the walk's pc that gives an acceptable caller: forward, else backward. Where
  * none does, the likeliest, or RULE_NONE.
@@ -159,22 +168,21 @@ static struct mips_rule find_rule(const struct mips_walk *walk)
 {
 	const struct mips_unwind *unwind = walk->unwind;
 	struct mips_rule rules[3] = { { .kind = RULE_NONE } };
-	struct mips_walk tried;
 	unsigned nr = 0, i;
 
 	if (!walk->exact && mips_signal__is_trampoline(unwind, walk->pc))
 		return (struct mips_rule){ .kind = RULE_SIGNAL };
 	if (!walk->exact && mips_code__is_bottom(unwind, walk->pc))
 		return (struct mips_rule){ .kind = RULE_BOTTOM };
-	nr += mips_forward__scan(unwind, walk->pc, walk->exact, &rules[nr]);
-	for (i = 0; i < nr; i++) {
-		tried = *walk;
-		if (apply(&tried, &rules[i]) == MIPS_END_BOTTOM &&
-		    check_caller(&tried) == MIPS_END_BOTTOM)
-			return rules[i];
-		if (i == 0)
-			nr += mips_backward__scan(unwind, walk->pc, &rules[nr]);
+	if (mips_forward__scan(unwind, walk->pc, walk->exact, &rules[0])) {
+		if (is_plausible(walk, &rules[0]))
+			return rules[0];
+		nr = 1;
 	}
+	nr += mips_backward__scan(unwind, walk->pc, &rules[nr]);
+	for (i = 0; i < nr; i++)
+		if (is_plausible(walk, &rules[i]))
+			return rules[i];
 	return rules[0];
 }
 
