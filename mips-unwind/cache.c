@@ -9,14 +9,6 @@
 
 #include "internal.h"
 
-/*
- * A rule in a word: bits 0-2 kind, 3-19 the frame's bytes (a multiple of 8, below 1 MiB), 20-25
- * and 26-31 where fp and ra are below its end, in slots. What does not fit is scanned for anew
- * every time; compilers do not write it, but for frames beyond a mebibyte.
- */
-#define MAX_CFA	  (1u << 20)
-#define MAX_SLOTS 63
-
 void mips_cache__init(struct mips_cache *cache, void *memory, size_t nr_bytes)
 {
 	size_t size = nr_bytes >= 1024 ? 1024 : 0;
@@ -45,33 +37,53 @@ bool mips_cache__get(const struct mips_walk *walk, struct mips_rule *rule)
 
 	if (!cache || !cache->entries)
 		return false;
-	entry = mips_cache__entry(cache, walk->pc);
+	entry = mips_cache__entry((char *)cache->entries, cache->mask, walk->pc);
 	packed = __atomic_load_n(&entry->rule, __ATOMIC_RELAXED);
 	check = __atomic_load_n(&entry->check, __ATOMIC_RELAXED);
 	if (packed * walk->key + walk->pc != check || RULE_KIND(packed) == RULE_NEVER)
 		return false;
 	rule->kind = (enum mips_rule_kind)RULE_KIND(packed);
+	if (rule->kind == RULE_ANY)
+		rule->kind = RULE_SP_FP;
 	rule->cfa = RULE_CFA(packed);
-	rule->fp = RULE_FP_SLOTS(packed) * slot_bytes;
-	rule->ra = RULE_RA_SLOTS(packed) * slot_bytes;
+	rule->ra = (uint32_t)RULE_RA(packed);
+	rule->fp = RULE_FP_SLOTS(packed) ? rule->ra + RULE_FP_SLOTS(packed) * slot_bytes : 0;
 	return true;
+}
+
+/* The rule in a word. False: it does not fit, which compilers' seldom do but for frames of 1 MiB. */
+static bool pack(const struct mips_rule *rule, uint32_t slot_bytes, mips_addr_t *packed)
+{
+	enum mips_rule_kind kind = rule->kind;
+	uint32_t fp_slots = rule->fp ? (rule->fp - rule->ra) / slot_bytes : 0;
+
+	*packed = kind;
+	if (kind >= RULE_BOTTOM)
+		return true;
+	if (rule->fp && (rule->fp <= rule->ra || fp_slots > 15 ||
+			 rule->ra + fp_slots * slot_bytes != rule->fp))
+		return false;
+	if (fp_slots > 1 && kind == RULE_SP_FP)
+		kind = RULE_ANY;
+	/* Of fp as a base what is next to ra is taken for saved. */
+	if (kind == RULE_FP && fp_slots != 1)
+		return false;
+	*packed = (mips_addr_t)kind | rule->cfa | (mips_addr_t)fp_slots << 20 |
+		  (mips_addr_t)rule->ra << 24;
+	return rule->cfa % 8 == 0 && rule->cfa < MIPS_CACHE_MAX_CFA && rule->ra &&
+	       rule->ra % slot_bytes == 0 && rule->ra < 256;
 }
 
 void mips_cache__put(const struct mips_walk *walk, const struct mips_rule *rule)
 {
 	const struct mips_cache *cache = walk->unwind->cache;
-	unsigned slot_bytes = mips__slot_bytes(&walk->unwind->machine);
-	uint32_t fp = rule->fp / slot_bytes, ra = rule->ra / slot_bytes;
 	struct mips_cache_entry *entry;
 	mips_addr_t packed;
 
-	if (!cache || !cache->entries)
+	if (!cache || !cache->entries ||
+	    !pack(rule, mips__slot_bytes(&walk->unwind->machine), &packed))
 		return;
-	if (rule->cfa % 8 || rule->cfa >= MAX_CFA || fp > MAX_SLOTS || ra > MAX_SLOTS ||
-	    fp * slot_bytes != rule->fp || ra * slot_bytes != rule->ra)
-		return;
-	packed = (mips_addr_t)rule->kind | rule->cfa | (mips_addr_t)fp << 20 | (mips_addr_t)ra << 26;
-	entry = mips_cache__entry(cache, walk->pc);
+	entry = mips_cache__entry((char *)cache->entries, cache->mask, walk->pc);
 	__atomic_store_n(&entry->rule, packed, __ATOMIC_RELAXED);
 	__atomic_store_n(&entry->check, packed * walk->key + walk->pc, __ATOMIC_RELAXED);
 }

@@ -16,12 +16,13 @@ enum mips_base { BASE_SP, BASE_FP, BASE_NONE };
 
 enum mips_rule_kind {
 	RULE_NEVER = 0, /* in the cache: no entry */
-	RULE_SP = 1,	/* the frame ends at sp + cfa, fp stays */
-	RULE_SP_FP = 2, /* ... fp is saved in the frame */
-	RULE_FP = 3,	/* the frame ends at fp + cfa */
-	RULE_BOTTOM = 4,
+	RULE_SP = 1,	 /* the frame ends at sp + cfa, fp stays */
+	RULE_SP_FP = 2,	 /* ... fp is saved in the frame */
+	RULE_FP = 3,	 /* the frame ends at fp + cfa, and fp is saved in it */
+	RULE_BOTTOM = 4, /* there is no caller */
 	RULE_SIGNAL = 5, /* the kernel's trampoline */
 	RULE_NONE = 6,	 /* scanned, and none was found */
+	RULE_ANY = 7,	 /* in the cache: as RULE_SP_FP, but with fp elsewhere */
 };
 
 /*
@@ -106,11 +107,16 @@ struct mips_cache_entry {
 	mips_addr_t check;
 };
 
-/* A rule in one word, see cache.c for its ranges. */
+/*
+ * A rule in a word: bits 0-2 kind, 3-19 the frame's bytes (a multiple of 8), from 24 on where ra is
+ * below its end; 20-23 where fp is below ra, in slots, 0 where it is not saved. It is the next slot
+ * where the kind is RULE_SP_FP or RULE_FP, so that the usual frame is told by its kind alone.
+ */
+#define MIPS_CACHE_MAX_CFA   (1u << 20)
 #define RULE_KIND(packed)     ((unsigned)(packed) & 7)
 #define RULE_CFA(packed)      ((uint32_t)(packed) & 0xffff8)
-#define RULE_FP_SLOTS(packed) ((uint32_t)(packed) >> 20 & 63)
-#define RULE_RA_SLOTS(packed) ((uint32_t)(packed) >> 26)
+#define RULE_FP_SLOTS(packed) ((uint32_t)(packed) >> 20 & 15)
+#define RULE_RA(packed)	      ((packed) >> 24)
 
 /* Odd, and another for every generation. */
 static inline mips_addr_t mips_cache__key(const struct mips_cache *cache)
@@ -120,12 +126,12 @@ static inline mips_addr_t mips_cache__key(const struct mips_cache *cache)
 	return ((mips_addr_t)generation * 2 + 1) * (mips_addr_t)0x9e3779b97f4a7c15;
 }
 
-static inline struct mips_cache_entry *mips_cache__entry(const struct mips_cache *cache,
+static inline struct mips_cache_entry *mips_cache__entry(char *entries, mips_addr_t mask,
 							 mips_addr_t pc)
 {
-	mips_addr_t offset = pc * (sizeof(struct mips_cache_entry) / 4) & cache->mask;
+	mips_addr_t offset = pc * (sizeof(struct mips_cache_entry) / 4) & mask;
 
-	return (struct mips_cache_entry *)(void *)((char *)cache->entries + offset);
+	return (struct mips_cache_entry *)(void *)(entries + offset);
 }
 
 /* Under the key the walk began with. False: not there. */

@@ -37,56 +37,67 @@ static inline mips_addr_t window_slot(const struct mips_walk *walk, mips_addr_t 
 
 /*
  * The frames that are known. Begins with sp in the window and aligned; when it returns, the walk's
- * pc is of a frame yet to be done. What an entry says was tested when it was made: its pc is behind
- * a call, what it reads is within its frame, so that only the frame's end is left to look at.
+ * pc is of a frame yet to be done, unless it returns true: that was the last. What an entry says
+ * was tested when it was made: its pc is behind a call, what it reads is within its frame, so that
+ * only the frame's end is left to look at.
  */
-static void walk_known(struct mips_walk *walk)
+static inline __attribute__((always_inline)) bool walk_known(struct mips_walk *walk)
 {
-	const unsigned slot = mips__slot_bytes(&walk->unwind->machine);
-	const struct mips_cache cache = *walk->unwind->cache;
-	const mips_addr_t key = walk->key, hi = walk->stack.hi;
-	mips_addr_t pc = walk->pc, sp = walk->sp, fp = walk->fp, base, packed;
+	const struct mips_cache *cache = walk->unwind->cache;
+	const mips_addr_t slot_bytes = mips__slot_bytes(&walk->unwind->machine);
+	const mips_addr_t mask = cache->mask, key = walk->key, hi = walk->stack.hi;
+	char *const entries = (char *)cache->entries;
+	mips_addr_t pc = walk->pc, sp = walk->sp, fp = walk->fp, packed, slot;
 	mips_addr_t *out = walk->frames + walk->trace->nr_frames;
 	mips_addr_t *const end = walk->frames + walk->max;
+	bool is_bottom = false;
 
 	while (out != end) {
-		const struct mips_cache_entry *entry = mips_cache__entry(&cache, pc);
+		const struct mips_cache_entry *entry = mips_cache__entry(entries, mask, pc);
 
 		packed = __atomic_load_n(&entry->rule, __ATOMIC_RELAXED);
 		if (packed * key + pc != __atomic_load_n(&entry->check, __ATOMIC_RELAXED))
 			break;
-		base = sp;
-		if (RULE_KIND(packed) != RULE_SP) {
-			if (RULE_KIND(packed) == RULE_FP)
-				base = fp;
-			else if (RULE_KIND(packed) != RULE_SP_FP)
+		if (RULE_KIND(packed) == RULE_SP) {
+			if (sp + RULE_CFA(packed) > hi)
 				break;
-			if (base < sp || base > hi || base % slot || RULE_CFA(packed) > hi - base)
-				break;
-			base += RULE_CFA(packed);
-			if (RULE_FP_SLOTS(packed))
-				fp = window_slot(walk, base - RULE_FP_SLOTS(packed) * slot);
-		} else {
-			if (RULE_CFA(packed) > hi - base)
-				break;
-			base += RULE_CFA(packed);
+			sp += RULE_CFA(packed);
+			*out++ = pc;
+			pc = window_slot(walk, sp - RULE_RA(packed));
+			continue;
 		}
-		sp = base;
+		if (RULE_KIND(packed) != RULE_SP_FP) {
+			is_bottom = RULE_KIND(packed) == RULE_BOTTOM;
+			if (is_bottom)
+				*out++ = pc;
+			if (RULE_KIND(packed) != RULE_FP || fp < sp || fp > hi || fp % slot_bytes)
+				break;
+			if (fp + RULE_CFA(packed) > hi)
+				break;
+			sp = fp;
+		} else if (sp + RULE_CFA(packed) > hi) {
+			break;
+		}
+		sp += RULE_CFA(packed);
+		slot = sp - RULE_RA(packed);
 		*out++ = pc;
-		pc = window_slot(walk, sp - RULE_RA_SLOTS(packed) * slot);
+		pc = window_slot(walk, slot);
+		fp = window_slot(walk, slot - slot_bytes);
 	}
 	walk->pc = pc;
 	walk->sp = sp;
 	walk->fp = fp;
 	walk->trace->nr_frames = (unsigned)(out - walk->frames);
+	return is_bottom;
 }
 
-static bool can_walk_known(const struct mips_walk *walk)
+static inline bool can_walk_known(const struct mips_walk *walk)
 {
 	const struct mips_cache *cache = walk->unwind->cache;
 
-	return cache && cache->entries && !walk->exact &&
-	       mips_window__holds(&walk->stack, walk->sp, 0);
+	/* No frame that ends beyond the window wraps around. */
+	return cache && cache->entries && !walk->exact && walk->sp >= walk->stack.lo &&
+	       walk->sp <= walk->stack.hi && walk->stack.hi < ~(mips_addr_t)0 - MIPS_CACHE_MAX_CFA;
 }
 
 /* A saved register, wherever it is. */
@@ -214,7 +225,7 @@ static bool add_frame(struct mips_walk *walk)
 }
 
 /* One frame. False: the walk is over, for trace->end. */
-static bool step(struct mips_walk *walk)
+static __attribute__((noinline)) bool step(struct mips_walk *walk)
 {
 	struct mips_trace *trace = walk->trace;
 	struct mips_rule rule;
@@ -238,7 +249,7 @@ static bool step(struct mips_walk *walk)
 		trace->end = MIPS_END_SCAN;
 	else if (rule.kind != RULE_BOTTOM)
 		trace->end = apply(walk, &rule);
-	return rule.kind <= RULE_FP && trace->end == MIPS_END_BOTTOM;
+	return rule.kind != RULE_NONE && rule.kind != RULE_BOTTOM && trace->end == MIPS_END_BOTTOM;
 }
 
 void mips_unwind__walk(const struct mips_unwind *unwind, const struct mips_cursor *cursor,
@@ -269,8 +280,8 @@ void mips_unwind__walk(const struct mips_unwind *unwind, const struct mips_curso
 			trace->end = MIPS_END_STACK;
 			return;
 		}
-		if (can_walk_known(&walk))
-			walk_known(&walk);
+		if (can_walk_known(&walk) && walk_known(&walk))
+			return;
 	} while (step(&walk));
 }
 
