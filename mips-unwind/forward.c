@@ -42,6 +42,7 @@ struct forward {
 	uint32_t known; /* registers with a constant */
 	int32_t values[NR_REGISTERS];
 	unsigned nr_ways, nr_spans;
+	unsigned nr_sure; /* of the ways: those from before the last call */
 	struct state ways[NR_WAYS];
 	struct {
 		mips_addr_t lo, hi;
@@ -50,7 +51,12 @@ struct forward {
 	mips_addr_t limit;   /* where the next one read already begins */
 };
 
-enum outcome { GO_ON, DEAD, FOUND };
+enum outcome {
+	GO_ON,
+	DEAD,
+	OTHER, /* dead, for this is another function: the call before it did not return */
+	FOUND,
+};
 
 static bool is_known(const struct forward *scan, unsigned reg)
 {
@@ -128,7 +134,7 @@ static enum outcome lower_sp(struct forward *scan, mips_addr_t pc, int32_t by)
 	/* Unless no call was passed: then a signal may have interrupted what comes before. */
 	if ((scan->exact && !now->ra_lost && now->base == BASE_SP) || is_inline_call(scan, pc, by))
 		return set_sp(now, now->base, (int64_t)now->sp + by);
-	return DEAD;
+	return OTHER;
 }
 
 static enum outcome write_sp(struct forward *scan, const struct mips_insn *insn, mips_addr_t pc)
@@ -202,7 +208,7 @@ static enum outcome apply(struct forward *scan, const struct mips_insn *insn, mi
 		return DEAD;
 	/* Only the head of a function sets gp so. */
 	if (insn->kind == INSN_LUI && insn->dst == MIPS_GP && !scan->exact)
-		return DEAD;
+		return OTHER;
 	if (insn->kind == INSN_STORE && insn->other == MIPS_RA && !now->ra_lost)
 		now->ra_saved = slot_of(now, insn);
 	if (insn->dst == MIPS_SP)
@@ -334,11 +340,16 @@ static enum outcome do_branch(struct forward *scan, mips_addr_t next)
 	return GO_ON;
 }
 
-/* Code behind a jump is come to from elsewhere: nothing of the frame is undone there. */
+/*
+ * Behind the jump through a table its cases follow, and nothing of the frame is undone there. But
+ * no function returns, or calls its last one by $t9, without $ra.
+ */
 static enum outcome behind_jump(struct forward *scan, const struct state *first, mips_addr_t next)
 {
-	bool ra_lost = scan->now.ra_lost || scan->insn.src == MIPS_RA;
+	bool ra_lost = scan->now.ra_lost;
 
+	if (scan->insn.src == MIPS_RA || scan->insn.src == MIPS_T9)
+		return OTHER;
 	scan->now = *first;
 	scan->now.pc = next;
 	scan->now.ra_lost = ra_lost;
@@ -376,6 +387,7 @@ static enum outcome step(struct forward *scan, const struct state *first, struct
 		scan->known = 0;
 		scan->now.ra.known = false;
 		scan->now.ra_lost = true;
+		scan->nr_sure = scan->nr_ways;
 		break;
 	default:
 		outcome = apply(scan, &scan->insn, pc);
@@ -392,6 +404,7 @@ static enum outcome follow(struct forward *scan, const struct state *first, stru
 
 	if (outcome == DEAD)
 		return DEAD;
+	scan->nr_sure = scan->nr_ways;
 	while (outcome == GO_ON && scan->budget-- > 0) {
 		/* Joins what was read before, and led nowhere. */
 		if (scan->now.pc >= scan->limit)
@@ -399,6 +412,8 @@ static enum outcome follow(struct forward *scan, const struct state *first, stru
 		outcome = step(scan, first, rule);
 	}
 	end_span(scan, scan->now.pc);
+	if (outcome == OTHER)
+		scan->nr_ways = scan->nr_sure;
 	return outcome == FOUND ? FOUND : DEAD;
 }
 

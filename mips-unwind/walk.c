@@ -158,17 +158,12 @@ static enum mips_end apply(struct mips_walk *walk, const struct mips_rule *rule)
 	return MIPS_END_BOTTOM;
 }
 
-/* Whether the walk's pc can be a frame's; 0 is what the first function of a thread returns to. */
-static enum mips_end check_caller(const struct mips_walk *walk)
-{
-	return walk->pc ? mips_code__check(walk->unwind, walk->pc, walk->exact) : MIPS_END_BOTTOM;
-}
-
 static bool is_plausible(const struct mips_walk *walk, const struct mips_rule *rule)
 {
 	struct mips_walk tried = *walk;
 
-	return apply(&tried, rule) == MIPS_END_BOTTOM && check_caller(&tried) == MIPS_END_BOTTOM;
+	return apply(&tried, rule) == MIPS_END_BOTTOM &&
+	       mips_code__check(walk->unwind, tried.pc, false) == MIPS_END_BOTTOM;
 }
 
 /*
@@ -202,7 +197,7 @@ static bool rule_of(const struct mips_walk *walk, struct mips_rule *rule, enum m
 {
 	if (!walk->exact && mips_cache__get(walk, rule))
 		return true;
-	*end = check_caller(walk);
+	*end = mips_code__check(walk->unwind, walk->pc, walk->exact);
 	if (*end != MIPS_END_BOTTOM)
 		return false;
 	*rule = find_rule(walk);
@@ -230,10 +225,6 @@ static __attribute__((noinline)) bool step(struct mips_walk *walk)
 	struct mips_trace *trace = walk->trace;
 	struct mips_rule rule;
 
-	if (!walk->pc && trace->nr_frames) {
-		trace->end = MIPS_END_BOTTOM;
-		return false;
-	}
 	if (!rule_of(walk, &rule, &trace->end))
 		return false;
 	if (rule.kind == RULE_SIGNAL) {
