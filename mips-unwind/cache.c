@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The cache: direct-mapped, two words an entry, written and read without a lock or a barrier. The
+ * The cache: a place and another for every pc, two words an entry, written and read without a lock or a barrier. The
  * check of an entry ties its rule, its pc and the generation together, so halves of two entries,
  * and what an older generation left, do not pass it (but once in 2^32, or 2^64 where words are so
  * long; and then the caller such a rule gives must still pass every other test).
@@ -20,6 +20,7 @@ void mips_cache__init(struct mips_cache *cache, void *memory, size_t nr_bytes)
 		memset(memory, 0, size);
 	cache->entries = size ? memory : NULL;
 	cache->mask = size ? size - sizeof(struct mips_cache_entry) : 0;
+	cache->flip = size / 2;
 	cache->generation = 0;
 }
 
@@ -32,15 +33,18 @@ bool mips_cache__get(const struct mips_walk *walk, struct mips_rule *rule)
 {
 	const struct mips_cache *cache = walk->unwind->cache;
 	unsigned slot_bytes = mips__slot_bytes(&walk->unwind->machine);
-	const struct mips_cache_entry *entry;
-	mips_addr_t packed, check;
+	char *entries;
+	mips_addr_t packed;
 
 	if (!cache || !cache->entries)
 		return false;
-	entry = mips_cache__entry((char *)cache->entries, cache->mask, walk->pc);
-	packed = __atomic_load_n(&entry->rule, __ATOMIC_RELAXED);
-	check = __atomic_load_n(&entry->check, __ATOMIC_RELAXED);
-	if (packed * walk->key + walk->pc != check || RULE_KIND(packed) == RULE_NEVER)
+	entries = (char *)cache->entries;
+	if (!mips_cache__read(mips_cache__entry(entries, cache->mask, walk->pc, 0), walk->key,
+			      walk->pc, &packed) &&
+	    !mips_cache__read(mips_cache__entry(entries, cache->mask, walk->pc, cache->flip),
+			      walk->key, walk->pc, &packed))
+		return false;
+	if (RULE_KIND(packed) == RULE_NEVER)
 		return false;
 	rule->kind = (enum mips_rule_kind)RULE_KIND(packed);
 	if (rule->kind == RULE_ANY)
@@ -74,16 +78,25 @@ static bool pack(const struct mips_rule *rule, uint32_t slot_bytes, mips_addr_t 
 	       rule->ra % slot_bytes == 0 && rule->ra < 256;
 }
 
+static void store(struct mips_cache_entry *entry, mips_addr_t rule, mips_addr_t check)
+{
+	__atomic_store_n(&entry->rule, rule, __ATOMIC_RELAXED);
+	__atomic_store_n(&entry->check, check, __ATOMIC_RELAXED);
+}
+
 void mips_cache__put(const struct mips_walk *walk, const struct mips_rule *rule)
 {
 	const struct mips_cache *cache = walk->unwind->cache;
-	struct mips_cache_entry *entry;
+	struct mips_cache_entry *entry, *other;
 	mips_addr_t packed;
 
 	if (!cache || !cache->entries ||
 	    !pack(rule, mips__slot_bytes(&walk->unwind->machine), &packed))
 		return;
-	entry = mips_cache__entry((char *)cache->entries, cache->mask, walk->pc);
-	__atomic_store_n(&entry->rule, packed, __ATOMIC_RELAXED);
-	__atomic_store_n(&entry->check, packed * walk->key + walk->pc, __ATOMIC_RELAXED);
+	entry = mips_cache__entry((char *)cache->entries, cache->mask, walk->pc, 0);
+	other = mips_cache__entry((char *)cache->entries, cache->mask, walk->pc, cache->flip);
+	/* What was in the way moves to its other place, so that two can be there. */
+	store(other, __atomic_load_n(&entry->rule, __ATOMIC_RELAXED),
+	      __atomic_load_n(&entry->check, __ATOMIC_RELAXED));
+	store(entry, packed, packed * walk->key + walk->pc);
 }

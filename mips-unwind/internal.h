@@ -126,12 +126,24 @@ static inline mips_addr_t mips_cache__key(const struct mips_cache *cache)
 	return ((mips_addr_t)generation * 2 + 1) * (mips_addr_t)0x9e3779b97f4a7c15;
 }
 
+/*
+ * The place of a return address; they are 8 bytes apart but for release 6. flip, half of the
+ * table's bytes, gives the other place it may be in.
+ */
 static inline struct mips_cache_entry *mips_cache__entry(char *entries, mips_addr_t mask,
-							 mips_addr_t pc)
+							 mips_addr_t pc, mips_addr_t flip)
 {
-	mips_addr_t offset = pc * (sizeof(struct mips_cache_entry) / 4) & mask;
+	mips_addr_t offset = (pc * (sizeof(struct mips_cache_entry) / 8) & mask) ^ flip;
 
 	return (struct mips_cache_entry *)(void *)(entries + offset);
+}
+
+/* The rule in an entry, if it is of pc. */
+static inline bool mips_cache__read(const struct mips_cache_entry *entry, mips_addr_t key,
+				    mips_addr_t pc, mips_addr_t *packed)
+{
+	*packed = __atomic_load_n(&entry->rule, __ATOMIC_RELAXED);
+	return *packed * key + pc == __atomic_load_n(&entry->check, __ATOMIC_RELAXED);
 }
 
 /* Under the key the walk began with. False: not there. */

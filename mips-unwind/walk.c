@@ -8,6 +8,8 @@
 
 #include "internal.h"
 
+#define LIKELY(condition) __builtin_expect(!!(condition), 1)
+
 /* Larger than any stack: where its end is not known. */
 #define MAX_STACK ((mips_addr_t)1 << 30)
 
@@ -52,21 +54,23 @@ static inline __attribute__((always_inline)) bool walk_known(struct mips_walk *w
 	mips_addr_t *const end = walk->frames + walk->max;
 	bool is_bottom = false;
 
-	while (out != end) {
-		const struct mips_cache_entry *entry = mips_cache__entry(entries, mask, pc);
+	for (; LIKELY(out != end); out++) {
+		const struct mips_cache_entry *entry = mips_cache__entry(entries, mask, pc, 0);
 
-		packed = __atomic_load_n(&entry->rule, __ATOMIC_RELAXED);
-		if (packed * key + pc != __atomic_load_n(&entry->check, __ATOMIC_RELAXED))
-			break;
-		if (RULE_KIND(packed) == RULE_SP) {
-			if (sp + RULE_CFA(packed) > hi)
+		if (!LIKELY(mips_cache__read(entry, key, pc, &packed))) {
+			entry = mips_cache__entry(entries, mask, pc, cache->flip);
+			if (!mips_cache__read(entry, key, pc, &packed))
+				break;
+		}
+		if (LIKELY(RULE_KIND(packed) == RULE_SP)) {
+			if (!LIKELY(sp + RULE_CFA(packed) <= hi))
 				break;
 			sp += RULE_CFA(packed);
-			*out++ = pc;
+			*out = pc;
 			pc = window_slot(walk, sp - RULE_RA(packed));
 			continue;
 		}
-		if (RULE_KIND(packed) != RULE_SP_FP) {
+		if (!LIKELY(RULE_KIND(packed) == RULE_SP_FP)) {
 			is_bottom = RULE_KIND(packed) == RULE_BOTTOM;
 			if (is_bottom)
 				*out++ = pc;
@@ -75,12 +79,12 @@ static inline __attribute__((always_inline)) bool walk_known(struct mips_walk *w
 			if (fp + RULE_CFA(packed) > hi)
 				break;
 			sp = fp;
-		} else if (sp + RULE_CFA(packed) > hi) {
+		} else if (!LIKELY(sp + RULE_CFA(packed) <= hi)) {
 			break;
 		}
 		sp += RULE_CFA(packed);
 		slot = sp - RULE_RA(packed);
-		*out++ = pc;
+		*out = pc;
 		pc = window_slot(walk, slot);
 		fp = window_slot(walk, slot - slot_bytes);
 	}
