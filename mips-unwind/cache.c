@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The cache: a place and another for every pc, two words an entry, written and read without a lock or a barrier. The
- * check of an entry ties its rule, its pc and the generation together, so halves of two entries,
- * and what an older generation left, do not pass it (but once in 2^32, or 2^64 where words are so
- * long; and then the caller such a rule gives must still pass every other test).
+ * The cache: a place and another for every pc, two words an entry, written and read without a lock
+ * or a barrier. The check of an entry ties its rule, its pc and the generation together, so halves
+ * of two entries, and what an older generation left, do not pass it (but once in 2^32, or 2^64
+ * where words are so long; and then the caller such a rule gives must still pass every other test).
  */
 #include <string.h>
 
@@ -55,7 +55,8 @@ bool mips_cache__get(const struct mips_walk *walk, struct mips_rule *rule)
 	return true;
 }
 
-/* The rule in a word. False: it does not fit, which compilers' seldom do but for frames of 1 MiB. */
+/* The rule in a word. False: it does not fit, which compilers' seldom do but for frames of 1 MiB.
+ */
 static bool pack(const struct mips_rule *rule, uint32_t slot_bytes, mips_addr_t *packed)
 {
 	enum mips_rule_kind kind = rule->kind;
@@ -64,8 +65,8 @@ static bool pack(const struct mips_rule *rule, uint32_t slot_bytes, mips_addr_t 
 	*packed = kind;
 	if (kind >= RULE_BOTTOM)
 		return true;
-	if (rule->fp && (rule->fp <= rule->ra || fp_slots > 15 ||
-			 rule->ra + fp_slots * slot_bytes != rule->fp))
+	if (rule->fp &&
+	    (rule->fp <= rule->ra || fp_slots > 15 || rule->ra + fp_slots * slot_bytes != rule->fp))
 		return false;
 	if (fp_slots > 1 && kind == RULE_SP_FP)
 		kind = RULE_ANY;

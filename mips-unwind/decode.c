@@ -54,12 +54,12 @@ static const uint8_t forms[64] = {
 static const struct {
 	uint8_t opcode, form;
 } forms_r6[] = {
-	{ 0x06, FORM_EITHER_RT },  { 0x07, FORM_EITHER_RT },  { 0x08, FORM_COMPACT_OR },
-	{ 0x18, FORM_COMPACT_OR }, { 0x14, FORM_NONE },	      { 0x15, FORM_NONE },
-	{ 0x16, FORM_COMPACT },	   { 0x17, FORM_COMPACT },    { 0x1d, FORM_WRITES_RT },
-	{ 0x1a, FORM_NONE },	   { 0x1b, FORM_NONE },	      { 0x30, FORM_NONE },
-	{ 0x32, FORM_BC },	   { 0x34, FORM_NONE },	      { 0x36, FORM_JIC },
-	{ 0x38, FORM_NONE },	   { 0x3a, FORM_BALC },	      { 0x3c, FORM_NONE },
+	{ 0x06, FORM_EITHER_RT },  { 0x07, FORM_EITHER_RT }, { 0x08, FORM_COMPACT_OR },
+	{ 0x18, FORM_COMPACT_OR }, { 0x14, FORM_NONE },	     { 0x15, FORM_NONE },
+	{ 0x16, FORM_COMPACT },	   { 0x17, FORM_COMPACT },   { 0x1d, FORM_WRITES_RT },
+	{ 0x1a, FORM_NONE },	   { 0x1b, FORM_NONE },	     { 0x30, FORM_NONE },
+	{ 0x32, FORM_BC },	   { 0x34, FORM_NONE },	     { 0x36, FORM_JIC },
+	{ 0x38, FORM_NONE },	   { 0x3a, FORM_BALC },	     { 0x3c, FORM_NONE },
 	{ 0x3e, FORM_JIALC },
 };
 
@@ -148,7 +148,8 @@ static void decode_regimm(uint32_t word, mips_addr_t pc, struct mips_insn *insn)
 	case 0x00: /* bltz */
 	case 0x01: /* bgez: b where rs is 0 */
 	case 0x1c: /* bposge32 */
-		branch(insn, rt == 1 && rs == 0 ? INSN_JUMP : INSN_BRANCH, behind(word, pc, 16), true);
+		branch(insn, rt == 1 && rs == 0 ? INSN_JUMP : INSN_BRANCH, behind(word, pc, 16),
+		       true);
 		break;
 	case 0x02: /* bltzl */
 	case 0x03: /* bgezl */
@@ -270,7 +271,8 @@ void mips_decode(const struct mips_machine *machine, uint32_t word, mips_addr_t 
 	case FORM_BEQ:
 	case FORM_BRANCH:
 	case FORM_LIKELY:
-		branch(insn, form == FORM_BEQ && rs_of(word) == rt_of(word) ? INSN_JUMP : INSN_BRANCH,
+		branch(insn,
+		       form == FORM_BEQ && rs_of(word) == rt_of(word) ? INSN_JUMP : INSN_BRANCH,
 		       behind(word, pc, 16), true);
 		insn->likely = form == FORM_LIKELY;
 		break;

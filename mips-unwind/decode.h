@@ -8,7 +8,15 @@
 
 #include "mips_unwind.h"
 
-enum { MIPS_ZERO = 0, MIPS_V0 = 2, MIPS_T9 = 25, MIPS_GP = 28, MIPS_SP = 29, MIPS_FP = 30, MIPS_RA = 31 };
+enum {
+	MIPS_ZERO = 0,
+	MIPS_V0 = 2,
+	MIPS_T9 = 25,
+	MIPS_GP = 28,
+	MIPS_SP = 29,
+	MIPS_FP = 30,
+	MIPS_RA = 31
+};
 
 enum mips_kind {
 	INSN_OTHER,  /* writes dst */

@@ -8,9 +8,9 @@
 
 #include "internal.h"
 
-#define NR_WAYS	    48 /* branches not yet taken */
-#define NR_SPANS    48 /* stretches of code already read */
-#define NR_INLINE   12 /* instructions of a system call with a frame of its own */
+#define NR_WAYS	     48 /* branches not yet taken */
+#define NR_SPANS     48 /* stretches of code already read */
+#define NR_INLINE    12 /* instructions of a system call with a frame of its own */
 #define NR_REGISTERS 32
 
 /* Where a register was loaded from: base + at. */
@@ -24,10 +24,10 @@ struct slot {
 struct state {
 	mips_addr_t pc;
 	int32_t sp;
-	uint8_t base;	 /* of sp */
-	bool ra_lost;	 /* the value it had at the start is no longer in the register */
-	bool fp_is_sp;	 /* fp was set to what sp was: base BASE_SP, fp_at */
-	bool fp_lost;	 /* fp is something else now */
+	uint8_t base;  /* of sp */
+	bool ra_lost;  /* the value it had at the start is no longer in the register */
+	bool fp_is_sp; /* fp was set to what sp was: base BASE_SP, fp_at */
+	bool fp_lost;  /* fp is something else now */
 	int32_t fp_at;
 	struct slot ra, fp;
 	struct slot ra_saved; /* where this scan saw the register stored, not lost yet */
@@ -215,8 +215,8 @@ static enum outcome apply(struct forward *scan, const struct mips_insn *insn, mi
 		return write_sp(scan, insn, pc);
 	if (insn->dst == MIPS_RA) {
 		now->ra_lost = true;
-		now->ra = insn->kind == INSN_LOAD ? slot_of(now, insn) :
-						    (struct slot){ false, BASE_NONE, 0 };
+		now->ra = insn->kind == INSN_LOAD ? slot_of(now, insn)
+						  : (struct slot){ false, BASE_NONE, 0 };
 	} else if (insn->dst == MIPS_FP) {
 		write_fp(now, insn);
 	}

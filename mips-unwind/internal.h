@@ -15,7 +15,7 @@
 enum mips_base { BASE_SP, BASE_FP, BASE_NONE };
 
 enum mips_rule_kind {
-	RULE_NEVER = 0, /* in the cache: no entry */
+	RULE_NEVER = 0,	 /* in the cache: no entry */
 	RULE_SP = 1,	 /* the frame ends at sp + cfa, fp stays */
 	RULE_SP_FP = 2,	 /* ... fp is saved in the frame */
 	RULE_FP = 3,	 /* the frame ends at fp + cfa, and fp is saved in it */
@@ -47,7 +47,7 @@ struct mips_walk {
 	const struct mips_unwind *unwind;
 	struct mips_window stack;
 	mips_addr_t pc, sp, ra, fp;
-	bool exact;	/* pc is */
+	bool exact;	 /* pc is */
 	mips_addr_t key; /* of the cache's generation, when the walk began */
 	mips_addr_t *frames;
 	unsigned max;
@@ -112,9 +112,9 @@ struct mips_cache_entry {
  * below its end; 20-23 where fp is below ra, in slots, 0 where it is not saved. It is the next slot
  * where the kind is RULE_SP_FP or RULE_FP, so that the usual frame is told by its kind alone.
  */
-#define MIPS_CACHE_MAX_CFA   (1u << 20)
-#define RULE_KIND(packed)     ((unsigned)(packed) & 7)
-#define RULE_CFA(packed)      ((uint32_t)(packed) & 0xffff8)
+#define MIPS_CACHE_MAX_CFA    (1u << 20)
+#define RULE_KIND(packed)     ((unsigned)(packed)&7)
+#define RULE_CFA(packed)      ((uint32_t)(packed)&0xffff8)
 #define RULE_FP_SLOTS(packed) ((uint32_t)(packed) >> 20 & 15)
 #define RULE_RA(packed)	      ((packed) >> 24)
 

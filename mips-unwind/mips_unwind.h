@@ -46,8 +46,8 @@ struct mips_code {
 /* What the memory looks like; both may be called from where walk is called, any number of times. */
 struct mips_memory {
 	/*
-	 * Copies nr_bytes (4 or 8) at address to `to`. False: not readable. Called for what is not in
-	 * the window, and for code without bytes.
+	 * Copies nr_bytes (4 or 8) at address to `to`. False: not readable. Called for what is not
+	 * in the window, and for code without bytes.
 	 */
 	bool (*read)(void *env, mips_addr_t address, void *to, size_t nr_bytes);
 	/*
@@ -151,16 +151,16 @@ const char *mips_unwind__end_name(enum mips_end end);
  * still the caller's.
  */
 #ifdef __mips__
-#define MIPS_UNWIND_CALLER(cursor)                                                                 \
-	do {                                                                                       \
-		uintptr_t mips_fp_;                                                                \
-                                                                                                   \
-		__asm__ volatile("move %0, $30" : "=r"(mips_fp_));                                 \
-		(cursor)->pc = (uintptr_t)__builtin_return_address(0);                             \
-		(cursor)->sp = (uintptr_t)__builtin_dwarf_cfa();                                   \
-		(cursor)->fp = mips_fp_;                                                           \
-		(cursor)->ra = 0;                                                                  \
-		(cursor)->exact = false;                                                           \
+#define MIPS_UNWIND_CALLER(cursor)                                     \
+	do {                                                           \
+		uintptr_t mips_fp_;                                    \
+                                                                       \
+		__asm__ volatile("move %0, $30" : "=r"(mips_fp_));     \
+		(cursor)->pc = (uintptr_t)__builtin_return_address(0); \
+		(cursor)->sp = (uintptr_t)__builtin_dwarf_cfa();       \
+		(cursor)->fp = mips_fp_;                               \
+		(cursor)->ra = 0;                                      \
+		(cursor)->exact = false;                               \
 	} while (0)
 #endif
 

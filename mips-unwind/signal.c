@@ -11,7 +11,7 @@
 #include "internal.h"
 
 struct layout {
-	uint8_t abi; /* enum mips_abi */
+	uint8_t abi;	   /* enum mips_abi */
 	int16_t number;	   /* of the system call */
 	uint16_t context;  /* where the sigcontext is: behind 24 bytes, siginfo, ucontext's head */
 	uint16_t regs, pc; /* in the sigcontext; registers are 8 bytes each in every ABI */

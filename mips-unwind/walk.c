@@ -21,8 +21,7 @@ static inline mips_addr_t window_slot(const struct mips_walk *walk, mips_addr_t 
 	typedef mips_addr_t __attribute__((may_alias)) slot_t;
 
 	/* A slot of n32 is wider than an address. */
-	return ((const slot_t *)at)[_MIPS_SIM == _ABIN32 &&
-					 __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__];
+	return ((const slot_t *)at)[_MIPS_SIM == _ABIN32 && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__];
 #else
 	const struct mips_machine *machine = &walk->unwind->machine;
 	uint64_t wide;
@@ -232,8 +231,8 @@ static __attribute__((noinline)) bool step(struct mips_walk *walk)
 	if (!rule_of(walk, &rule, &trace->end))
 		return false;
 	if (rule.kind == RULE_SIGNAL) {
-		trace->end = trace->nr_exact == MIPS_MAX_EXACT ? MIPS_END_SIGNAL :
-								 mips_signal__restore(walk);
+		trace->end = trace->nr_exact == MIPS_MAX_EXACT ? MIPS_END_SIGNAL
+							       : mips_signal__restore(walk);
 		return trace->end == MIPS_END_BOTTOM;
 	}
 	if (!add_frame(walk)) {

@@ -4,7 +4,8 @@
  * frames to the oracle (handover.h), and with WALKER_OUT=FILE appends a line a stack:
  *
  *	SIZE END FRAME[!] ...      END: a number of enum mips_end; ! marks an exact pc
- *	M LO HI OFFSET PATH        an executable mapping, before the first stack and when they change
+ *	M LO HI OFFSET PATH        an executable mapping, before the first stack and when they
+ *change
  *
  * Built with -DMIPS_UNWIND_SELF -ffixed-30 -fPIC -shared, together with mips-unwind/.
  */
