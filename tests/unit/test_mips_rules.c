@@ -306,19 +306,24 @@ static void interrupted_anywhere(void **state)
 	struct mips_trace trace;
 
 	for (unsigned i = 0; i < sizeof(machines) / sizeof(machines[0]); i++) {
-		/* The last is the return: its delay slot is never interrupted alone. */
+		/* The last is the return. Delay slots are never interrupted alone. */
 		for (uint32_t at = 0; at < 8; at++) {
-			/* The frame is there behind word 0; words 4 and 5 come behind the call. */
+			/* $ra is saved by word 1, clobbered by word 3, and back behind word 5. */
 			bool framed = at >= 1;
+
+			if (at == 4)
+				continue;
 
 			image__begin(image, machines[i]);
 			image->cursor.pc = image__here(image) + at * 4;
 			ADD(PROLOGUE(64), JALR(T9), NOP, EPILOGUE(64), NOP);
 			image->frame = framed ? 64 : 0;
 			image->cursor.exact = true;
-			image->cursor.ra = at >= 4 && at <= 5 ? CODE + 400 : CALLER;
+			image->cursor.ra = at == 5 ? CODE + 400 : CALLER;
 			if (framed)
 				lay_stack(image);
+			if (at == 1)
+				image__put_slot(image, image->cursor.sp + RA_AT(64), CODE + 400);
 			mips_unwind__walk(&image->unwind, &image->cursor, &image->window, frames, 8,
 					  &trace);
 			if (trace.nr_frames != 2 || frames[1] != CALLER || trace.nr_exact != 1 ||
