@@ -39,10 +39,10 @@ bool mips_cache__get(const struct mips_walk *walk, struct mips_rule *rule)
 	if (!cache || !cache->entries)
 		return false;
 	entries = (char *)cache->entries;
-	if (!mips_cache__read(mips_cache__entry(entries, cache->mask, walk->pc, 0), walk->key,
-			      walk->pc, &packed) &&
-	    !mips_cache__read(mips_cache__entry(entries, cache->mask, walk->pc, cache->flip),
-			      walk->key, walk->pc, &packed))
+	if (!mips_cache__read(mips_cache__entry(entries, cache->mask, walk->at.pc, 0), walk->key,
+			      walk->at.pc, &packed) &&
+	    !mips_cache__read(mips_cache__entry(entries, cache->mask, walk->at.pc, cache->flip),
+			      walk->key, walk->at.pc, &packed))
 		return false;
 	if (RULE_KIND(packed) == RULE_NEVER)
 		return false;
@@ -94,10 +94,10 @@ void mips_cache__put(const struct mips_walk *walk, const struct mips_rule *rule)
 	if (!cache || !cache->entries ||
 	    !pack(rule, mips__slot_bytes(&walk->unwind->machine), &packed))
 		return;
-	entry = mips_cache__entry((char *)cache->entries, cache->mask, walk->pc, 0);
-	other = mips_cache__entry((char *)cache->entries, cache->mask, walk->pc, cache->flip);
+	entry = mips_cache__entry((char *)cache->entries, cache->mask, walk->at.pc, 0);
+	other = mips_cache__entry((char *)cache->entries, cache->mask, walk->at.pc, cache->flip);
 	/* What was in the way moves to its other place, so that two can be there. */
 	store(other, __atomic_load_n(&entry->rule, __ATOMIC_RELAXED),
 	      __atomic_load_n(&entry->check, __ATOMIC_RELAXED));
-	store(entry, packed, packed * walk->key + walk->pc);
+	store(entry, packed, packed * walk->key + walk->at.pc);
 }

@@ -46,8 +46,7 @@ struct mips_scan {
 struct mips_walk {
 	const struct mips_unwind *unwind;
 	struct mips_window stack;
-	mips_addr_t pc, sp, ra, fp;
-	bool exact;	 /* pc is */
+	struct mips_cursor at;
 	mips_addr_t key; /* of the cache's generation, when the walk began */
 	mips_addr_t *frames;
 	unsigned max;
@@ -121,7 +120,7 @@ struct mips_cache_entry {
 /* Odd, and another for every generation. */
 static inline mips_addr_t mips_cache__key(const struct mips_cache *cache)
 {
-	uint32_t generation = __atomic_load_n(&cache->generation, __ATOMIC_ACQUIRE);
+	uint32_t generation = __atomic_load_n(&cache->generation, __ATOMIC_RELAXED);
 
 	return ((mips_addr_t)generation * 2 + 1) * (mips_addr_t)0x9e3779b97f4a7c15;
 }

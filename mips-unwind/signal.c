@@ -82,13 +82,13 @@ static bool read_register(const struct mips_walk *walk, mips_addr_t address, mip
 
 enum mips_end mips_signal__restore(struct mips_walk *walk)
 {
-	const struct layout *layout = find_layout(walk->unwind, walk->pc);
+	const struct layout *layout = find_layout(walk->unwind, walk->at.pc);
 	mips_addr_t context, regs, pc, sp, fp, ra;
 	enum mips_end end;
 
 	if (!layout)
 		return MIPS_END_CALL;
-	context = walk->sp + layout->context;
+	context = walk->at.sp + layout->context;
 	regs = context + layout->regs;
 	if (!read_register(walk, context + layout->pc, &pc) ||
 	    !read_register(walk, regs + 8 * MIPS_SP, &sp) ||
@@ -99,13 +99,13 @@ enum mips_end mips_signal__restore(struct mips_walk *walk)
 	if (end != MIPS_END_BOTTOM)
 		return end;
 	/* Only a handler on a stack of its own may have interrupted one at lower addresses. */
-	if (mips_window__holds(&walk->stack, walk->sp, 8) &&
+	if (mips_window__holds(&walk->stack, walk->at.sp, 8) &&
 	    mips_window__holds(&walk->stack, sp, 0) && sp < context)
 		return MIPS_END_STACK;
-	walk->pc = pc;
-	walk->sp = sp;
-	walk->fp = fp;
-	walk->ra = ra;
-	walk->exact = true;
+	walk->at.pc = pc;
+	walk->at.sp = sp;
+	walk->at.fp = fp;
+	walk->at.ra = ra;
+	walk->at.exact = true;
 	return MIPS_END_BOTTOM;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Functions that are hard to walk through by their instructions alone. Every allocation has a size
- * of its own, by which test_mips.py knows what its stack must be.
+ * of its own, by which run-torture knows what its stack must be.
  */
 #include <alloca.h>
 #include <pthread.h>
@@ -78,7 +78,7 @@ NOINLINE int tail_called(int size)
 
 NOINLINE int tail_caller(int size)
 {
-	use(&size);
+	noise++;
 	return tail_called(size + zero);
 }
 

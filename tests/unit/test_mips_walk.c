@@ -229,7 +229,7 @@ static void torn_entries(void **state)
 
 		mips_cache__init(&caches[i], memory[i], sizeof(memory[i]));
 		at[i] = (struct mips_walk){ .unwind = &image->unwind,
-					    .pc = CODE + i * 0x10000,
+					    .at = { .pc = CODE + i * 0x10000 },
 					    .key = mips_cache__key(&caches[i]) };
 		image->unwind.cache = &caches[i];
 		mips_cache__put(&at[i], &rules[i]);
@@ -266,7 +266,7 @@ static void damage(void **state)
 		image->cursor.ra = CALLER;
 		walk(image);
 		for (unsigned i = 0; i < trace.nr_frames; i++) {
-			assert_true(frames[i] % 4 == 0 && frames[i] > last &&
+			assert_true(frames[i] % 4 == 0 && frames[i] >= CODE &&
 				    frames[i] < CODE + sizeof(image->code));
 		}
 	}
