@@ -85,6 +85,19 @@ static void store(struct mips_cache_entry *entry, mips_addr_t rule, mips_addr_t 
 	__atomic_store_n(&entry->check, check, __ATOMIC_RELAXED);
 }
 
+/* Whether an entry holds no rule of the walk's generation, and may be written over. */
+static bool is_free(const struct mips_walk *walk, const struct mips_cache_entry *entry)
+{
+	const struct mips_cache *cache = walk->unwind->cache;
+	mips_addr_t packed = __atomic_load_n(&entry->rule, __ATOMIC_RELAXED);
+	mips_addr_t pc = __atomic_load_n(&entry->check, __ATOMIC_RELAXED) - packed * walk->key;
+	char *entries = (char *)cache->entries;
+
+	return RULE_KIND(packed) == RULE_NEVER || pc % 4 ||
+	       (mips_cache__entry(entries, cache->mask, pc, 0) != entry &&
+		mips_cache__entry(entries, cache->mask, pc, cache->flip) != entry);
+}
+
 void mips_cache__put(const struct mips_walk *walk, const struct mips_rule *rule)
 {
 	const struct mips_cache *cache = walk->unwind->cache;
@@ -96,8 +109,9 @@ void mips_cache__put(const struct mips_walk *walk, const struct mips_rule *rule)
 		return;
 	entry = mips_cache__entry((char *)cache->entries, cache->mask, walk->at.pc, 0);
 	other = mips_cache__entry((char *)cache->entries, cache->mask, walk->at.pc, cache->flip);
-	/* What was in the way moves to its other place, so that two can be there. */
-	store(other, __atomic_load_n(&entry->rule, __ATOMIC_RELAXED),
-	      __atomic_load_n(&entry->check, __ATOMIC_RELAXED));
+	/* What is in the way moves to its other place, so that two can be there. */
+	if (!is_free(walk, entry))
+		store(other, __atomic_load_n(&entry->rule, __ATOMIC_RELAXED),
+		      __atomic_load_n(&entry->check, __ATOMIC_RELAXED));
 	store(entry, packed, packed * walk->key + walk->at.pc);
 }
