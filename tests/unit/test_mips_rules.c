@@ -151,6 +151,15 @@ static void no_return_shrink_wrapped(struct image *image)
 	image->frame = 64;
 }
 
+/* ... and one that returns at once; what is behind it is of no concern. */
+static void no_return_leaf(struct image *image)
+{
+	ADD(PROLOGUE(64));
+	image__call(image);
+	ADD(JR(RA), NOP, JALR(T9), NOP, EPILOGUE(128));
+	image->frame = 64;
+}
+
 static void endless_loop(struct image *image)
 {
 	ADD(PROLOGUE(64));
@@ -204,6 +213,7 @@ static const struct {
 	{ "large frame, backward", large_frame_backward },
 	{ "no return", no_return },
 	{ "no return, then shrink-wrapped", no_return_shrink_wrapped },
+	{ "no return, then a leaf", no_return_leaf },
 	{ "endless loop", endless_loop },
 	{ "loop with an exit", loop_with_exit },
 	{ "system call in line", inline_syscall },
@@ -215,12 +225,12 @@ static const struct mips_machine machines[] = {
 	{ MIPS_N32, true, false },  { MIPS_N64, false, false }, { MIPS_N64, true, false },
 };
 
-/* The frame as the function has left it, and junk that looks like return addresses below it. */
+/* The frame as the function has left it, amid junk that looks like return addresses. */
 static void lay_stack(struct image *image)
 {
 	uint64_t base = image->cursor.sp + image->lower, end = base + image->frame, at;
 
-	for (at = image->cursor.sp; at < end; at += image__slot(image))
+	for (at = image->cursor.sp; at < end + 1024; at += image__slot(image))
 		image__put_slot(image, at, image->cursor.pc);
 	image__put_slot(image, end - image__slot(image), CALLER);
 	image__put_slot(image, end - 2 * image__slot(image), OLD_FP);
@@ -281,7 +291,8 @@ static void release_6(void **state)
 
 		machine.r6 = true;
 		image__begin(image, machine);
-		ADD(PROLOGUE(64), BALC(100));
+		/* No prologue: only what is ahead can tell. */
+		ADD(NOP, BALC(100));
 		image->cursor.pc = image__here(image);
 		/* bc over a break; beqzc; then the return, jic ra */
 		ADD(BC(1), BREAK, IMMEDIATE(0x36, 0, V0, 1), NOP, LOAD(RA, SP, RA_AT(64)),

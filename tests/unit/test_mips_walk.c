@@ -202,6 +202,12 @@ static void cache_is_a_lookup(void **state)
 	assert_int_equal(trace.nr_frames, 2);
 	assert_int_equal(trace.end, MIPS_END_BOTTOM);
 	assert_int_equal(nr_reads, 0);
+	/* What is known of a frame does not take it beyond its stack. */
+	image->window.hi = image->cursor.sp + 56;
+	walk(image);
+	assert_int_equal(trace.nr_frames, 1);
+	assert_int_equal(trace.end, MIPS_END_STACK);
+	image->window.hi = STACK + STACK_SIZE;
 	/* Another program is there now, as far as the cache knows. */
 	memset(image->code, 0, sizeof(image->code));
 	walk(image);
