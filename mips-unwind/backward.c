@@ -6,7 +6,7 @@
  */
 #include "internal.h"
 
-#define NR_CONSTANT 12 /* how far before its use a frame's size is loaded */
+#define NR_CONSTANT 32 /* how far before its use a frame's size is loaded */
 #define NR_INLINE   12 /* as in forward.c */
 #define NR_PROLOGUE 32 /* how far behind sp's lowering fp is set to it */
 

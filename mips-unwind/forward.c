@@ -71,21 +71,22 @@ static int32_t value_of(const struct forward *scan, unsigned reg)
 /* Constants, of which large frames are made. */
 static void track_constant(struct forward *scan, const struct mips_insn *insn)
 {
-	uint32_t value;
+	uint32_t value = (uint32_t)value_of(scan, insn->src), bit = 1u << insn->dst;
+	bool known = is_known(scan, insn->src);
 
 	if (insn->dst == MIPS_ZERO)
 		return;
-	value = (uint32_t)value_of(scan, insn->src);
-	scan->known &= ~(1u << insn->dst);
-	if (insn->kind == INSN_LUI)
+	if (insn->kind == INSN_LUI) {
 		value = (uint32_t)insn->imm;
-	else if (insn->kind == INSN_ADDI && (is_known(scan, insn->src)))
+		known = true;
+	} else if (insn->kind == INSN_ADDI) {
 		value += (uint32_t)insn->imm;
-	else if (insn->kind == INSN_ORI && (is_known(scan, insn->src)))
+	} else if (insn->kind == INSN_ORI) {
 		value |= (uint32_t)insn->imm;
-	else
-		return;
-	scan->known |= 1u << insn->dst;
+	} else {
+		known = false;
+	}
+	scan->known = known ? scan->known | bit : scan->known & ~bit;
 	scan->values[insn->dst] = (int32_t)value;
 }
 
@@ -427,6 +428,7 @@ bool mips_forward__scan(const struct mips_unwind *unwind, mips_addr_t pc, bool e
 	scan.exact = exact;
 	scan.budget = MIPS_FORWARD_BUDGET;
 	scan.known = 0;
+	memset(scan.values, 0, sizeof(scan.values));
 	scan.nr_ways = scan.nr_spans = 0;
 	scan.now = first;
 	/* The function is the call's: behind one that does not return another may begin. */

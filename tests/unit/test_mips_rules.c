@@ -124,6 +124,18 @@ static void large_frame(struct image *image)
 	image->frame = 0x12340;
 }
 
+/* Its size is loaded too early to be found backward. */
+static void large_frame_forward(struct image *image)
+{
+	ADD(LUI(T0, 1), ORI(T0, T0, 0x2300));
+	for (unsigned i = 0; i < 64; i++)
+		ADD(NOP);
+	ADD(PROLOGUE(64), image__subu(image, SP, SP, T0));
+	image__call(image);
+	ADD(LUI(AT, 1), ORI(AT, AT, 0x2300), image__addu(image, SP, SP, AT), EPILOGUE(64));
+	image->frame = 0x12340;
+}
+
 static void large_frame_backward(struct image *image)
 {
 	ADD(PROLOGUE(64), LUI(T0, 1), ORI(T0, T0, 0x2300), image__subu(image, SP, SP, T0));
@@ -210,6 +222,7 @@ static const struct {
 	{ "alloca, backward", with_alloca_backward },
 	{ "sp from fp", pointer_raised },
 	{ "large frame", large_frame },
+	{ "large frame, forward", large_frame_forward },
 	{ "large frame, backward", large_frame_backward },
 	{ "no return", no_return },
 	{ "no return, then shrink-wrapped", no_return_shrink_wrapped },
