@@ -19,7 +19,7 @@ SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-
 # xxHash 0.8.2 (Ubuntu 24.04) reads memory in a way that breaks C's aliasing rules, and gcc then
 # hashes structs before they are filled; 0 is memcpy, which is as fast.
 ALL_CPPFLAGS := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DHEAPTAP_VERSION='"$(VERSION)"' \
-		-DXXH_FORCE_MEMORY_ACCESS=0 -Iuserspace -Ibpf -I$(O) $(CPPFLAGS)
+		-DXXH_FORCE_MEMORY_ACCESS=0 -Iuserspace -Ibpf -Imips-unwind -I$(O) $(CPPFLAGS)
 ALL_CFLAGS := -std=gnu11 $(WARNINGS) -fstack-protector-strong $(SANFLAGS) $(CFLAGS)
 LIBS := -lbpf -ldw -lelf -lcapstone -lxxhash -lz -llzma -liberty
 BPF_CFLAGS := -g -O2 -mcpu=v3 -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra \
@@ -48,7 +48,7 @@ UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
 .PHONY: all
 all: $(O)/heaptap preload ## build build/heaptap and build/libheaptap-preload.so
 
-include mk/docs.mk mk/preload.mk mk/tests.mk mk/fuzz.mk
+include mk/docs.mk mk/preload.mk mk/tests.mk mk/fuzz.mk mk/mips-unwind.mk
 
 $(O)/heaptap: $(O)/obj/main.o $(LIBRARY)
 	$(call msg,LINK,$@)

@@ -14,7 +14,7 @@ fuzz: ## run the fuzzers FUZZ_SECONDS=30 each (clang); ONLY=PART of a name
 $(FUZZ:%=$(O)/%): $(O)/%: tests/fuzz/%.c $(LIBRARY) $(O)/flags
 	$(call msg,FUZZ,$<)
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -o $@ $< \
-		$(LIBRARY) $(LIBS)
+		$(filter %.a,$^) $(LIBS)
 
 # What random bytes would take long to become: a small library, and its unwind section alone.
 $(O)/seeds/fuzz_cfi: $(O)/fuzz_cfi

@@ -4,7 +4,7 @@ include mk/bench.mk
 $(O)/unit/%: tests/unit/%.c $(LIBRARY) $(O)/flags
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIBRARY) -lcmocka $(LIBS)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(filter %.a,$^) -lcmocka $(LIBS)
 
 # The preload library's unwinders are no part of the program.
 PRELOAD_UNWIND := $(filter-out %_mips.c %_absent.c,$(wildcard preload-fallback/unwind*.c))

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the files of the unwinder share: walk.c (frames, one after the other), cache.c (rules of
+ * return addresses), forward.c and backward.c (where rules come from), signal.c (frames the kernel
+ * pushes), code.c (reads memory, and says what a caller is), decode.c (one instruction).
+ */
+#ifndef MIPS_INTERNAL_H
+#define MIPS_INTERNAL_H
+
+#include "decode.h"
+
+#define MIPS_FORWARD_BUDGET  30000 /* instructions; generated functions are longer than 8192 */
+#define MIPS_BACKWARD_BUDGET 65536
+
+enum mips_base { BASE_SP, BASE_FP, BASE_NONE };
+
+enum mips_rule_kind {
+	RULE_NEVER = 0,	 /* in the cache: no entry */
+	RULE_SP = 1,	 /* the frame ends at sp + cfa, fp stays */
+	RULE_SP_FP = 2,	 /* ... fp is saved in the frame */
+	RULE_FP = 3,	 /* the frame ends at fp + cfa, and fp is saved in it */
+	RULE_BOTTOM = 4, /* there is no caller */
+	RULE_SIGNAL = 5, /* the kernel's trampoline */
+	RULE_NONE = 6,	 /* scanned, and none was found */
+	RULE_ANY = 7,	 /* in the cache: as RULE_SP_FP, but with fp elsewhere */
+};
+
+/*
+ * How to get from a function to its caller. cfa, the caller's sp, is base + cfa; what is saved is
+ * so many bytes below it, within the frame.
+ */
+struct mips_rule {
+	enum mips_rule_kind kind;
+	uint32_t cfa;
+	uint32_t ra; /* 0: still in its register */
+	uint32_t fp; /* 0: not saved */
+};
+
+/* Code as a scan reads it. */
+struct mips_scan {
+	const struct mips_unwind *unwind;
+	struct mips_code code;
+};
+
+/* A walk under way. */
+struct mips_walk {
+	const struct mips_unwind *unwind;
+	struct mips_window stack;
+	struct mips_cursor at;
+	mips_addr_t key; /* of the cache's generation, when the walk began */
+	mips_addr_t *frames;
+	unsigned max;
+	struct mips_trace *trace;
+};
+
+/* Finds the code at pc, unless it is in the range at hand. False: there is none. */
+bool mips_code__enter(struct mips_scan *scan, mips_addr_t pc);
+/* The instruction at pc, in the range at hand. False: outside, or not readable. */
+bool mips_code__word(struct mips_scan *scan, mips_addr_t pc, uint32_t *word);
+/* As above, decoded. */
+bool mips_code__insn(struct mips_scan *scan, mips_addr_t pc, struct mips_insn *insn);
+
+/*
+ * Whether pc can be of a frame: of an instruction if exact, else a return address or the
+ * trampoline. MIPS_END_BOTTOM: yes; else why not.
+ */
+enum mips_end mips_code__check(const struct mips_unwind *unwind, mips_addr_t pc, bool exact);
+/* Whether the function that returns to pc has no caller: it hangs there, or ends the thread. */
+bool mips_code__is_bottom(const struct mips_unwind *unwind, mips_addr_t pc);
+/* Whether a system call of that number ends the thread. */
+bool mips_code__is_exit(const struct mips_machine *machine, int32_t number);
+
+static inline bool mips_window__holds(const struct mips_window *stack, mips_addr_t address,
+				      unsigned nr_bytes)
+{
+	return address >= stack->lo && address <= stack->hi && stack->hi - address >= nr_bytes;
+}
+
+static inline const void *mips_window__at(const struct mips_window *stack, mips_addr_t address)
+{
+#ifdef MIPS_UNWIND_SELF
+	(void)stack;
+	return (const void *)address;
+#else
+	return (const char *)stack->bytes + (address - stack->lo);
+#endif
+}
+
+/* Rules by instructions from pc on. False: no epilogue was reached. */
+bool mips_forward__scan(const struct mips_unwind *unwind, mips_addr_t pc, bool exact,
+			struct mips_rule *rule);
+/*
+ * Rules by instructions before pc: one, or two of which the first is likelier. Their number.
+ */
+unsigned mips_backward__scan(const struct mips_unwind *unwind, mips_addr_t pc,
+			     struct mips_rule rules[2]);
+
+/* Whether the instructions at pc are the trampoline's. */
+bool mips_signal__is_trampoline(const struct mips_unwind *unwind, mips_addr_t pc);
+/* Sets the walk, which stands at a trampoline, to what was interrupted. */
+enum mips_end mips_signal__restore(struct mips_walk *walk);
+
+/* An entry. The check makes it whole: rule * key + pc. */
+struct mips_cache_entry {
+	mips_addr_t rule;
+	mips_addr_t check;
+};
+
+/*
+ * A rule in a word: bits 0-2 kind, 3-19 the frame's bytes (a multiple of 8), from 24 on where ra is
+ * below its end; 20-23 where fp is below ra, in slots, 0 where it is not saved. It is the next slot
+ * where the kind is RULE_SP_FP or RULE_FP, so that the usual frame is told by its kind alone.
+ */
+#define MIPS_CACHE_MAX_CFA    (1u << 20)
+#define RULE_KIND(packed)     ((unsigned)(packed)&7)
+#define RULE_CFA(packed)      ((uint32_t)(packed)&0xffff8)
+#define RULE_FP_SLOTS(packed) ((uint32_t)(packed) >> 20 & 15)
+#define RULE_RA(packed)	      ((packed) >> 24)
+
+/* Odd, and another for every generation. */
+static inline mips_addr_t mips_cache__key(const struct mips_cache *cache)
+{
+	uint32_t generation = __atomic_load_n(&cache->generation, __ATOMIC_RELAXED);
+
+	return ((mips_addr_t)generation * 2 + 1) * (mips_addr_t)0x9e3779b97f4a7c15;
+}
+
+/*
+ * The place of a return address; they are 8 bytes apart but for release 6. flip, half of the
+ * table's bytes, gives the other place it may be in.
+ */
+static inline struct mips_cache_entry *mips_cache__entry(char *entries, mips_addr_t mask,
+							 mips_addr_t pc, mips_addr_t flip)
+{
+	mips_addr_t offset = (pc * (sizeof(struct mips_cache_entry) / 8) & mask) ^ flip;
+
+	return (struct mips_cache_entry *)(void *)(entries + offset);
+}
+
+/* The rule in an entry, if it is of pc. */
+static inline bool mips_cache__read(const struct mips_cache_entry *entry, mips_addr_t key,
+				    mips_addr_t pc, mips_addr_t *packed)
+{
+	*packed = __atomic_load_n(&entry->rule, __ATOMIC_RELAXED);
+	return *packed * key + pc == __atomic_load_n(&entry->check, __ATOMIC_RELAXED);
+}
+
+/* Under the key the walk began with. False: not there. */
+bool mips_cache__get(const struct mips_walk *walk, struct mips_rule *rule);
+/* Keeps the rule of the walk's pc, if it can be written in a word. */
+void mips_cache__put(const struct mips_walk *walk, const struct mips_rule *rule);
+
+#endif /* MIPS_INTERNAL_H */
