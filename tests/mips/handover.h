@@ -33,7 +33,7 @@
 #if _MIPS_SIM == _ABIO32
 #define HANDOVER_PRCTL 4192
 #else
-#define HANDOVER_PRCTL 5157
+#define HANDOVER_PRCTL 5153
 #endif
 
 static inline void handover__call(unsigned long what, const void *frames, unsigned long nr,
