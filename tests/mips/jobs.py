@@ -14,12 +14,11 @@ import random
 class Job:
     """name: of the table; commands: run in this order; env: more variables for the program."""
 
-    def __init__(self, name, *commands, held_out=False, env=(), status=0):
+    def __init__(self, name, *commands, held_out=False, env=()):
         self.name = name
         self.commands = commands
         self.held_out = held_out
         self.env = env
-        self.status = status
 
 
 def _words():
@@ -46,6 +45,9 @@ for _path in glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), 
 GIT = ["/usr/bin/git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "gc.auto=0",
        "-c", "maintenance.auto=false", "-c", "core.pager=cat"]
 CC1 = "/usr/lib/gcc/{triplet}/12/cc1"
+CXX_HEADERS = [word for folder in (
+    "/usr/include/c++/12", "/usr/include/{triplet}/c++/12", "/usr/lib/gcc/{triplet}/12/include",
+    "/usr/include/{triplet}", "/usr/include") for word in ("-isystem", "{root}" + folder)]
 
 JOBS = [
     Job("sqlite3", ["/usr/bin/sqlite3", "new.db", ".read input.sql"]),
@@ -60,14 +62,14 @@ JOBS = [
     Job("bash", ["/bin/bash", "script.bash"]),
     Job("python3.11", ["/usr/bin/python3.11", "script.py"], env=["PYTHONMALLOC=malloc"]),
     Job("gawk", ["/usr/bin/gawk", "-f", "prog.awk", "words"]),
-    Job("git", [*GIT, "init", "-q", "repo"],
-        [*GIT, "-C", "repo", "--work-tree=..", "add", "words", "rows.json", "script.py"],
-        [*GIT, "-C", "repo", "commit", "-q", "-m", "first"],
-        [*GIT, "-C", "repo", "log", "--stat", "-p"],
-        [*GIT, "-C", "repo", "diff", "--no-index", "../script.sh", "../script.bash"],
-        [*GIT, "-C", "repo", "fsck", "--full"]),
+    Job("git", [*GIT, "init", "-q"],
+        [*GIT, "add", "words", "rows.json", "script.py"],
+        [*GIT, "commit", "-q", "-m", "first"],
+        [*GIT, "log", "--stat", "-p"],
+        [*GIT, "blame", "HEAD", "--", "words"],
+        [*GIT, "fsck", "--full"]),
     Job("cc1", [CC1, "-quiet", "-O0", "prog.c", "-o", "o0.s"], [CC1, "-quiet", "-O2", "prog.c", "-o", "o2.s"]),
-    Job("cc1plus", [CC1 + "plus", "-quiet", "-O1", "prog.cc", "-o", "cc.s"]),
+    Job("cc1plus", [CC1 + "plus", "-quiet", "-O1", *CXX_HEADERS, "prog.cc", "-o", "cc.s"]),
     Job("perl", ["/usr/bin/perl", "script.pl"], held_out=True),
     Job("lua5.4", ["/usr/bin/lua5.4", "script.lua"], held_out=True),
     Job("openssl", ["/usr/bin/openssl", "dgst", "-sha256", "words"],

@@ -34,3 +34,5 @@ except ZeroDivisionError as error:
     print(error, len(found), '%r %s' % (2 ** 200, format(1.5, '>10')))
 exec(compile('def q(a, *b, **c):\n    return {k: v for k, v in c.items()}\n' * 20, 'x', 'exec'))
 print(hash(frozenset(q(1, x=2))) != 0, bytes(range(256)).decode('latin-1').encode('utf-8')[:3])
+signal.setitimer(signal.ITIMER_REAL, 0)
+print(len(hits) > 0)
