@@ -11,6 +11,7 @@
 #define MAX_SHOWN_FRAMES 200
 #define MAX_MISSES	 512
 #define NR_SEEN		 (1 << 16)
+#define MAX_INSNS	 500
 
 enum verdict { EQUAL, CUT, SHORT, WRONG, LONG, NR_VERDICTS };
 
@@ -41,6 +42,7 @@ static struct {
 	pid_t pid;
 	uint64_t nr[NR_VERDICTS], nr_lost, nr_frames, nr_signals, nr_unsaved;
 	struct cost all, warm;
+	uint64_t nr_by_insns[MAX_INSNS + 1]; /* warm walks, by instructions a frame */
 	struct miss misses[MAX_MISSES];
 	unsigned nr_misses;
 	uint64_t seen[NR_SEEN];
@@ -73,6 +75,7 @@ static void count_cost(const struct judge_stack *stack)
 {
 	struct cost *costs[] = { &judge.all, &judge.warm };
 	bool warm = true;
+	uint64_t each;
 
 	for (unsigned i = 0; i < stack->nr_frames; i++)
 		warm &= remember(frame_at(stack, i));
@@ -80,6 +83,10 @@ static void count_cost(const struct judge_stack *stack)
 		costs[i]->nr_stacks++;
 		costs[i]->nr_frames += stack->nr_frames;
 		costs[i]->nr_insns += stack->nr_insns;
+	}
+	if (warm && stack->nr_insns > 0 && stack->nr_frames > 0) {
+		each = stack->nr_insns / stack->nr_frames;
+		judge.nr_by_insns[each < MAX_INSNS ? each : MAX_INSNS]++;
 	}
 }
 
@@ -212,6 +219,7 @@ void judge__clear(void)
 	judge.nr_lost = judge.nr_frames = judge.nr_signals = judge.nr_unsaved = 0;
 	judge.all = judge.warm = (struct cost){ 0 };
 	judge.nr_misses = 0;
+	memset(judge.nr_by_insns, 0, sizeof(judge.nr_by_insns));
 }
 
 static void write_results(FILE *out)
@@ -229,6 +237,10 @@ static void write_results(FILE *out)
 			(unsigned long long)costs[i]->nr_stacks,
 			(unsigned long long)costs[i]->nr_frames,
 			(unsigned long long)costs[i]->nr_insns);
+	for (unsigned i = 0; i <= MAX_INSNS; i++)
+		if (judge.nr_by_insns[i] > 0)
+			fprintf(out, "walks %u %llu\n", i,
+				(unsigned long long)judge.nr_by_insns[i]);
 	for (unsigned i = 0; i < judge.nr_misses; i++) {
 		places__text(place, judge.misses[i].pc);
 		fprintf(out, "miss %llu %s %s\n", (unsigned long long)judge.misses[i].nr,

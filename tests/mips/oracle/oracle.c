@@ -6,10 +6,10 @@
  *	qemu-mipsel -plugin oracle.so,out=FILE[,limit=N][,r6=on] ...
  */
 #include "../handover.h"
+#include "contexts.h"
 #include "guest.h"
 #include "judge.h"
 #include "plugin_api.h"
-#include "shadow.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -34,8 +34,9 @@ struct block {
 };
 
 struct thread {
-	struct shadow shadow;
+	struct contexts contexts;
 	const struct block *left; /* the block before, if it ended with one of its branches */
+	uint64_t left_sp;	  /* the stack pointer where that block began */
 	bool slot_next;
 	uint64_t nr_insns, walk_began;
 };
@@ -57,14 +58,19 @@ static void die(const char *why)
 static void arrive(struct thread *thread, uint64_t pc, uint64_t sp)
 {
 	const struct block *left = thread->left;
+	struct shadow *shadow = &thread->contexts.current;
 
 	thread->left = NULL;
+	if (left->branch == GUEST_CALL) {
+		if (pc != left->ret) /* else a branch not taken, or a way to learn the pc */
+			shadow__call(shadow, left->ret, sp);
+		return;
+	}
+	contexts__follow(&thread->contexts, thread->left_sp, sp);
 	if (left->branch == GUEST_RETURN)
-		shadow__return(&thread->shadow, pc, sp);
-	else if (left->branch == GUEST_JUMP)
-		shadow__jump(&thread->shadow, sp);
-	else if (pc != left->ret) /* else a branch not taken, or a way to learn the pc */
-		shadow__call(&thread->shadow, left->ret, sp);
+		shadow__return(shadow, pc, sp);
+	else
+		shadow__jump(shadow, sp);
 }
 
 static void enter_handler(struct thread *thread, const void *env)
@@ -77,7 +83,7 @@ static void enter_handler(struct thread *thread, const void *env)
 	at = guest__interrupted(ra, guest__register(env, GUEST_A2));
 	if (thread->left)
 		arrive(thread, at.pc, at.sp);
-	shadow__signal(&thread->shadow, ra, sp, at.pc, at.sp);
+	shadow__signal(&thread->contexts.current, ra, sp, at.pc, at.sp);
 }
 
 __attribute__((used)) static void enter_block(unsigned vcpu, struct block *block, const void *env)
@@ -101,6 +107,7 @@ __attribute__((used)) static void enter_block(unsigned vcpu, struct block *block
 		arrive(thread, block->pc, guest__register(env, GUEST_SP));
 	if (block->branch != GUEST_OTHER) {
 		thread->left = block;
+		thread->left_sp = guest__register(env, GUEST_SP);
 		thread->slot_next = block->slot_later;
 	}
 }
@@ -195,7 +202,7 @@ static void take_over(struct thread *thread, uint64_t frames, uint64_t nr, uint6
 	if (thread->walk_began > 0)
 		stack.nr_insns = thread->nr_insns - thread->walk_began;
 	thread->walk_began = 0;
-	judge__stack(&stack, &thread->shadow);
+	judge__stack(&stack, &thread->contexts.current);
 }
 
 static void called(qemu_plugin_id_t id, unsigned int vcpu, int64_t number, uint64_t a1, uint64_t a2,
@@ -223,7 +230,7 @@ static void thread_begins(qemu_plugin_id_t id, unsigned int vcpu)
 	pthread_mutex_unlock(&lock);
 	if (!threads[vcpu])
 		die("there is no memory for another thread");
-	shadow__clear(&threads[vcpu]->shadow);
+	contexts__clear(&threads[vcpu]->contexts);
 	threads[vcpu]->left = NULL;
 	threads[vcpu]->slot_next = false;
 	threads[vcpu]->walk_began = 0;
