@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the MIPS tests share: architectures, compilers, roots with foreign programs, leaving politely.
+"""What the MIPS tests share: architectures, compilers, roots with foreign programs.
 
 Environment: O (the build directory, default build/ of the repository), HEAPTAP_CACHE (what is
 fetched, default ~/.cache/heaptap).
@@ -19,7 +19,7 @@ SKIPPED = 77
 
 
 class Arch:
-    """One port: the prefix of its cross compiler, its emulator of programs, what Debian has of it."""
+    """One port: the prefix of its cross compiler, its emulator, whether Debian has packages."""
 
     def __init__(self, name, triplet, packaged=True):
         self.name = name
@@ -68,7 +68,8 @@ def compile_c(command, output, sources, flags):
         if all(os.path.getmtime(path) < made for path in sources + headers):
             return output
     os.makedirs(os.path.dirname(output), exist_ok=True)
-    done = subprocess.run([command, *flags, "-o", output, *sources], stderr=subprocess.PIPE, text=True)
+    done = subprocess.run([command, *flags, "-o", output, *sources], stderr=subprocess.PIPE,
+                          text=True)
     if done.returncode != 0:
         sys.exit(f"{command} could not make {output}:\n{done.stderr}")
     return output
@@ -78,8 +79,8 @@ def oracle():
     """The plugin that judges, built for this machine."""
     return compile_c(os.environ.get("CC", "gcc"), os.path.join(OUT, "oracle.so"),
                      sorted(glob.glob(os.path.join(HERE, "oracle", "*.c"))),
-                     ["-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fPIC",
-                      "-shared", "-fvisibility=hidden"])
+                     ["-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Wno-unused-parameter",
+                      "-fPIC", "-shared", "-fvisibility=hidden"])
 
 
 def walker(arch):

@@ -130,9 +130,9 @@ def build_tiny():
     config = os.path.join(lab.HERE, "tiny-malta.config")
     make = ["nice", "make", "-C", tree, "ARCH=mips", "CROSS_COMPILE=mipsel-linux-gnu-"]
     with open(os.path.join(folder, "log"), "w", encoding="utf-8") as log:
-        subprocess.run([*make, "KCONFIG_ALLCONFIG=" + config, "allnoconfig"], check=True, stdout=log,
-                       stderr=log)
-        subprocess.run([*make, f"-j{os.cpu_count()}", "vmlinux"], check=True, stdout=log, stderr=log)
+        for goal in (["KCONFIG_ALLCONFIG=" + config, "allnoconfig"],
+                     [f"-j{os.cpu_count()}", "vmlinux"]):
+            subprocess.run([*make, *goal], check=True, stdout=log, stderr=log)
     subprocess.run(["mipsel-linux-gnu-strip", "-g", "-o", TINY + ".new",
                     os.path.join(tree, "vmlinux")], check=True)
     os.replace(TINY + ".new", TINY)
@@ -197,8 +197,9 @@ def run(arch, command, kernel="debian", files=None, env=None, network=False, get
     script = init_script(command, env or {}, network, get)
     with open(packed, "wb") as file:
         file.write(initramfs(arch, script, files or {}, modules if network else None))
-    words = [system, "-M", "malta", *more, "-m", str(MEMORY_MB), "-kernel", image, "-initrd", packed,
-             "-append", "console=ttyS0 rdinit=/init quiet panic=-1", "-display", "none",
+    words = [system, "-M", "malta", *more, "-m", str(MEMORY_MB), "-kernel", image,
+             "-initrd", packed, "-append", "console=ttyS0 rdinit=/init quiet panic=-1",
+             "-display", "none",
              "-vga", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot",
              *(NETWORK_CARD if network else ["-nic", "none"])]
     try:

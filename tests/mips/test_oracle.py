@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""MIPS stacks under QEMU: first the judge is judged, then the walker by it, in Debian's programs."""
+"""MIPS stacks under QEMU: first the judge is judged, then by it the walker in real programs."""
 import os
 import re
 import shutil
@@ -23,7 +23,7 @@ def need(*programs):
 
 
 def judge_known(name):
-    """The oracle on a program that knows its stacks: it must agree, and see what is wrong or short."""
+    """The oracle on a program that knows its stacks: it must agree, and see those that lie."""
     arch = lab.ARCHES[name]
     need(arch.emulator, arch.triplet + "-gcc")
     program = lab.compile_c(arch.triplet + "-gcc", os.path.join(lab.OUT, name, "known_stacks"),

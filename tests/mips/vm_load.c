@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * What is run in a MIPS machine: allocations some calls deep, in two threads and in a child that is
- * executed; before that, what the kernel answers to bpf(). With an address and a port, 12345 bytes go
- * there by TCP. Prints "bpf ERRNO" and "done".
+ * executed; before that, what the kernel answers to bpf(). With an address and a port, 12345 bytes
+ * go there by TCP. Prints "bpf ERRNO" and "done".
  */
 #include <arpa/inet.h>
 #include <errno.h>
