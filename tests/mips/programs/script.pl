@@ -9,3 +9,4 @@ eval { die { code => 42 } }; print $@->{code}, ' ', eval '2 ** 10 + length("x" x
 local $SIG{ALRM} = sub { $c->(1) }; alarm 1; my @sorted = sort { lc $a cmp lc $b } (keys %n) x 3;
 print pack('A3 n C', 'abcdef', 258, 7) eq "abc\x01\x02\x07" ? 'ok' : 'no', ' ', scalar reverse('abc'), "\n";
 package P; sub new { bless { v => $_[1] }, $_[0] } sub DESTROY { } package main; P->new($_) for 1 .. 200;
+alarm 0;
