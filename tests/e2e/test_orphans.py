@@ -56,6 +56,29 @@ def _():
         same(len(of_size(path, 100)), 5, f"{form}: rows")
 
 
+@test("the variables that malloc-trace was set up by do what they did")
+def _():
+    path = temp(".csv")
+    variables = {"malloc_second_peremption": "1", "out_file_path": path,
+                 "out_file_max_size": "0x800"}
+    view = ("report", "--view", "orphans", "--format", "malloc-trace")
+    command = ("--", build("leak"), "40", "50", "100")
+    done = heaptap(*view, *command, env=variables).expect(0)
+    same(done.stdout, "", "standard output")
+    files = [p for p in (path, *(f"{path}.{n}" for n in range(1, 11))) if os.path.exists(p)]
+    check(len(files) > 2, f"{len(files)} files")
+    check(max(os.path.getsize(p) for p in files) <= 0x800, "a file's size")
+    same(sum(len(of_size(p, 100)) for p in files), 40, "rows")
+    # What the command line says goes first, and what is no number does not count.
+    other = temp(".csv")
+    done = heaptap(*view, "--age", "1", "-o", other, *command,
+                   env={"malloc_second_peremption": "60", "out_file_path": path}).expect(0)
+    same(len(of_size(other, 100)), 40, "rows where -o says")
+    has(heaptap(*view, "-o", other, *command,
+                env={"malloc_second_peremption": "soon"}).expect(0).stderr,
+        "malloc_second_peremption is 'soon'")
+
+
 @test("attached: a block that is freed late gets a row, then its free; pair takes both away")
 def _():
     path, csv = temp(".csv"), temp(".csv")

@@ -3,15 +3,20 @@
 
 #include "base/log.h"
 #include "cmd/cmd.h"
+#include "cmd/old_names.h"
 #include "cmd/view_run.h"
 
 static int run_report(const struct options *options)
 {
 	const struct view *view = options->view ? view__find(options->view) : views[0];
+	struct options completed = *options;
 
+	if (view && options->format && view->with_format) {
+		old_names__apply(&completed);
+		return view_run(&completed, view->with_format);
+	}
 	if (view)
-		return view_run(options,
-				options->format && view->with_format ? view->with_format : view);
+		return view_run(options, view);
 	log_err("There is no view '%s'. They are listed by: heaptap help report", options->view);
 	return EXIT_USAGE;
 }
