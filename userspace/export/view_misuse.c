@@ -308,12 +308,11 @@ static void write_json_functions(struct json *json, const struct state *state,
 	const struct model *model = state->model;
 
 	if (kind != MISUSE_INVALID_FREE)
-		json__string(json, "allocated_by", event_parts__function(model, site->func));
+		event_parts__json_function(json, "allocated_by", model, site->func);
 	if (kind == MISUSE_DOUBLE_FREE)
-		json__string(json, "first_freed_by",
-			     event_parts__function(model, site->func_before));
+		event_parts__json_function(json, "first_freed_by", model, site->func_before);
 	if (site->free_func)
-		json__string(json, "freed_by", event_parts__function(model, site->free_func));
+		event_parts__json_function(json, "freed_by", model, site->free_func);
 }
 
 static void write_json_example(struct json *json, const struct state *state,

@@ -226,7 +226,7 @@ static void write_json_call(struct json *json, const char *name, const struct st
 			    uint16_t func, uint32_t tid, uint64_t time_ns)
 {
 	json__object(json, name);
-	json__string(json, "function", event_parts__function(state->model, func));
+	event_parts__json_function(json, "function", state->model, func);
 	if (tid)
 		json__uint(json, "tid", tid);
 	else
