@@ -132,7 +132,8 @@ void run__close(struct run *run)
 static void show_progress(struct run *run, uint64_t now_ns)
 {
 	const struct model *model = run->model;
-	char processes[64] = "";
+	int percent = run->source->progress ? run->source->progress(run->source) : -1;
+	char processes[64] = "", read[24] = "";
 	uint64_t rate;
 
 	if (!isatty(STDERR_FILENO) || now_ns - run->shown_ns < PROGRESS_NS)
@@ -141,9 +142,11 @@ static void show_progress(struct run *run, uint64_t now_ns)
 	if (model->nr_processes > 1)
 		snprintf(processes, sizeof(processes), "%zu of %zu processes live, ",
 			 model->nr_live, model->nr_processes);
-	log__progress("%s%" PRIu64 " events, %" PRIu64 " bytes live, %" PRIu64 " events/s, %" PRIu64
-		      " lost%s",
-		      processes, model->nr_events, model__live_bytes(model),
+	if (percent >= 0)
+		snprintf(read, sizeof(read), "%d%% read, ", percent);
+	log__progress("%s%s%" PRIu64 " events, %" PRIu64 " bytes live, %" PRIu64
+		      " events/s, %" PRIu64 " lost%s",
+		      read, processes, model->nr_events, model__live_bytes(model),
 		      run->shown_ns ? rate : 0, model->nr_lost,
 		      run->options->file || run->options->command ? "" : "; Ctrl-C ends it");
 	run->shown_ns = now_ns;

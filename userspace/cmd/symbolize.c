@@ -109,6 +109,14 @@ static int copy_spool(const struct copy *copy)
 	return ferror(copy->spool) ? -EIO : 0;
 }
 
+static void show_progress(const struct source *source)
+{
+	int percent = source->progress ? source->progress(source) : -1;
+
+	if (percent >= 0)
+		log__progress("%d%% read", percent);
+}
+
 /* All the records there are, then names. *damage: the recording has an end that is none, said. 0,
  * or -errno of writing. */
 static int fill(struct copy *copy, int fd, bool *damage)
@@ -118,8 +126,10 @@ static int fill(struct copy *copy, int fd, bool *damage)
 	copy->writer = trace_writer__new(fd, "the recording");
 	if (!copy->writer)
 		return -errno;
-	while (more > 0)
+	while (more > 0) {
 		more = copy->source->pump(copy->source, 0, take, copy);
+		show_progress(copy->source);
+	}
 	*damage = more < 0;
 	copy->nr_names = 0;
 	if (!copy->write_err)
