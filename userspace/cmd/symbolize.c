@@ -174,7 +174,8 @@ static int run_copy(struct copy *copy, const struct options *options)
 	if (output__commit(copy->output))
 		return EXIT_CANNOT;
 	log_info("%" PRIu64 " addresses got names.", copy->nr_names);
-	if (options->unresolved && unresolved__write(copy->model, options->unresolved))
+	if (options->unresolved &&
+	    unresolved__write((const struct model *const[]){ copy->model }, 1, options->unresolved))
 		return EXIT_CANNOT;
 	return damage ? EXIT_CANNOT : EXIT_DONE;
 }

@@ -292,6 +292,14 @@ static void warn_of_temporary(const struct view_run *self)
 			"recorded between its allocation and its free, so figures are too high.");
 }
 
+static int write_unresolved(const struct view_run *self)
+{
+	const struct model *const models[] = { self->run.model, self->other.model };
+	const char *path = self->run.options->unresolved;
+
+	return path ? unresolved__write(models, self->other.model ? 2 : 1, path) : 0;
+}
+
 /* From the opening of what is looked at to the exit status. */
 static int run_view(struct view_run *self, const struct options *options)
 {
@@ -315,8 +323,7 @@ static int run_view(struct view_run *self, const struct options *options)
 	err = run__pump(&self->run);
 	warn_of_temporary(self);
 	written = !keep_process(self) && !write_output(self);
-	if (options->unresolved && unresolved__write(self->run.model, options->unresolved))
-		written = false;
+	written = written && !write_unresolved(self);
 	if (written && !err && !damaged) {
 		status = run__status(&self->run);
 		if (options->error_exitcode && view->nr_entries && view->nr_entries(self->state))
