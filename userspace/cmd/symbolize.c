@@ -15,6 +15,7 @@
 #include "base/output.h"
 #include "base/util.h"
 #include "cmd/cmd.h"
+#include "cmd/memory_watch.h"
 #include "cmd/run.h"
 #include "cmd/unresolved.h"
 #include "report/bake.h"
@@ -30,6 +31,8 @@ struct copy {
 	struct output *output;
 	FILE *spool; /* where the copy is made when the output cannot be written to twice; or NULL
 		      */
+	const char *path; /* of what is read */
+	struct memory_watch memory;
 	bool keep_processes; /* their mappings are needed at the end */
 	int write_err;
 	uint64_t nr_names;
@@ -60,7 +63,13 @@ static int take(const struct wire_head *record, void *data)
 
 	if (is_for_model(copy, record))
 		err = model__apply(copy->model, record);
-	return err ? err : append(record, data);
+	if (!err)
+		err = append(record, data);
+	if (!err && memory_watch__check(&copy->memory, record)) {
+		memory_watch__say(&copy->memory, copy->path);
+		err = -ENOMEM;
+	}
+	return err;
 }
 
 /* The header is the new writer's, but the clocks are those of the machine that recorded. */
@@ -185,7 +194,9 @@ static int run_symbolize(const struct options *options)
 	struct sym_options sym_options = { .sysroot = options->sysroot,
 					   .debug_dir = options->debug_dir,
 					   .debuginfod = options->debuginfod };
-	struct copy copy = { .keep_processes = options->unresolved != NULL };
+	struct copy copy = { .path = options->file,
+			     .memory = memory_watch__new(options->memory_bytes),
+			     .keep_processes = options->unresolved != NULL };
 	int status = EXIT_CANNOT;
 
 	if (!options->output) {
