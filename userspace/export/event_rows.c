@@ -80,7 +80,7 @@ static const struct cell *stack_cell(struct event_rows *rows, uint32_t stack)
 	if (rows->format == ROWS_CSV)
 		text = stack_json__make(&frames, rows->options->report.depth, &cut);
 	else
-		text = stack_json__make_malloc_trace(&frames);
+		text = stack_json__make_malloc_trace(&frames, rows->options->report.depth);
 	frames__clear(&frames);
 	csv_row__begin(&rows->scratch);
 	csv_row__quoted(&rows->scratch, text, strlen(text));

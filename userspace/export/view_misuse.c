@@ -49,8 +49,6 @@ static void *begin(struct model *model, const struct view_options *options)
 		log_err("There is no memory for a list of what was freed: %s.", strerror(errno));
 		return NULL;
 	}
-	if (model->filter.older_ns)
-		log_warn("misuse is of blocks of all ages: --older has no effect.");
 	state = xcalloc(1, sizeof(*state));
 	*state = (struct state){ model, misuse, options, 0, false };
 	return state;
@@ -405,6 +403,7 @@ static int write_json(void *data, FILE *out)
 
 const struct view view_misuse = {
 	.name = "misuse",
+	.takes = VIEW_HEAP | VIEW_TOP | VIEW_DEPTH | VIEW_ENTRIES,
 	.of_events = true,
 	.help = "double frees (of the last million), invalid frees, frees by the wrong function, "
 		"failed allocations, reallocs that copy much",

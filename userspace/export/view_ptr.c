@@ -28,8 +28,6 @@ static void *begin(struct model *model, const struct view_options *options)
 			"app.htap 0x7f5c2a4010");
 		return NULL;
 	}
-	if (model->filter.older_ns)
-		log_warn("ptr is of blocks of all ages: --older has no effect.");
 	state = xcalloc(1, sizeof(*state));
 	*state = (struct state){ model, lives__new(model, options->address), options, false };
 	return state;
@@ -336,6 +334,7 @@ static int write_json(void *data, FILE *out)
 
 const struct view view_ptr = {
 	.name = "ptr",
+	.takes = VIEW_HEAP | VIEW_DEPTH | VIEW_ADDRESS,
 	.of_events = true,
 	.help = "the life of one address: each block that contained it (heaptap ptr FILE "
 		"0xADDRESS)",
