@@ -96,7 +96,8 @@ static void mark_peak(const struct timeline_process *line, const struct screen *
 {
 	uint64_t span_ns = max(line->end_ns - line->begin_ns, 1u);
 	uint64_t peak_ns = line->peak_ns - min(line->begin_ns, line->peak_ns);
-	int at = (int)((double)peak_ns / (double)span_ns * screen->columns);
+	/* Times may run backwards, and the peak be behind the end. */
+	int at = (int)((double)min(peak_ns, span_ns) / (double)span_ns * screen->columns);
 
 	at = min(at, (int)screen->columns - 1);
 	if (at + 6 <= (int)screen->columns)
