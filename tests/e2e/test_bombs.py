@@ -17,7 +17,7 @@ START = 5000 * 10**9
 LIMIT_MIB = 32
 # A report is made of what was read, and takes more than that: a tree has a node for each frame.
 MOST_MIB = 8 * LIMIT_MIB
-SOON = 30
+SOON = 60
 
 
 def encode(kind, pid=7, **fields):
@@ -120,7 +120,7 @@ def forks():
 
 
 def blocks():
-    for number in range(500000):
+    for number in range(800000):
         yield alloc(number)
 
 

@@ -94,7 +94,7 @@ static struct table *own_table(struct space *space)
  * there is. What searches may cost in all: many times what those of any real program do; then each
  * takes a few steps only.
  */
-#define FREE_STEPS	 (1ull << 28)
+#define FREE_STEPS	 (1ull << 26)
 #define STEPS_PER_SEARCH 256
 
 /* How many mappings one search may look at. */
