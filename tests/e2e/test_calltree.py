@@ -186,7 +186,7 @@ def _():
 def _():
     recording = recorded(build("x"))
     has(heaptap("tree", "--format", "x", recording).expect(1).stderr, "formats cjdns, not 'x'")
-    heaptap("tree", "--format", "cjdns", "--cost", "peak", recording).expect(1)
+    heaptap("tree", "--format", "cjdns", "--cost", "peak", recording).expect(2)
     heaptap("tree", "--format", "cjdns", "--json", recording).expect(1)
     for share in ("x", "101%", "-1%", "5%x", "nan%"):
         has(heaptap("tree", f"--min={share}", recording).expect(2).stderr, "such as 1% or")

@@ -101,8 +101,8 @@ def _():
     cut = rows.read(exported(path, "csv", "--depth", "2"))
     same({(len(e["stack"]), e["stack_cut"]) for e in cut if e["event"] == "alloc"}, {(2, 1)},
          "depths")
-    done = heaptap("export", path, "-f", "csv", "--older", "1").expect(1)
-    has(done.stderr, "--older is for reports", "stderr")
+    done = heaptap("export", path, "-f", "csv", "--older", "1").expect(2)
+    has(done.stderr, "no use for --older", "stderr")
 
 
 @test("malloc-trace: its rows to the letter")

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 
-from htap import CFLAGS, HEAPTAP, has, heaptap, main, run, same, scratch, temp, test
+from htap import CFLAGS, HEAPTAP, check, has, heaptap, main, run, same, scratch, temp, test
 
 SOURCE = """#include <stdlib.h>
 static void *kept[10000];
@@ -114,6 +114,25 @@ def _():
     text = heaptap("diff", one, three).expect(0).stdout
     has(text, r"^All processes, 3 and 4, are added up\.\n\n\+5000 bytes \(\+1 block\): 10000 -> 15000\n")
     has(text, r"\+3000 bytes \(\+30 blocks\): 3000 -> 6000\n leak at ")
+
+
+@test("--unresolved lists what has no name in either recording")
+def _():
+    listed = []
+    for name in ("before", "after"):
+        program = compiled(name, SOURCE)
+        path = temp(".htap")
+        heaptap("record", "--no-symbols", "-o", path, "--", program, "10").expect(0)
+        os.rename(program, program + ".gone")
+        listed.append((program, path))
+    unresolved = temp()
+    heaptap("diff", listed[0][1], listed[1][1], "--unresolved", unresolved).expect(0)
+    with open(unresolved, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    check(all(re.fullmatch(r"/\S+ 0x[0-9a-f]+", line) for line in lines), f"lines: {lines}")
+    for program, _ in listed:
+        check(sum(line.startswith(program + " ") for line in lines) >= 3, f"{program}: {lines}")
+    same(lines, sorted(set(lines)), "order")
 
 
 @test("what cannot be compared is said")

@@ -7,6 +7,7 @@ import json
 import os
 import re
 
+import rows
 from htap import build, check, has, heaptap, leaks, main, run, same, temp, test
 
 LENIENT = {**os.environ, "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
@@ -117,8 +118,8 @@ def _():
     has(text, rf"Address {hex(address + 5)}: {len(lives)} blocks?, and 0 frees")
 
 
-ERRORS = {("_Znwm", "free"): 4, ("malloc", "_ZdlPv"): 5, ("_Znam", "_ZdlPv"): 6,
-          ("_Znwm", "_ZdaPv"): 7}
+ERRORS = {("operator new", "free"): 4, ("malloc", "operator delete"): 5,
+          ("operator new[]", "operator delete"): 6, ("operator new", "operator delete[]"): 7}
 
 
 @test("misuse: each thing as often as it was done, with the place")
@@ -143,6 +144,30 @@ def _():
     foreign = [s for s in misuse["foreign_frees"]["sites"]
                if s["frames"][0]["function"] == "waste()"]
     same([(s["count"], s["bytes"]) for s in foreign], [(11, 550)], "freed by another thread")
+
+
+@test("--free-stacks: ptr, misuse and csv say who freed, by every kind of link")
+def _():
+    for kind in ("session", "multi", "perf"):
+        path = temp(".htap")
+        heaptap("record", "--free-stacks", "--link", kind, "-o", path, "--", misuse_program(),
+                env=LENIENT).expect(0)
+        misuse = view("misuse", path)
+        same({(s["allocated_by"], s["freed_by"]): s["free"]["frames"][0]["function"]
+              for s in misuse["mismatches"]["sites"]},
+             {pair: "mismatch()" for pair in ERRORS}, f"{kind}: where the mismatches are")
+        text = heaptap("misuse", path).expect(0).stdout
+        has(text, r"allocated by operator new of c\+\+, freed by free\b")
+        has(text, r"(?m)^freed there, the first time:\n mismatch\(\) at misuse\.cc:\d+$")
+        freed = [row for row in rows.own(heaptap("export", "-f", "csv", path).expect(0).stdout)
+                 if row["event"] == "free" and row["function"] != "realloc"]
+        check(freed and all(row["stack"] for row in freed), f"{kind}: frees without a stack")
+        row = [row for row in freed if row["stack"][0]["f"] == "mismatch()"][0]
+        lives = view("ptr", path, row["address_hex"])["lives"]
+        places = [life["ended_at"]["frames"][0]["function"] for life in lives if "ended_at" in life]
+        check("mismatch()" in places, f"{kind}: freed by {places}")
+        has(heaptap("ptr", path, row["address_hex"]).expect(0).stdout,
+            r"freed by [a-z\[\] +]+.*\n mismatch\(\) at misuse\.cc:\d+\n")
 
 
 @test("misuse: valgrind counts the same errors")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The recording format: heaptap against an implementation from docs/format.md alone."""
+import collections
 import io
 import json
 import os
@@ -14,17 +15,25 @@ from htap import (HEAPTAP, ROOT, attached, build, check, finish, has, heaptap, l
 GOLDEN = os.path.join(ROOT, "tests", "golden")
 sys.path.insert(0, GOLDEN)
 import htap_format  # noqa: E402
+import rows  # noqa: E402
 import make_golden  # noqa: E402
 
 
 def recording(*command):
     path = temp(".htap")
-    heaptap("record", "-o", path, "--", *command).expect(0)
+    heaptap("record", "-o", path, *command).expect(0)
     return path
 
 
+def free_places(path):
+    """{functions of the stack: frees}, by heaptap."""
+    text = heaptap("export", "-f", "csv", path).expect(0).stdout
+    return collections.Counter(tuple(frame.get("f") for frame in row["stack"])
+                               for row in rows.own(text) if row["event"] == "free")
+
+
 def churn():
-    return recording(build("threads"), "churn", "2", "3000")
+    return recording("--", build("threads"), "churn", "2", "3000")
 
 
 def rewrite(records, order, address_size, codec, index=True, flush_every=1000):
@@ -119,6 +128,27 @@ def _():
     want = totals(records)
     check(want["allocations"] > 5000, f"little happens: {want}")
     same({key: summary[key] for key in want}, want, "heaptap against Python")
+
+
+@test("--free-stacks: both read who frees, whatever the kind of link, the order and the codec")
+def _():
+    program = build("misuse", "-Wno-mismatched-new-delete", "-Wno-use-after-free",
+                    "-Wno-free-nonheap-object", "-Wno-alloc-size-larger-than")
+    for kind in ("session", "multi", "perf"):
+        path = recording("--free-stacks", "--link", kind, "--", program, "well")
+        records = read(path)
+        # A realloc says where it was called when it returns.
+        frees = [r for r in records if r["type"] == "FREE" and not r["flags"] & 1]
+        stacks = {r["id"]: r["frames"] for r in records if r["type"] == "STACK"}
+        check(len(frees) >= 20 and all("stack" in r for r in frees), f"{kind}: frees without a stack")
+        check(all(len(stacks[r["stack"]]) > 1 for r in frees), f"{kind}: stacks that never came")
+        check(len({tuple(stacks[r["stack"]]) for r in frees}) > 5, f"{kind}: all from one place")
+        want = free_places(path)
+        check(sum(nr for name, nr in want.items() if "waste()" in name) > 8, f"{kind}: {want}")
+    for order, codec in (("<", htap_format.PACKED), (">", htap_format.PACKED), (">", htap_format.ZLIB)):
+        again = rewrite(records, order, 8, codec)
+        same([r for r in read(again) if r["type"] == "FREE" and not r["flags"] & 1], frees, f"frees of {order} {codec}")
+        same(free_places(again), want, f"heaptap's rows of {order} {codec}")
 
 
 @test("heaptap reads what Python writes: either order, either width, all codecs")

@@ -198,7 +198,8 @@ def _():
         same(misuse["errors"], 5, "errors")
         same(sorted((s["allocated_by"], s["freed_by"], s["bytes"])
                     for s in misuse["mismatches"]["sites"]),
-             [("_Znwm", "free", 40), ("malloc", "_ZdlPv", 40), ("malloc", "pool_put", 24)],
+             [("malloc", "operator delete", 40), ("malloc", "pool_put", 24),
+              ("operator new", "free", 40)],
              "mismatches")
         grown = misuse["reallocs"]["sites"][0]
         same((grown["moved"], grown["copied_bytes"], grown["grown_bytes"]),

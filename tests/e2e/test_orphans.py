@@ -132,7 +132,7 @@ def _():
         path = temp(".csv")
         with steps() as target:
             target("keep", 1, 55)
-            with attached(target.pid, *AGED, "--format", form, "--resolve", "-o", path,
+            with attached(target.pid, "--age", "1", "--format", form, "--resolve", "-o", path,
                           subcommand="orphans") as watcher:
                 target("keep", 3, 100)
                 time.sleep(1.7)
@@ -297,7 +297,7 @@ def _():
     path = temp(".htap")
     heaptap("record", "-o", path, "--", build("leak"), "1", "1", "100").expect(0)
     has(heaptap("orphans", "--format", "xml", path).expect(1).stderr, r"csv\|malloc-trace", "it")
-    has(heaptap("orphans", "--older", "3", path).expect(1).stderr, "--age in place of", "it")
+    has(heaptap("orphans", "--older", "3", path).expect(2).stderr, "no use for --older", "it")
     has(heaptap("orphans", "--interval", "0.01", path).expect(2).stderr, "0.1 or more", "it")
     heaptap("orphans", "--age", "0", path).expect(2)
 

@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """On a terminal: progress, Ctrl-C, and a shell that must not think its job was stopped."""
+import os
 import re
+import sys
 
-from htap import (HEAPTAP, build, check, has, heaptap, main, same, steps, temp, terminal, test,
+from htap import (HEAPTAP, ROOT, build, check, has, heaptap, main, same, steps, temp, terminal, test,
                   wait_for, is_probed, is_watching, lives)
+
+sys.path.insert(0, os.path.join(ROOT, "tests", "golden"))
+import htap_format  # noqa: E402
 
 
 @test("long work shows a progress line on a terminal, on stderr")
@@ -16,6 +21,37 @@ def _():
     has(term.text, r"\d[\d,.]*[kKM]? events", "terminal")
     has(term.text, r"(?i)live", "terminal")
     has(term.text, r"(?i)lost", "terminal")
+
+
+@test("of a file that takes long to read, a terminal shows how much of it has been read")
+def _():
+    path, named = temp(".htap"), temp(".htap")
+    with open(path, "wb") as file:
+        writer = htap_format.Writer(file, index=False, codec=htap_format.STORED)
+        writer.add({"type": "TARGET", "pid": 7, "started_ns": 1, "attached_ns": 1, "flags": 1,
+                    "exe": b"/bin/x", "cmdline": b"x"})
+        writer.flush()
+        events = b"".join(htap_format.encode(record, "<") for number in range(1, 10000) for record in (
+            {"type": "ALLOC", "pid": 7, "time_ns": number, "addr": 64 * number, "bytes": 10, "tid": 7,
+             "stack": 0, "func": 1, "flags": 0},
+            {"type": "FREE", "pid": 7, "time_ns": number, "addr": 64 * number, "tid": 7, "func": 5,
+             "flags": 0}))
+        block = htap_format.block(events, "<", htap_format.PACKED)
+        for _ in range(500):
+            file.write(block)
+        for pid in (7, 0):
+            writer.add({"type": "END", "pid": pid, "time_ns": 20000, "reason": 2, "status": 0})
+        writer.close()
+    for argv in (["leaks", "-o", temp(), path], ["symbolize", path, "-o", named]):
+        with terminal([HEAPTAP, *argv]) as term:
+            same(term.end(), 0, "status")
+        percents = [int(text) for text in re.findall(r"\r\x1b\[K(\d+)% read", term.text)]
+        check(len(percents) > 1 and percents == sorted(percents) and percents[0] < percents[-1] <= 100,
+              f"{argv}: {percents} of {term.text!r}")
+        check(term.text.endswith("\r\x1b[K"), f"the line stays: {term.text!r}")
+    with open(path, "rb") as file:
+        done = heaptap("leaks", "-", data=file.read()).expect(0)
+    check("read" not in done.stderr, f"elsewhere: {done}")
 
 
 @test("no progress line elsewhere")

@@ -60,17 +60,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					.address = 0x1000,
 					.age_ns = 1000,
 					.interval_ns = size % 2 * 1000 };
-	struct model *model = model__new(&sym_options);
+	/* What diff compares with: nothing at all. */
+	struct model *model = model__new(&sym_options), *other = model__new(&sym_options);
 	const uint8_t *end = data + size;
 	const struct view *view = choose(size ? *data++ : 0);
-	/* What compares needs a second model. */
-	bool fits = !view->write_files && !view->compares;
-	void *state = fits ? view->begin(model, &options) : NULL;
 	uint64_t words[8];
 	static FILE *out;
+	void *state;
 
+	options.other = other;
+	options.other_profile = profile__new(other);
 	if (!out)
 		out = fopen("/dev/null", "w");
+	state = view->write_files ? NULL : view->begin(model, &options);
 	while (state && next_record(&data, end, words)) {
 		if (record__valid((struct wire_head *)words, sizeof(words)) &&
 		    model__apply(model, (struct wire_head *)words))
@@ -84,6 +86,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		view->write_json(state, out);
 	if (state)
 		view->free(state);
+	profile__free(options.other_profile);
+	model__free(other);
 	model__free(model);
 	return 0;
 }

@@ -6,8 +6,8 @@ opinion on heaptap's reports, made from docs/format.md and README.md alone; htap
 import collections
 
 FUNCTIONS = {1: ("malloc", "glibc"), 2: ("calloc", "glibc"), 3: ("realloc", "glibc"),
-             5: ("free", "glibc"), 6: ("posix_memalign", "glibc"), 96: ("_Znwm", "c++"),
-             104: ("_ZdlPv", "c++")}
+             5: ("free", "glibc"), 6: ("posix_memalign", "glibc"), 96: ("operator new", "c++"),
+             104: ("operator delete", "c++")}
 REALLOC = CUT = EMPTY = 1  # the flag of ALLOC and FREE, of STACK, of FORK
 
 Stack = collections.namedtuple("Stack", "frames cut")

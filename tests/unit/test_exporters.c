@@ -367,8 +367,8 @@ static void hostile_names_folded(void **unused)
 			assert_non_null(strchr(line, ';'));
 			assert_ptr_equal(strchr(line, ';'), strrchr(line, ';'));
 			number = strrchr(strchr(line, ';'), ' ');
-			assert_true(!number || strspn(number + 1, "0123456789.") <
-						       strlen(number + 1));
+			assert_true(!number ||
+				    strspn(number + 1, "0123456789.") < strlen(number + 1));
 			assert_true(strchr(line, ';')[1]);
 			nr++;
 		}
@@ -381,8 +381,9 @@ static void hostile_names_folded(void **unused)
 /* Every line is one that the format knows. */
 static void check_callgrind(const char *path)
 {
-	static const char *const begins[] = { "ob=(", "fl=(", "fn=(", "cob=(", "cfi=(",
-					      "cfn=(", "calls=", "totals: 5 1", "totals: 11 2",
+	static const char *const begins[] = { "ob=(",	      "fl=(",	       "fn=(",
+					      "cob=(",	      "cfi=(",	       "cfn=(",
+					      "calls=",	      "totals: 5 1",   "totals: 11 2",
 					      "summary: 5 1", "summary: 11 2", "" };
 	char *text = content(path), *line, *rest = text;
 	bool in_body = false;
@@ -423,7 +424,8 @@ static void hostile_names_callgrind(void **unused)
 
 static void folded_tells_what_is_missing(void **unused)
 {
-	union long_record record = { .stack = { .id = 1, .nr_frames = 1, .flags = WIRE_STACK_CUT } };
+	union long_record record = { .stack = {
+					     .id = 1, .nr_frames = 1, .flags = WIRE_STACK_CUT } };
 	char *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
@@ -447,24 +449,40 @@ static void pprof_refuses_other_costs(void **unused)
 	assert_null(exporter_pprof.begin(model, &options));
 }
 
+/* A recording whose times run backwards ends before its peak. */
+static void peak_behind_the_end(void **unused)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	options.width = 40;
+	begin(&view_timeline);
+	put_program(7, "/usr/bin/app", "f");
+	at(1u << 30);
+	put_alloc(7, 0x1000, 5, 1);
+	at(1000000 * SECOND);
+	put_alloc(7, 0x2000, 50, 1);
+	at(1);
+	put_free(7, 0x2000);
+	assert_int_equal(view->write(state, out), 0);
+	assert_int_equal(fclose(out), 0);
+	assert_non_null(strstr(text, "\n                                  peak ^\n"));
+	free(text);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(slices_by_birth),
-		TEST(slices_of_ended_processes),
-		TEST(samples_with_gaps),
-		TEST(samples_of_a_child),
-		TEST(samples_are_filtered),
-		TEST(too_much_is_refused),
-		TEST(too_many_files),
-		TEST(pids_that_come_again),
-		TEST(nothing_was_watched),
-		TEST(not_to_standard_output),
-		TEST(hostile_names_folded),
-		TEST(hostile_names_callgrind),
-		TEST(folded_tells_what_is_missing),
+		TEST(peak_behind_the_end),	 TEST(slices_by_birth),
+		TEST(slices_of_ended_processes), TEST(samples_with_gaps),
+		TEST(samples_of_a_child),	 TEST(samples_are_filtered),
+		TEST(too_much_is_refused),	 TEST(too_many_files),
+		TEST(pids_that_come_again),	 TEST(nothing_was_watched),
+		TEST(not_to_standard_output),	 TEST(hostile_names_folded),
+		TEST(hostile_names_callgrind),	 TEST(folded_tells_what_is_missing),
 		TEST(pprof_refuses_other_costs),
 	};
 

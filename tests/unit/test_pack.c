@@ -41,7 +41,7 @@ static size_t random_record(struct wire_head *head, size_t room)
 	if (type == WIRE_ALLOC && random_bits(4))
 		size = sizeof(struct wire_alloc);
 	if (type == WIRE_FREE && random_bits(4))
-		size = sizeof(struct wire_free);
+		size = random_bits(1) ? sizeof(struct wire_free) : sizeof(struct wire_free_from);
 	size = min(size, room);
 	for (size_t i = 1; i < size / 8; i++)
 		words[i] = random_value();
@@ -53,7 +53,7 @@ static size_t random_record(struct wire_head *head, size_t room)
 		alloc->tid = (uint32_t)random_bits(2);
 		alloc->func = alloc->flags = alloc->weight = 0;
 	}
-	if (type == WIRE_FREE && size == sizeof(struct wire_free) && random_bits(4)) {
+	if (type == WIRE_FREE && size >= sizeof(struct wire_free) && random_bits(4)) {
 		struct wire_free *release = (void *)head;
 
 		release->tid = (uint32_t)random_bits(2);
@@ -169,8 +169,8 @@ static void test_likely_records(void **state)
 	pack__free(pack);
 }
 
-/* Events of 60 processes, one after the other's: the pid is a matter of the kind, of which there are
- * so many more. */
+/* Events of 60 processes, one after the other's: the pid is a matter of the kind, of which there
+ * are so many more. */
 static void test_many_processes(void **state)
 {
 	struct pack *pack = pack__new();
@@ -180,6 +180,58 @@ static void test_many_processes(void **state)
 
 	assert_in_range(many, one, one + one / 2);
 	assert_true(check_round_trip(pack, raw, records_of(5000, raw, sizeof(raw))));
+	pack__free(pack);
+}
+
+/* Blocks of a few places, each freed at once by one of a few others, the stack of whom is known:
+ * every other record is a FREE, and of three there is one without a stack. */
+static size_t frees_with_stacks(uint64_t *raw, size_t max)
+{
+	uint64_t now = 5000000000, addr = 0;
+	size_t at = 0;
+
+	for (uint32_t i = 0; max - at >= sizeof(struct wire_alloc); i++) {
+		void *to = (char *)raw + at;
+
+		now += random_bits(10);
+		if (i % 2 == 0) {
+			addr = 0x550000000000 + random_bits(8) * 48;
+			*(struct wire_alloc *)to = (struct wire_alloc){
+				{ WIRE_ALLOC, 48, 7 }, now, addr, 32, 7, 1 + i % 5, 1, 0, 0
+			};
+		} else if (i % 3 == 0) {
+			*(struct wire_free *)to =
+				(struct wire_free){ { WIRE_FREE, 32, 7 }, now, addr, 7, 5, 0 };
+		} else {
+			*(struct wire_free_from *)to = (struct wire_free_from){
+				.free = { { WIRE_FREE, 40, 7 }, now, addr, 7, 5, 0 },
+				.stack = 10 + (uint32_t)random_bits(3),
+			};
+		}
+		at += ((struct wire_head *)to)->size;
+	}
+	return at;
+}
+
+static void test_frees_with_stacks(void **state)
+{
+	struct pack *pack = pack__new();
+	static uint64_t raw[BLOCK_MAX_RAW / 8];
+	size_t raw_len = frees_with_stacks(raw, 256 << 10);
+	struct wire_free_from *record = (void *)raw;
+
+	/* As well as other events: as a column, not as records that are like no others. */
+	assert_in_range(check_round_trip(pack, raw, raw_len), raw_len / 20, raw_len / 5);
+	assert_true(check_round_trip(pack, raw, frees_with_stacks(raw, sizeof(raw))));
+	/* A stack is any number; what is behind it is told from a record without. */
+	raw_len = frees_with_stacks(raw, 4096);
+	while (record->free.head.size != sizeof(*record))
+		record = (void *)((char *)record + record->free.head.size);
+	for (uint32_t i = 0; i < 64; i++) {
+		record->stack = i < 32 ? 1u << i : ~0u << (i - 32);
+		record->pad = i % 4 ? 0 : (uint32_t)random_bits(32);
+		assert_true(check_round_trip(pack, raw, raw_len));
+	}
 	pack__free(pack);
 }
 
@@ -291,6 +343,7 @@ int main(void)
 		cmocka_unit_test(test_any_records),
 		cmocka_unit_test(test_likely_records),
 		cmocka_unit_test(test_many_processes),
+		cmocka_unit_test(test_frees_with_stacks),
 		cmocka_unit_test(test_many_kinds),
 		cmocka_unit_test(test_no_records),
 		cmocka_unit_test(test_lengths_must_match),

@@ -9,12 +9,6 @@ static int run_export(const struct options *options)
 {
 	const struct view *exporter = options->format ? exporter__find(options->format) : NULL;
 
-	if (exporter && (options->slice_s || options->sample_s) &&
-	    exporter != &exporter_callgrind) {
-		log_err("--%s is for --format callgrind only.",
-			options->slice_s ? "time-slice-interval-secs" : "sample-interval-secs");
-		return EXIT_USAGE;
-	}
 	if (exporter)
 		return view_run(options, exporter);
 	if (options->format)

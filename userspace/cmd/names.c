@@ -11,23 +11,19 @@
 #include "trace/reader.h"
 #include "wire.h"
 
-/* Records between two looks at the memory. */
-#define RECORDS_PER_LOOK 100000
-
-static void read_all(struct model *model, struct trace_reader *reader, uint64_t limit_bytes)
+static void read_all(struct model *model, struct trace_reader *reader, struct memory_watch memory)
 {
 	const struct wire_head *record;
 
-	for (unsigned i = 1; trace_reader__next(reader, &record) > 0; i++) {
-		if (i % RECORDS_PER_LOOK == 0 && memory__resident_bytes() > limit_bytes)
-			return;
-		if ((record->type == WIRE_STRING || record->type == WIRE_SYMBOL) &&
-		    model__apply(model, record))
+	while (trace_reader__next(reader, &record) > 0) {
+		if (record->type != WIRE_STRING && record->type != WIRE_SYMBOL)
+			continue;
+		if (model__apply(model, record) || memory_watch__check(&memory, record))
 			return;
 	}
 }
 
-bool names__read(struct model *model, const char *path, uint64_t limit_bytes)
+bool names__read(struct model *model, const char *path, struct memory_watch memory)
 {
 	struct trace_reader *reader = NULL;
 	const char *reason;
@@ -41,7 +37,7 @@ bool names__read(struct model *model, const char *path, uint64_t limit_bytes)
 		return false;
 	reader = trace_reader__new(fd, &reason);
 	if (reader)
-		read_all(model, reader, limit_bytes);
+		read_all(model, reader, memory);
 	trace_reader__free(reader);
 	close(fd);
 	return reader != NULL;

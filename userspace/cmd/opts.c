@@ -147,9 +147,11 @@ const struct opt opts[] = {
 	{ "ring-size", 0, "BYTES", OPT_BYTES, MEMBER(ring_bytes), 64 << 10, 2ull << 30, WATCH,
 	  "Size of the ring between kernel and heaptap: 64K to 2G, rounded up to a power of two; "
 	  "16M by default. A larger one absorbs longer bursts." },
-	{ "memory-limit", 0, "BYTES", OPT_BYTES, MEMBER(memory_bytes), 16 << 20, 1ull << 50, VIEW,
+	{ "memory-limit", 0, "BYTES", OPT_BYTES, MEMBER(memory_bytes), 16 << 20, 1ull << 50,
+	  VIEW | CMD_SYMBOLIZE,
 	  "Stop reading a recording when heaptap itself has that much memory, and show what came "
-	  "before. By default three quarters of what the machine has." },
+	  "before; the report itself may take as much again and more. By default three quarters of "
+	  "what the machine has." },
 	{ "link", 0, "session|multi|perf", OPT_WORD, MEMBER(link), 0, 0, WATCH,
 	  "Attach by this kind of link only. By default the first of them that works here is "
 	  "taken." },

@@ -98,7 +98,9 @@ int run__open(struct run *run, const struct options *options)
 		.allocators = &options->allocators,
 	};
 
-	*run = (struct run){ .options = options, .count_heap = true };
+	*run = (struct run){ .options = options,
+			     .count_heap = true,
+			     .memory = memory_watch__new(options->memory_bytes) };
 	catch_signals(launched);
 	if (options->file) {
 		run->source = file_source__open(options->file, options->from);
@@ -132,7 +134,8 @@ void run__close(struct run *run)
 static void show_progress(struct run *run, uint64_t now_ns)
 {
 	const struct model *model = run->model;
-	char processes[64] = "";
+	int percent = run->source->progress ? run->source->progress(run->source) : -1;
+	char processes[64] = "", read[24] = "";
 	uint64_t rate;
 
 	if (!isatty(STDERR_FILENO) || now_ns - run->shown_ns < PROGRESS_NS)
@@ -141,9 +144,11 @@ static void show_progress(struct run *run, uint64_t now_ns)
 	if (model->nr_processes > 1)
 		snprintf(processes, sizeof(processes), "%zu of %zu processes live, ",
 			 model->nr_live, model->nr_processes);
-	log__progress("%s%" PRIu64 " events, %" PRIu64 " bytes live, %" PRIu64 " events/s, %" PRIu64
-		      " lost%s",
-		      processes, model->nr_events, model__live_bytes(model),
+	if (percent >= 0)
+		snprintf(read, sizeof(read), "%d%% read, ", percent);
+	log__progress("%s%s%" PRIu64 " events, %" PRIu64 " bytes live, %" PRIu64
+		      " events/s, %" PRIu64 " lost%s",
+		      read, processes, model->nr_events, model__live_bytes(model),
 		      run->shown_ns ? rate : 0, model->nr_lost,
 		      run->options->file || run->options->command ? "" : "; Ctrl-C ends it");
 	run->shown_ns = now_ns;
@@ -155,6 +160,15 @@ void run__show_names(uint32_t done, uint32_t modules, void *data)
 	log__progress("reading names: %" PRIu32 " of %" PRIu32 " files", done, modules);
 }
 
+static int check_memory(struct run *run, const struct wire_head *record)
+{
+	int err = run->options->file ? memory_watch__check(&run->memory, record) : 0;
+
+	if (err)
+		memory_watch__say(&run->memory, run->options->file);
+	return err;
+}
+
 static int take(const struct wire_head *record, void *data)
 {
 	struct run *run = data;
@@ -163,14 +177,14 @@ static int take(const struct wire_head *record, void *data)
 	if (err)
 		return err;
 	if (run->has_names && (record->type == WIRE_STRING || record->type == WIRE_SYMBOL))
-		return 0;
+		return check_memory(run, record);
 	if (!run->count_heap && (record->type == WIRE_ALLOC || record->type == WIRE_FREE))
 		run->model->nr_events++;
 	else
 		err = model__apply(run->model, record);
 	if (run->observe)
 		run->observe(run, record);
-	return err;
+	return err ? err : check_memory(run, record);
 }
 
 static int discard(const struct wire_head *record, void *data)
@@ -186,36 +200,10 @@ static void abandon(struct run *run)
 		;
 }
 
-/* 0: there is none. */
-static uint64_t memory_limit(const struct run *run)
-{
-	return run->options->memory_bytes ? run->options->memory_bytes
-					  : memory__machine_bytes() / 4 * 3;
-}
-
 void run__read_names(struct run *run)
 {
-	uint64_t limit = memory_limit(run);
-
 	if (run->options->file)
-		run->has_names =
-			names__read(run->model, run->options->file, limit ? limit : UINT64_MAX);
-}
-
-/*
- * A small file can hold a large heap, and a hostile one a heap larger than any machine. 0, or
- * -ENOMEM, said, when it gets too much.
- */
-static int check_memory(const struct run *run)
-{
-	uint64_t limit = memory_limit(run);
-
-	if (!run->options->file || !limit || memory__resident_bytes() <= limit)
-		return 0;
-	log_err("%s describes a heap that takes more memory to follow than the %" PRIu64
-		" MiB allowed; what comes before is shown. --memory-limit allows more.",
-		run->options->file, limit >> 20);
-	return -ENOMEM;
+		run->has_names = names__read(run->model, run->options->file, run->memory);
 }
 
 /* Is there a launched command that signals are meant for? When it has ended, while its children are
@@ -258,9 +246,7 @@ int run__pump(struct run *run)
 			run->source->stop(run->source);
 			stopped = true;
 		}
-		err = check_memory(run);
-		if (!err && run->after_pump)
-			err = run->after_pump(run);
+		err = run->after_pump ? run->after_pump(run) : 0;
 		if (err && more > 0)
 			more = err;
 		show_progress(run, now_ns);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "cmd/memory_watch.h"
 #include "cmd/opts.h"
 #include "report/model.h"
 #include "source/source.h"
@@ -24,6 +25,7 @@ struct run {
 	void (*observe)(struct run *run, const struct wire_head *record);
 	int (*after_pump)(struct run *run);
 	void *observer;
+	struct memory_watch memory;	 /* of what a recording takes */
 	bool has_names;			 /* those of the recording are in the model already */
 	bool count_heap;		 /* false: the model learns stacks and names only */
 	bool told_until;		 /* the source knows of --at */

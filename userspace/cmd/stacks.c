@@ -10,6 +10,7 @@
 #include "cmd/cmd.h"
 #include "cmd/run.h"
 #include "export/report_text.h"
+#include "report/function_name.h"
 #include "wire.h"
 
 /* Names are looked up for all that has come since the last time at once. */
@@ -52,10 +53,11 @@ static void observe(struct run *run, const struct wire_head *record)
 
 static void print_sighting(struct model *model, const struct sighting *sighting)
 {
-	const struct function *function = functions__find(model->functions, sighting->func);
+	char *function = function_name__make(model->functions, sighting->func);
 	struct frames frames = frames__of(model, NULL, sighting->stack, UINT64_MAX);
 
-	text__print(stdout, function ? function->symbol : "allocation");
+	text__print(stdout, function ? function : "allocation");
+	free(function);
 	printf(" of %" PRIu64 " bytes in thread %" PRIu32, sighting->bytes, sighting->tid);
 	if (model->nr_processes > 1)
 		printf(" of process %" PRIu32, sighting->pid);

@@ -15,6 +15,7 @@
 #include "base/output.h"
 #include "base/util.h"
 #include "cmd/cmd.h"
+#include "cmd/memory_watch.h"
 #include "cmd/run.h"
 #include "cmd/unresolved.h"
 #include "report/bake.h"
@@ -30,6 +31,8 @@ struct copy {
 	struct output *output;
 	FILE *spool; /* where the copy is made when the output cannot be written to twice; or NULL
 		      */
+	const char *path; /* of what is read */
+	struct memory_watch memory;
 	bool keep_processes; /* their mappings are needed at the end */
 	int write_err;
 	uint64_t nr_names;
@@ -60,7 +63,13 @@ static int take(const struct wire_head *record, void *data)
 
 	if (is_for_model(copy, record))
 		err = model__apply(copy->model, record);
-	return err ? err : append(record, data);
+	if (!err)
+		err = append(record, data);
+	if (!err && memory_watch__check(&copy->memory, record)) {
+		memory_watch__say(&copy->memory, copy->path);
+		err = -ENOMEM;
+	}
+	return err;
 }
 
 /* The header is the new writer's, but the clocks are those of the machine that recorded. */
@@ -109,6 +118,14 @@ static int copy_spool(const struct copy *copy)
 	return ferror(copy->spool) ? -EIO : 0;
 }
 
+static void show_progress(const struct source *source)
+{
+	int percent = source->progress ? source->progress(source) : -1;
+
+	if (percent >= 0)
+		log__progress("%d%% read", percent);
+}
+
 /* All the records there are, then names. *damage: the recording has an end that is none, said. 0,
  * or -errno of writing. */
 static int fill(struct copy *copy, int fd, bool *damage)
@@ -118,8 +135,10 @@ static int fill(struct copy *copy, int fd, bool *damage)
 	copy->writer = trace_writer__new(fd, "the recording");
 	if (!copy->writer)
 		return -errno;
-	while (more > 0)
+	while (more > 0) {
 		more = copy->source->pump(copy->source, 0, take, copy);
+		show_progress(copy->source);
+	}
 	*damage = more < 0;
 	copy->nr_names = 0;
 	if (!copy->write_err)
@@ -164,7 +183,8 @@ static int run_copy(struct copy *copy, const struct options *options)
 	if (output__commit(copy->output))
 		return EXIT_CANNOT;
 	log_info("%" PRIu64 " addresses got names.", copy->nr_names);
-	if (options->unresolved && unresolved__write(copy->model, options->unresolved))
+	if (options->unresolved &&
+	    unresolved__write((const struct model *const[]){ copy->model }, 1, options->unresolved))
 		return EXIT_CANNOT;
 	return damage ? EXIT_CANNOT : EXIT_DONE;
 }
@@ -174,7 +194,9 @@ static int run_symbolize(const struct options *options)
 	struct sym_options sym_options = { .sysroot = options->sysroot,
 					   .debug_dir = options->debug_dir,
 					   .debuginfod = options->debuginfod };
-	struct copy copy = { .keep_processes = options->unresolved != NULL };
+	struct copy copy = { .path = options->file,
+			     .memory = memory_watch__new(options->memory_bytes),
+			     .keep_processes = options->unresolved != NULL };
 	int status = EXIT_CANNOT;
 
 	if (!options->output) {

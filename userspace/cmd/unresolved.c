@@ -89,33 +89,39 @@ static int compare_lines(const void *a, const void *b)
 	return x->address == y->address ? 0 : x->address < y->address ? -1 : 1;
 }
 
-static void fill(struct list *list)
+static void list_model(struct list *list, const struct model *model)
 {
-	const struct model *model = list->model;
 	uint8_t *mapped = xcalloc(modmap__nr_modules(model->modmap), 1);
-	size_t nr = 0;
 
+	list->model = model;
+	list->nr_places = 0;
 	sym__for_each_unresolved(model->sym, model->modmap, add_place, list);
 	for (size_t i = 0; i < model->nr_processes && list->nr_looks < MAX_LOOKS; i++)
 		list_process(list, model->processes[i], mapped);
-	if (list->nr == MAX_LINES || list->nr_looks >= MAX_LOOKS)
-		log_warn("Too many addresses have no name: not all of them are listed.");
 	/* Of a process of which nothing is known any more. */
 	for (size_t i = 0; i < list->nr_places; i++)
 		if (!list->places[i].is_listed)
 			add_line(list, &list->places[i], list->places[i].location.vaddr);
+	free(mapped);
+}
+
+static void sort(struct list *list)
+{
+	size_t nr = 0;
+
+	if (list->nr == MAX_LINES || list->nr_looks >= MAX_LOOKS)
+		log_warn("Too many addresses have no name: not all of them are listed.");
 	if (list->nr)
 		qsort(list->lines, list->nr, sizeof(*list->lines), compare_lines);
 	for (size_t i = 0; i < list->nr; i++)
 		if (!i || compare_lines(&list->lines[i], &list->lines[nr - 1]))
 			list->lines[nr++] = list->lines[i];
 	list->nr = nr;
-	free(mapped);
 }
 
-int unresolved__write(const struct model *model, const char *path)
+int unresolved__write(const struct model *const *models, size_t nr_models, const char *path)
 {
-	struct list list = { .model = model };
+	struct list list = { 0 };
 	struct output *output = output__open(path);
 	FILE *out;
 	int err;
@@ -123,7 +129,9 @@ int unresolved__write(const struct model *model, const char *path)
 	if (!output)
 		return -errno;
 	out = output__stream(output);
-	fill(&list);
+	for (size_t i = 0; i < nr_models; i++)
+		list_model(&list, models[i]);
+	sort(&list);
 	for (size_t i = 0; i < list.nr; i++) {
 		text__print(out, list.lines[i].object);
 		fprintf(out, " 0x%" PRIx64 "\n", list.lines[i].address);

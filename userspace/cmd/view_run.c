@@ -12,8 +12,9 @@
 #include "base/util.h"
 #include "cmd/cmd.h"
 #include "cmd/run.h"
-#include "report/stack_filter.h"
 #include "cmd/unresolved.h"
+#include "cmd/view_opts.h"
+#include "report/stack_filter.h"
 #include "report/selection.h"
 
 /* Old files of rows that are kept unless --rotate-keep says otherwise. */
@@ -203,11 +204,15 @@ static int choose_by_names(struct view_run *self)
 
 static int prepare(struct view_run *self)
 {
+	if (!takes_format(self))
+		return -EINVAL;
 	if (self->run.options->json && !self->view->write_json) {
-		log_err("%s has no JSON.", self->view->name);
+		log_err("%s%s%s has no JSON.", self->view->name,
+			self->options.format ? " --format " : "",
+			self->options.format ? self->options.format : "");
 		return -EINVAL;
 	}
-	if (!takes_format(self) || choose_by_names(self))
+	if (choose_by_names(self))
 		return -EINVAL;
 	self->state = self->view->begin(self->run.model, &self->options);
 	if (!self->state)
@@ -292,6 +297,14 @@ static void warn_of_temporary(const struct view_run *self)
 			"recorded between its allocation and its free, so figures are too high.");
 }
 
+static int write_unresolved(const struct view_run *self)
+{
+	const struct model *const models[] = { self->run.model, self->other.model };
+	const char *path = self->run.options->unresolved;
+
+	return path ? unresolved__write(models, self->other.model ? 2 : 1, path) : 0;
+}
+
 /* From the opening of what is looked at to the exit status. */
 static int run_view(struct view_run *self, const struct options *options)
 {
@@ -315,8 +328,7 @@ static int run_view(struct view_run *self, const struct options *options)
 	err = run__pump(&self->run);
 	warn_of_temporary(self);
 	written = !keep_process(self) && !write_output(self);
-	if (options->unresolved && unresolved__write(self->run.model, options->unresolved))
-		written = false;
+	written = written && !write_unresolved(self);
 	if (written && !err && !damaged) {
 		status = run__status(&self->run);
 		if (options->error_exitcode && view->nr_entries && view->nr_entries(self->state))
@@ -332,7 +344,7 @@ int view_run(const struct options *options, const struct view *view)
 	struct view_run self = { .view = view, .options = view_options(options) };
 	int status = EXIT_USAGE;
 
-	if (!check_operands(options, view))
+	if (!view_opts__check(options, view) && !check_operands(options, view))
 		status = make_selection(options, &self.options.report.selection);
 	if (status == EXIT_DONE)
 		status = run_view(&self, options);

@@ -2,6 +2,7 @@
 #include "export/event_parts.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "base/text.h"
@@ -9,6 +10,7 @@
 #include "export/json_parts.h"
 #include "export/report_text.h"
 #include "report/frames.h"
+#include "report/function_name.h"
 
 void event_parts__write_moment(const struct model *model, uint64_t time_ns, FILE *out)
 {
@@ -39,22 +41,26 @@ void event_parts__json_moment(struct json *json, const char *seconds, const char
 	json_parts__time(json, time, anchor__realtime_ns(&model->anchor, time_ns));
 }
 
-const char *event_parts__function(const struct model *model, uint16_t func)
+void event_parts__json_function(struct json *json, const char *key, const struct model *model,
+				uint16_t func)
 {
-	const struct function *function = functions__find(model->functions, func);
+	char *name = function_name__make(model->functions, func);
 
-	return function ? function->symbol : NULL;
+	json__string(json, key, name);
+	free(name);
 }
 
 void event_parts__write_function(const struct model *model, uint16_t func, FILE *out)
 {
 	const struct function *function = functions__find(model->functions, func);
+	char *name = function_name__make(model->functions, func);
 
 	if (!function) {
 		fprintf(out, "function %u", func);
 		return;
 	}
-	text__print(out, function->symbol);
+	text__print(out, name);
+	free(name);
 	if (!function->of_libc) {
 		fputs(" of ", out);
 		text__print(out, function->family);

@@ -14,10 +14,11 @@ void event_parts__write_moment(const struct model *model, uint64_t time_ns, FILE
 void event_parts__json_moment(struct json *json, const char *seconds, const char *time,
 			      const struct model *model, uint64_t time_ns);
 
-/* "malloc", "malloc of jemalloc", "function 999" where it is unknown. */
+/* "malloc", "operator new of c++", "function 999" where it is unknown. */
 void event_parts__write_function(const struct model *model, uint16_t func, FILE *out);
-/* NULL: unknown. */
-const char *event_parts__function(const struct model *model, uint16_t func);
+/* "KEY": likewise, without its family; null where it is unknown. */
+void event_parts__json_function(struct json *json, const char *key, const struct model *model,
+				uint16_t func);
 
 /*
  * The frames of a stack, by its index, whose names have been resolved: as report_text and

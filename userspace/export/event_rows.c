@@ -12,6 +12,7 @@
 #include "export/cells.h"
 #include "export/report_text.h"
 #include "export/stack_json.h"
+#include "report/function_name.h"
 
 #define NSEC_PER_MSEC 1000000u
 
@@ -79,7 +80,7 @@ static const struct cell *stack_cell(struct event_rows *rows, uint32_t stack)
 	if (rows->format == ROWS_CSV)
 		text = stack_json__make(&frames, rows->options->report.depth, &cut);
 	else
-		text = stack_json__make_malloc_trace(&frames);
+		text = stack_json__make_malloc_trace(&frames, rows->options->report.depth);
 	frames__clear(&frames);
 	csv_row__begin(&rows->scratch);
 	csv_row__quoted(&rows->scratch, text, strlen(text));
@@ -91,13 +92,16 @@ static const struct cell *function_cell(struct event_rows *rows, uint16_t func)
 {
 	const struct cell *cell = cells__find(&rows->functions, func);
 	const struct function *function;
+	char *name;
 
 	if (cell)
 		return cell;
 	function = functions__find(rows->model->functions, func);
+	name = function_name__make(rows->model->functions, func);
 	csv_row__begin(&rows->scratch);
-	csv_row__text(&rows->scratch, function ? function->symbol : NULL);
+	csv_row__text(&rows->scratch, name);
 	csv_row__text(&rows->scratch, function ? function->family : NULL);
+	free(name);
 	return keep(rows, &rows->functions, func, 0);
 }
 

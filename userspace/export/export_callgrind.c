@@ -282,6 +282,7 @@ static void free_state(void *data)
 
 const struct view exporter_callgrind = {
 	.name = "callgrind",
+	.takes = VIEW_REPORT | VIEW_OLDER | VIEW_COST | VIEW_SLICES,
 	.help = "for KCachegrind and callgrind_annotate: who called whom to allocate",
 	.suffix = "",
 	.begin = begin,

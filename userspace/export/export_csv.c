@@ -2,7 +2,6 @@
 /* A row for each event, written while they come: as CSV, or as malloc-trace wrote it. */
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "base/util.h"
 #include "export/event_rows.h"
 
@@ -18,16 +17,9 @@ struct csv_state {
 
 static void *begin(struct model *model, const struct view_options *options, enum row_format format)
 {
+	struct event_rows *rows = event_rows__open(model, options, format);
 	struct csv_state *state;
-	struct event_rows *rows;
 
-	if (model->filter.older_ns) {
-		log_err("Rows are written when a block is allocated, and nobody knows then how old "
-			"it will be: --older is for reports. heaptap orphans writes rows of old "
-			"blocks only.");
-		return NULL;
-	}
-	rows = event_rows__open(model, options, format);
 	if (!rows)
 		return NULL;
 	state = xcalloc(1, sizeof(*state));
@@ -85,6 +77,7 @@ static void free_state(void *data)
 
 const struct view exporter_csv = {
 	.name = "csv",
+	.takes = VIEW_HEAP | VIEW_DEPTH | VIEW_ROTATE,
 	.of_events = true,
 	.help = "a row for each event, for databases and spreadsheets",
 	.begin = begin_csv,
@@ -96,6 +89,7 @@ const struct view exporter_csv = {
 
 const struct view exporter_malloc_trace = {
 	.name = "malloc-trace",
+	.takes = VIEW_HEAP | VIEW_DEPTH | VIEW_ROTATE,
 	.of_events = true,
 	.help = "a row for each event, as Centreon's malloc-trace wrote it",
 	.begin = begin_malloc_trace,

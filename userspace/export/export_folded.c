@@ -85,6 +85,7 @@ static int write_folded(void *state, FILE *out)
 
 const struct view exporter_folded = {
 	.name = "folded",
+	.takes = VIEW_REPORT | VIEW_OLDER | VIEW_COST,
 	.help = "folded stacks, for flame graphs",
 	.begin = report_state__begin,
 	.write = write_folded,

@@ -105,6 +105,7 @@ static int write_json(void *data, FILE *out)
 
 const struct view exporter_json = {
 	.name = "json",
+	.takes = VIEW_REPORT | VIEW_COST,
 	.help = "everything of every stack, for jq, pandas and the like (docs/export.schema.json)",
 	.begin = begin,
 	.write = write_json,

@@ -190,6 +190,7 @@ static int write_pprof(void *data, FILE *out)
 
 const struct view exporter_pprof = {
 	.name = "pprof",
+	.takes = VIEW_REPORT | VIEW_COST,
 	.help = "for pprof (go tool pprof): what was allocated and what is live, by stack",
 	.suffix = ".pb.gz",
 	.begin = begin,

@@ -210,6 +210,7 @@ static void free_state(void *data)
 
 const struct view exporter_sql = {
 	.name = "sql",
+	.takes = VIEW_DIALECT,
 	.help = "a table for those rows, and how to load them (--dialect)",
 	.looks_at_nothing = true,
 	.begin = begin,

@@ -103,9 +103,11 @@ char *stack_json__make(const struct frames *frames, uint64_t max_frames, bool *c
 	return make(frames, max_frames, write_own, cut);
 }
 
-char *stack_json__make_malloc_trace(const struct frames *frames)
+char *stack_json__make_malloc_trace(const struct frames *frames, uint64_t max_frames)
 {
 	bool cut;
 
-	return make(frames, MALLOC_TRACE_MAX_FRAMES, write_malloc_trace, &cut);
+	if (!max_frames || max_frames > MALLOC_TRACE_MAX_FRAMES)
+		max_frames = MALLOC_TRACE_MAX_FRAMES;
+	return make(frames, max_frames, write_malloc_trace, &cut);
 }

@@ -15,7 +15,7 @@
  * (0: all). *cut: outer frames are missing. The caller frees it.
  */
 char *stack_json__make(const struct frames *frames, uint64_t max_frames, bool *cut);
-/* As malloc-trace wrote it: "f", and "s" and "l" where they are known; 15 frames at most. */
-char *stack_json__make_malloc_trace(const struct frames *frames);
+/* As malloc-trace wrote it: "f", and "s" and "l" where they are known; 15 frames at most, too. */
+char *stack_json__make_malloc_trace(const struct frames *frames, uint64_t max_frames);
 
 #endif /* STACK_JSON_H */

@@ -39,16 +39,21 @@ static bool shows_utf8(void)
 	return yes;
 }
 
-/* How many children are shown one by one: the largest. */
-static uint32_t nr_shown(const struct writer *writer, const struct tree_node *node)
+/* Is this one of the children of a node shown? Those that are come first. */
+static bool shows_child(const struct writer *writer, const struct tree_node *node, uint32_t number)
 {
 	const struct tree_limits *limits = writer->limits;
+
+	return number < node->nr_children && (!limits->depth || node->depth < limits->depth) &&
+	       writer->tree->nodes[node->first_child + number].total.bytes >= limits->min_bytes;
+}
+
+/* How many are, one by one. */
+static uint32_t nr_shown(const struct writer *writer, const struct tree_node *node)
+{
 	uint32_t nr = 0;
 
-	if (limits->depth && node->depth >= limits->depth)
-		return 0;
-	while (nr < node->nr_children &&
-	       writer->tree->nodes[node->first_child + nr].total.bytes >= limits->min_bytes)
+	while (shows_child(writer, node, nr))
 		nr++;
 	return nr;
 }
@@ -149,7 +154,7 @@ static void walk(struct writer *writer)
 	uint32_t at = 0;
 
 	for (;;) {
-		if (nr_shown(writer, &nodes[at])) {
+		if (shows_child(writer, &nodes[at], 0)) {
 			at = nodes[at].first_child;
 			enter(writer, at);
 			continue;
@@ -161,7 +166,7 @@ static void walk(struct writer *writer)
 			if (!at)
 				return;
 			parent = &nodes[nodes[at].parent];
-			if (at + 1 < parent->first_child + nr_shown(writer, parent))
+			if (shows_child(writer, parent, at + 1 - parent->first_child))
 				break;
 			at = nodes[at].parent;
 			write_smaller(writer, at);

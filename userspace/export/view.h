@@ -39,8 +39,31 @@ struct view_options {
 	struct profile *other_profile;
 };
 
+/* What of the options that are not for all a view makes use of; with others it is refused, by the
+ * table of cmd/view_opts.c. */
+enum view_takes {
+	VIEW_HEAP = 1,	      /* which blocks count, and until when: all that look at a heap */
+	VIEW_OLDER = 2,	      /* --older; not beside another cost than what is live */
+	VIEW_MINIMA = 4,      /* report.min_bytes, min_count */
+	VIEW_TOP = 8,	      /* report.top */
+	VIEW_DEPTH = 16,      /* report.depth */
+	VIEW_COST = 32,	      /* report.cost */
+	VIEW_TREE = 64,	      /* min_share, inverted */
+	VIEW_WIDTH = 128,     /* width */
+	VIEW_AGE = 256,	      /* age_ns, interval_ns */
+	VIEW_RESOLVE = 512,   /* resolve */
+	VIEW_ROTATE = 1024,   /* rotate_bytes, rotate_keep */
+	VIEW_DIALECT = 2048,  /* dialect */
+	VIEW_SLICES = 4096,   /* slice_ns, sample_ns */
+	VIEW_ADDRESS = 8192,  /* address */
+	VIEW_ENTRIES = 16384, /* nr_entries, for --error-exitcode */
+	/* What is made of a report and shows its entries. */
+	VIEW_REPORT = VIEW_HEAP | VIEW_MINIMA | VIEW_TOP | VIEW_DEPTH | VIEW_ENTRIES,
+};
+
 struct view {
 	const char *name;
+	unsigned takes;	     /* of enum view_takes */
 	const char *help;    /* a phrase: "what was live when most was" */
 	const char *formats; /* of its text, that --format may name, separated by |; NULL: none */
 	const char *suffix;  /* of an exporter's files, with its dot; NULL: it writes to stdout

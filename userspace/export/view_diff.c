@@ -213,6 +213,7 @@ static void free_state(void *data)
 
 const struct view view_diff = {
 	.name = "diff",
+	.takes = VIEW_REPORT | VIEW_OLDER | VIEW_COST,
 	.help = "what grew from one recording to another (two FILEs), by call site",
 	.compares = true,
 	.begin = begin,

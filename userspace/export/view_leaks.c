@@ -16,6 +16,7 @@ static int write_json(void *state, FILE *out)
 
 const struct view view_leaks = {
 	.name = "leaks",
+	.takes = VIEW_REPORT | VIEW_OLDER,
 	.help = "what was allocated and not freed, by call path",
 	.begin = report_state__begin,
 	.write = write_text,

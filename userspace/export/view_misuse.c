@@ -49,8 +49,6 @@ static void *begin(struct model *model, const struct view_options *options)
 		log_err("There is no memory for a list of what was freed: %s.", strerror(errno));
 		return NULL;
 	}
-	if (model->filter.older_ns)
-		log_warn("misuse is of blocks of all ages: --older has no effect.");
 	state = xcalloc(1, sizeof(*state));
 	*state = (struct state){ model, misuse, options, 0, false };
 	return state;
@@ -308,12 +306,11 @@ static void write_json_functions(struct json *json, const struct state *state,
 	const struct model *model = state->model;
 
 	if (kind != MISUSE_INVALID_FREE)
-		json__string(json, "allocated_by", event_parts__function(model, site->func));
+		event_parts__json_function(json, "allocated_by", model, site->func);
 	if (kind == MISUSE_DOUBLE_FREE)
-		json__string(json, "first_freed_by",
-			     event_parts__function(model, site->func_before));
+		event_parts__json_function(json, "first_freed_by", model, site->func_before);
 	if (site->free_func)
-		json__string(json, "freed_by", event_parts__function(model, site->free_func));
+		event_parts__json_function(json, "freed_by", model, site->free_func);
 }
 
 static void write_json_example(struct json *json, const struct state *state,
@@ -406,6 +403,7 @@ static int write_json(void *data, FILE *out)
 
 const struct view view_misuse = {
 	.name = "misuse",
+	.takes = VIEW_HEAP | VIEW_TOP | VIEW_DEPTH | VIEW_ENTRIES,
 	.of_events = true,
 	.help = "double frees (of the last million), invalid frees, frees by the wrong function, "
 		"failed allocations, reallocs that copy much",

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/util.h"
 #include "export/event_rows.h"
 #include "export/json_parts.h"
@@ -36,13 +35,8 @@ struct orphans_view {
 
 static struct orphans_view *new_view(struct model *model, const struct view_options *options)
 {
-	struct orphans_view *view;
+	struct orphans_view *view = xcalloc(1, sizeof(*view));
 
-	if (model->filter.older_ns) {
-		log_err("heaptap orphans has --age in place of --older.");
-		return NULL;
-	}
-	view = xcalloc(1, sizeof(*view));
 	view->model = model;
 	view->options = options;
 	view->orphans_options.age_ns = options->age_ns ? options->age_ns : DEFAULT_AGE_NS;
@@ -56,8 +50,6 @@ static void *begin(struct model *model, const struct view_options *options)
 {
 	struct orphans_view *view = new_view(model, options);
 
-	if (!view)
-		return NULL;
 	view->report = report_state__begin(model, options);
 	view->report->cost = COST_LIVE;
 	view->orphans = orphans__new(model, &view->orphans_options);
@@ -219,8 +211,6 @@ static void *begin_rows(struct model *model, const struct view_options *options)
 	struct orphans_view *view;
 
 	view = new_view(model, options);
-	if (!view)
-		return NULL;
 	view->rows = event_rows__open(model, options, csv ? ROWS_CSV : ROWS_MALLOC_TRACE);
 	if (!view->rows) {
 		free(view);
@@ -263,6 +253,8 @@ static bool names_first(const void *state)
 
 static const struct view orphan_rows = {
 	.name = "orphans",
+	.takes = VIEW_HEAP | VIEW_DEPTH | VIEW_AGE | VIEW_RESOLVE | VIEW_ROTATE,
+	.of_events = true,
 	.formats = "csv|malloc-trace",
 	.begin = begin_rows,
 	.tick = tick_rows,
@@ -273,6 +265,7 @@ static const struct view orphan_rows = {
 
 const struct view view_orphans = {
 	.name = "orphans",
+	.takes = VIEW_REPORT | VIEW_AGE,
 	.of_events = true,
 	.help = "blocks that have grown old (--age) without being freed; as rows with --format",
 	.formats = "csv|malloc-trace",

@@ -28,8 +28,6 @@ static void *begin(struct model *model, const struct view_options *options)
 			"app.htap 0x7f5c2a4010");
 		return NULL;
 	}
-	if (model->filter.older_ns)
-		log_warn("ptr is of blocks of all ages: --older has no effect.");
 	state = xcalloc(1, sizeof(*state));
 	*state = (struct state){ model, lives__new(model, options->address), options, false };
 	return state;
@@ -226,7 +224,7 @@ static void write_json_call(struct json *json, const char *name, const struct st
 			    uint16_t func, uint32_t tid, uint64_t time_ns)
 {
 	json__object(json, name);
-	json__string(json, "function", event_parts__function(state->model, func));
+	event_parts__json_function(json, "function", state->model, func);
 	if (tid)
 		json__uint(json, "tid", tid);
 	else
@@ -336,6 +334,7 @@ static int write_json(void *data, FILE *out)
 
 const struct view view_ptr = {
 	.name = "ptr",
+	.takes = VIEW_HEAP | VIEW_DEPTH | VIEW_ADDRESS,
 	.of_events = true,
 	.help = "the life of one address: each block that contained it (heaptap ptr FILE "
 		"0xADDRESS)",

@@ -149,6 +149,7 @@ static int write_json(void *data, FILE *out)
 
 const struct view view_sites = {
 	.name = "sites",
+	.takes = VIEW_REPORT | VIEW_COST,
 	.help = "what each call site allocated, freed and kept, by what it allocated (or --cost)",
 	.begin = begin_sites,
 	.write = write_text,
@@ -159,6 +160,7 @@ const struct view view_sites = {
 
 const struct view view_peak = {
 	.name = "peak",
+	.takes = VIEW_REPORT,
 	.help = "what was live when most was, by call site",
 	.begin = begin_peak,
 	.write = write_text,

@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "base/util.h"
 #include "export/json_parts.h"
 #include "export/process_text.h"
@@ -28,8 +27,6 @@ static void *begin(struct model *model, const struct view_options *options)
 {
 	struct state *state = xcalloc(1, sizeof(*state));
 
-	if (model->filter.older_ns)
-		log_warn("sizes is of all ages: --older has no effect.");
 	*state = (struct state){ model, sizes__new(model), options };
 	return state;
 }
@@ -191,6 +188,7 @@ static int write_json(void *data, FILE *out)
 
 const struct view view_sizes = {
 	.name = "sizes",
+	.takes = VIEW_HEAP | VIEW_TOP | VIEW_WIDTH,
 	.of_events = true,
 	.help = "a histogram of the sizes that were asked for, and the most frequent ones",
 	.begin = begin,

@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "base/util.h"
 #include "export/json_parts.h"
 #include "export/process_text.h"
@@ -21,8 +20,6 @@ static void *begin(struct model *model, const struct view_options *options)
 {
 	struct state *state = xcalloc(1, sizeof(*state));
 
-	if (model->filter.older_ns)
-		log_warn("threads is of blocks of all ages: --older has no effect.");
 	*state = (struct state){ model, activity__new(model), options };
 	return state;
 }
@@ -188,6 +185,7 @@ static int write_json(void *data, FILE *out)
 
 const struct view view_threads = {
 	.name = "threads",
+	.takes = VIEW_HEAP | VIEW_TOP,
 	.of_events = true,
 	.help = "what each thread allocated, freed and kept, and what others freed of it",
 	.begin = begin,

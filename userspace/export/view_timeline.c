@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/util.h"
 #include "export/json_parts.h"
 #include "export/process_text.h"
@@ -26,8 +25,6 @@ static void *begin(struct model *model, const struct view_options *options)
 {
 	struct state *state = xcalloc(1, sizeof(*state));
 
-	if (model->filter.older_ns)
-		log_warn("timeline is of all ages: --older has no effect.");
 	*state = (struct state){ model, timeline__new(model), options };
 	return state;
 }
@@ -99,7 +96,8 @@ static void mark_peak(const struct timeline_process *line, const struct screen *
 {
 	uint64_t span_ns = max(line->end_ns - line->begin_ns, 1u);
 	uint64_t peak_ns = line->peak_ns - min(line->begin_ns, line->peak_ns);
-	int at = (int)((double)peak_ns / (double)span_ns * screen->columns);
+	/* Times may run backwards, and the peak be behind the end. */
+	int at = (int)((double)min(peak_ns, span_ns) / (double)span_ns * screen->columns);
 
 	at = min(at, (int)screen->columns - 1);
 	if (at + 6 <= (int)screen->columns)
@@ -299,11 +297,23 @@ static int write_json(void *data, FILE *out)
 	return 0;
 }
 
+static const struct view timeline_rows = {
+	.name = "timeline",
+	.takes = VIEW_HEAP,
+	.of_events = true,
+	.formats = "csv|tsv",
+	.begin = begin,
+	.write = write_text,
+	.free = free_state,
+};
+
 const struct view view_timeline = {
 	.name = "timeline",
+	.takes = VIEW_HEAP | VIEW_WIDTH,
 	.of_events = true,
 	.help = "live bytes and the rate of allocation over time; --format csv or tsv for gnuplot",
 	.formats = "csv|tsv",
+	.with_format = &timeline_rows,
 	.begin = begin,
 	.write = write_text,
 	.write_json = write_json,

@@ -28,13 +28,8 @@ static const char *const cost_titles[] = { [COST_LIVE] = "Live",
 static void *begin(struct model *model, const struct view_options *options)
 {
 	bool cjdns = options->format; /* there is no other */
-	struct tree_state *state;
+	struct tree_state *state = xcalloc(1, sizeof(*state));
 
-	if (cjdns && options->report.cost != COST_LIVE) {
-		log_err("The format cjdns shows live blocks only: it does not go with --cost.");
-		return NULL;
-	}
-	state = xcalloc(1, sizeof(*state));
 	state->options = options;
 	state->report_options = *options;
 	state->report_options.report.depth = 0;
@@ -153,10 +148,6 @@ static int write_json(void *data, FILE *out)
 	const struct report *report = report_state__build(state->report);
 	struct json json;
 
-	if (state->blocks) {
-		log_err("The format cjdns is not JSON: --json and --format do not go together.");
-		return -EINVAL;
-	}
 	json_parts__begin(&json, out, "tree", report->model);
 	for (size_t i = 0; i < report->nr_processes; i++) {
 		const struct process_report *process = &report->processes[i];
@@ -191,9 +182,22 @@ static void free_state(void *data)
 	free(state);
 }
 
+/* Whole stacks of live blocks, each block a line. */
+static const struct view tree_of_blocks = {
+	.name = "tree",
+	.takes = VIEW_HEAP | VIEW_OLDER | VIEW_MINIMA | VIEW_TOP | VIEW_ENTRIES,
+	.formats = "cjdns",
+	.begin = begin,
+	.write = write_text,
+	.nr_entries = nr_entries,
+	.free = free_state,
+};
+
 const struct view view_tree = {
 	.name = "tree",
+	.takes = VIEW_REPORT | VIEW_OLDER | VIEW_COST | VIEW_TREE,
 	.formats = "cjdns",
+	.with_format = &tree_of_blocks,
 	.help = "what is live (or --cost) as a call tree, from the outermost call inwards",
 	.begin = begin,
 	.write = write_text,

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -21,6 +22,7 @@ struct dumpalloc_source {
 	struct dumpalloc *dump;
 	char *name;
 	int fd;
+	uint64_t size, bytes; /* of the file, 0: it is none; of these, read */
 	bool ended;
 	/* The first record, while it is the newest: it was waited for to know the clock. */
 	const struct wire_head *first;
@@ -64,8 +66,10 @@ static ssize_t read_some(struct dumpalloc_source *self, int timeout_ms)
 	if (!poll(&wanted, 1, timeout_ms))
 		return -EAGAIN;
 	got = read(self->fd, self->buffer, sizeof(self->buffer));
-	if (got >= 0)
+	if (got >= 0) {
+		self->bytes += (uint64_t)got;
 		return got;
+	}
 	if (errno == EINTR || errno == EAGAIN)
 		return -EAGAIN;
 	got = -errno;
@@ -119,6 +123,16 @@ static int perf_map_fd(struct source *source)
 	return -1;
 }
 
+static int progress(const struct source *source)
+{
+	const struct dumpalloc_source *self = (const struct dumpalloc_source *)source;
+
+	if (!self->size)
+		return -1;
+	/* A file that is being written has grown since. */
+	return self->bytes < self->size ? (int)(self->bytes / (self->size / 100 + 1)) : 100;
+}
+
 static int wait_command(struct source *source)
 {
 	return -1;
@@ -166,6 +180,7 @@ static int read_first(struct dumpalloc_source *self, const void *start, size_t l
 struct source *dumpalloc_source__new(int fd, const char *name, const void *start, size_t len)
 {
 	struct dumpalloc_source *self = xcalloc(1, sizeof(*self));
+	struct stat status;
 
 	self->source = (struct source){ .pump = pump,
 					.stop = stop,
@@ -173,8 +188,12 @@ struct source *dumpalloc_source__new(int fd, const char *name, const void *start
 					.perf_map_fd = perf_map_fd,
 					.wait_command = wait_command,
 					.anchor = anchor,
+					.progress = progress,
 					.close = close_source };
 	self->fd = fd;
+	self->bytes = len;
+	if (!fstat(fd, &status) && S_ISREG(status.st_mode))
+		self->size = (uint64_t)status.st_size;
 	self->name = xstrdup(name);
 	self->dump = dumpalloc__new(clock__realtime_ns());
 	if (!read_first(self, start, len))

@@ -111,6 +111,11 @@ static void until(struct source *source, uint64_t time_ns)
 		trace_reader__until(self->reader, time_ns);
 }
 
+static int progress(const struct source *source)
+{
+	return trace_reader__progress(((const struct file_source *)source)->reader);
+}
+
 static int wait_command(struct source *source)
 {
 	return -1;
@@ -139,6 +144,7 @@ struct source *file_source__new(int fd, const char *name, const void *start, siz
 					.wait_command = wait_command,
 					.anchor = anchor,
 					.until = until,
+					.progress = progress,
 					.close = close_source };
 	self->fd = fd;
 	self->path = xstrdup(name);

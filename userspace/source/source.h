@@ -38,6 +38,8 @@ struct source {
 	/* Allocations and frees later than this (CLOCK_MONOTONIC) need not come any more. NULL:
 	 * they all come. */
 	void (*until)(struct source *source, uint64_t time_ns);
+	/* How much of a file has been read, in percent; -1: nobody knows. NULL: it is no file. */
+	int (*progress)(const struct source *source);
 	/* How the work went, on stderr; NULL: nothing to tell. */
 	void (*print_stats)(const struct source *source);
 	void (*close)(struct source *source);

@@ -13,12 +13,18 @@ struct modmap {
 	size_t nr_modules, modules_capacity;
 	struct location *locations;
 	size_t nr_locations, locations_capacity;
+	struct modmap_work work;
 	struct hmap by_hash; /* hash of a location, or the next free number after it -> its index */
 };
 
 struct modmap *modmap__new(void)
 {
 	return xcalloc(1, sizeof(struct modmap));
+}
+
+struct modmap_work *modmap__work(struct modmap *map)
+{
+	return &map->work;
 }
 
 void modmap__free(struct modmap *map)

@@ -9,6 +9,7 @@
 #define MODMAP_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define MODMAP_NO_MODULE    UINT32_MAX
@@ -28,9 +29,16 @@ struct location {
 	uint32_t pad;
 };
 
+/* What the searches of all spaces of a map (space.h) have cost. */
+struct modmap_work {
+	uint64_t nr_searches, nr_steps;
+	bool warned;
+};
+
 struct modmap;
 
 struct modmap *modmap__new(void);
+struct modmap_work *modmap__work(struct modmap *map);
 void modmap__free(struct modmap *map); /* closes the modules' fds */
 
 /* A new module; copies path; takes fd over (-1: none). Returns its id, from 0 without gaps. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/util.h"
 
 struct mapping {
@@ -88,6 +89,33 @@ static struct table *own_table(struct space *space)
 	return own;
 }
 
+/*
+ * In a stranger's recording everything may overlap everything, and a search may have to look at all
+ * there is. What searches may cost in all: many times what those of any real program do; then each
+ * takes a few steps only.
+ */
+#define FREE_STEPS	 (1ull << 26)
+#define STEPS_PER_SEARCH 256
+
+/* How many mappings one search may look at. */
+static size_t begin_search(const struct space *space)
+{
+	struct modmap_work *work = modmap__work(space->map);
+
+	if (work->nr_steps <= FREE_STEPS + STEPS_PER_SEARCH * work->nr_searches++)
+		return SIZE_MAX;
+	if (!work->warned)
+		log_warn("More mappings of programs and libraries overlap than can be searched: "
+			 "some code may have the name of other code.");
+	work->warned = true;
+	return STEPS_PER_SEARCH;
+}
+
+static void end_search(const struct space *space, size_t nr_steps)
+{
+	modmap__work(space->map)->nr_steps += nr_steps;
+}
+
 /* The number of mappings that start at or before address. */
 static size_t upper_bound(const struct table *table, uint64_t address)
 {
@@ -127,19 +155,22 @@ static void consider(struct choice *choice, const struct mapping *m, uint64_t ti
  * What was mapped at an address at a time: the newest mapping so far. When there is none yet, the
  * first that comes later: when watching begins, samples may overtake the list of mappings.
  */
-static const struct mapping *find_mapping(const struct table *table, uint64_t address,
+static const struct mapping *find_mapping(const struct space *space, uint64_t address,
 					  uint64_t time_ns)
 {
+	const struct table *table = space->table;
+	size_t from = upper_bound(table, address), steps = 0, most = begin_search(space);
 	struct choice choice = { NULL, NULL };
 
-	for (size_t i = upper_bound(table, address); i-- > 0;) {
-		const struct mapping *m = &table->mappings[i];
+	for (; steps < min(from, most); steps++) {
+		const struct mapping *m = &table->mappings[from - 1 - steps];
 
 		if (m->max_end <= address)
 			break;
 		if (m->end > address)
 			consider(&choice, m, time_ns);
 	}
+	end_search(space, steps);
 	return choice.past ? choice.past : choice.future;
 }
 
@@ -147,12 +178,14 @@ static const struct mapping *find_mapping(const struct table *table, uint64_t ad
  * Is this very mapping there already, with nothing newer over any part of it? A plugin that is
  * loaded and unloaded again and again at one place would make a pile to search otherwise.
  */
-static bool is_known(const struct table *table, const struct mapping *new)
+static bool is_known(const struct space *space, const struct mapping *new)
 {
+	const struct table *table = space->table;
+	size_t from = upper_bound(table, new->end - 1), steps = 0, most = begin_search(space);
 	const struct mapping *same = NULL, *newest = NULL;
 
-	for (size_t i = upper_bound(table, new->end - 1); i-- > 0;) {
-		const struct mapping *m = &table->mappings[i];
+	for (; steps < min(from, most); steps++) {
+		const struct mapping *m = &table->mappings[from - 1 - steps];
 
 		if (m->max_end <= new->start)
 			break;
@@ -164,7 +197,18 @@ static bool is_known(const struct table *table, const struct mapping *new)
 		    m->module == new->module && (!same || is_newer(m, same)))
 			same = m;
 	}
+	end_search(space, steps);
 	return same && same == newest && same->time_ns <= new->time_ns;
+}
+
+/* May all that begins behind start be moved? */
+static bool may_move(const struct space *space, uint64_t start)
+{
+	size_t nr = space->table->nr_mappings - upper_bound(space->table, start);
+	bool may = nr <= begin_search(space);
+
+	end_search(space, may ? nr : 0);
+	return may;
 }
 
 void space__add_mapping(struct space *space, uint64_t time_ns, uint64_t start, uint64_t end,
@@ -177,8 +221,8 @@ void space__add_mapping(struct space *space, uint64_t time_ns, uint64_t start, u
 	uint64_t max_end;
 	size_t at;
 
-	if (module >= modmap__nr_modules(space->map) || start >= end ||
-	    is_known(space->table, &new))
+	if (module >= modmap__nr_modules(space->map) || start >= end || is_known(space, &new) ||
+	    !may_move(space, start))
 		return;
 	table = own_table(space);
 	new.order = table->next_order++;
@@ -210,10 +254,11 @@ bool space__range_at(const struct space *space, const struct module *module, uin
 		     struct space_range *range)
 {
 	const struct table *table = space->table;
+	size_t from = upper_bound(table, address - 1), steps = 0, most = begin_search(space);
 	const struct mapping *found = NULL;
 
-	for (size_t i = upper_bound(table, address - 1); i-- > 0;) {
-		const struct mapping *m = &table->mappings[i];
+	for (; steps < min(from, most); steps++) {
+		const struct mapping *m = &table->mappings[from - 1 - steps];
 
 		if (m->max_end <= address - 1)
 			break;
@@ -221,6 +266,7 @@ bool space__range_at(const struct space *space, const struct module *module, uin
 		    (!found || is_newer(m, found)))
 			found = m;
 	}
+	end_search(space, steps);
 	if (found)
 		*range = (struct space_range){ found->start, found->end, found->vaddr };
 	return found;
@@ -229,7 +275,7 @@ bool space__range_at(const struct space *space, const struct module *module, uin
 uint32_t space__locate(const struct space *space, uint64_t address, uint64_t time_ns)
 {
 	/* Address 0 has nothing before it: it wraps to where nothing is mapped either. */
-	const struct mapping *mapping = find_mapping(space->table, address - 1, time_ns);
+	const struct mapping *mapping = find_mapping(space, address - 1, time_ns);
 
 	if (!mapping)
 		return modmap__intern(space->map, MODMAP_NO_MODULE, address);
@@ -243,10 +289,13 @@ uint64_t space__address(const struct space *space, const struct location *locati
 	const struct table *table = space->table;
 	struct choice choice = { NULL, NULL };
 	const struct mapping *found;
+	size_t nr;
 
 	if (location->module == MODMAP_NO_MODULE)
 		return location->vaddr;
-	for (size_t i = 0; i < table->nr_mappings; i++) {
+	nr = min(table->nr_mappings, begin_search(space));
+	end_search(space, nr);
+	for (size_t i = 0; i < nr; i++) {
 		const struct mapping *m = &table->mappings[i];
 
 		/* As in space__locate, the byte before counts. */
