@@ -81,8 +81,9 @@ def _():
     has(totals, r"(?i)lost", "totals")
 
 
+# SigQ counts the signals that wait for all processes of the user: it is nobody's own.
 NATURE = """
-grep -E '^(Sig|Shd|Cap|TracerPid|NoNewPrivs|Seccomp:|Umask)' /proc/self/status
+grep -E '^(Sig[^Q]|Shd|Cap|TracerPid|NoNewPrivs|Seccomp:|Umask)' /proc/self/status
 ls /proc/self/fd
 ulimit -a
 nice
