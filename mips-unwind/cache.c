@@ -23,7 +23,6 @@ void mips_cache__init(struct mips_cache *cache, void *memory, size_t nr_bytes)
 		entries[i] = (struct mips_cache_entry){ EMPTY, 0 };
 	cache->entries = size ? entries : NULL;
 	cache->mask = size ? size - sizeof(*entries) : 0;
-	cache->flip = size / 2;
 	cache->key = FIRST_KEY;
 }
 
@@ -57,10 +56,9 @@ bool mips_cache__get(const struct mips_walk *walk, struct mips_rule *rule)
 	if (!cache || !cache->entries)
 		return false;
 	entries = (char *)cache->entries;
-	if (!mips_cache__read(mips_cache__entry(entries, cache->mask, pc, 0), walk->key, pc,
+	if (!mips_cache__read(mips_cache__entry(entries, cache->mask, pc), walk->key, pc,
 			      &packed) &&
-	    !mips_cache__read(mips_cache__entry(entries, cache->mask, pc, cache->flip), walk->key,
-			      pc, &packed))
+	    !mips_cache__read(mips_cache__other(entries, cache->mask, pc), walk->key, pc, &packed))
 		return false;
 	unpack(packed, mips__slot_bytes(&walk->unwind->machine), rule);
 	return rule->kind != RULE_NEVER;
@@ -110,8 +108,8 @@ static bool is_free(const struct mips_walk *walk, const struct mips_cache_entry 
 	char *entries = (char *)cache->entries;
 
 	return packed == EMPTY || pc % 4 ||
-	       (mips_cache__entry(entries, cache->mask, pc, 0) != entry &&
-		mips_cache__entry(entries, cache->mask, pc, cache->flip) != entry);
+	       (mips_cache__entry(entries, cache->mask, pc) != entry &&
+		mips_cache__other(entries, cache->mask, pc) != entry);
 }
 
 void mips_cache__put(const struct mips_walk *walk, const struct mips_rule *rule)
@@ -125,8 +123,8 @@ void mips_cache__put(const struct mips_walk *walk, const struct mips_rule *rule)
 	packed = pack(rule, mips__slot_bytes(&walk->unwind->machine));
 	if (packed == EMPTY)
 		return;
-	entry = mips_cache__entry((char *)cache->entries, cache->mask, walk->at.pc, 0);
-	other = mips_cache__entry((char *)cache->entries, cache->mask, walk->at.pc, cache->flip);
+	entry = mips_cache__entry((char *)cache->entries, cache->mask, walk->at.pc);
+	other = mips_cache__other((char *)cache->entries, cache->mask, walk->at.pc);
 	/* What is in the way moves to its other place, so that two can be there. */
 	if (!is_free(walk, entry))
 		store(other, __atomic_load_n(&entry->rule, __ATOMIC_RELAXED),

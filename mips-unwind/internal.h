@@ -53,7 +53,7 @@ struct mips_walk {
 	struct mips_cursor at;
 	mips_addr_t key; /* of the cache's generation, when the walk began */
 	mips_addr_t *frames;
-	unsigned max;
+	const mips_addr_t *end; /* of the room for them */
 	struct mips_trace *trace;
 };
 
@@ -151,27 +151,31 @@ struct mips_cache_entry {
 #define RULE_ODD     ((mips_addr_t)1)
 #define RULE_SPECIAL ((mips_addr_t)1 << (sizeof(mips_addr_t) * 8 - 1))
 
-#define RULE_PLAIN_FP		2
-#define RULE_PLAIN_CFA(packed)	((packed) >> 3)
-#define RULE_PLAIN_MAX_CFA	((mips_addr_t)1 << 28)
+#define RULE_PLAIN_FP		  2
+#define RULE_PLAIN_CFA(packed)	  ((packed) >> 3)
+#define RULE_PLAIN_MAX_CFA	  ((mips_addr_t)1 << 28)
 #define RULE_SPECIAL_KIND(packed) ((unsigned)(packed) >> 1 & 7)
-#define RULE_SPECIAL_RA(packed)	((mips_addr_t)((packed) >> 4 & 63))
-#define RULE_SPECIAL_FP(packed)	((mips_addr_t)((packed) >> 10 & 31))
-#define RULE_SPECIAL_CFA(packed) ((mips_addr_t)((packed) >> 15 & 0xffff))
+#define RULE_SPECIAL_RA(packed)	  ((mips_addr_t)((packed) >> 4 & 63))
+#define RULE_SPECIAL_FP(packed)	  ((mips_addr_t)((packed) >> 10 & 31))
+#define RULE_SPECIAL_CFA(packed)  ((mips_addr_t)((packed) >> 15 & 0xffff))
 
 #define RULE_PACKED_BOTTOM (RULE_SPECIAL | RULE_BOTTOM << 1 | RULE_ODD)
 
 /* No frame of a special rule is in a window, from sp on, that is smaller. */
 #define MIPS_CACHE_MAX_WINDOW (RULE_SPECIAL >> 3)
 
-/*
- * The place of a return address; calls are seldom so close that two have the same. flip, half of
- * the table's bytes, gives the other place it may be in.
- */
+/* The place of a return address; calls are seldom so close that two have the same. */
 MIPS_INLINE struct mips_cache_entry *mips_cache__entry(char *entries, mips_addr_t mask,
-						       mips_addr_t pc, mips_addr_t flip)
+						       mips_addr_t pc)
 {
-	return (struct mips_cache_entry *)(void *)(entries + ((pc & mask) ^ flip));
+	return (struct mips_cache_entry *)(void *)(entries + (pc & mask));
+}
+
+/* The other place it may be in: half of the table away. */
+MIPS_INLINE struct mips_cache_entry *mips_cache__other(char *entries, mips_addr_t mask,
+						       mips_addr_t pc)
+{
+	return mips_cache__entry(entries, mask, pc ^ (mask + sizeof(struct mips_cache_entry)) / 2);
 }
 
 /* The rule in an entry, if it is of pc. */

@@ -120,7 +120,7 @@ static bool add_frame(struct mips_walk *walk)
 {
 	struct mips_trace *trace = walk->trace;
 
-	if (trace->nr_frames == walk->max)
+	if (walk->frames + trace->nr_frames == walk->end)
 		return false;
 	walk->frames[trace->nr_frames] = walk->at.pc;
 	if (walk->at.exact)

@@ -12,7 +12,8 @@
 struct known {
 	mips_addr_t pc, sp;
 	mips_addr_t fp;	    /* where it began */
-	mips_addr_t fp_end; /* behind ra and the fp saved last, above all that was before; 0: none was */
+	mips_addr_t fp_end; /* behind ra and the fp saved last, above all that was before; 0: none
+			       was */
 };
 
 /* fp is seldom asked for: all that is kept of it while frames pass is where it was saved. */
@@ -26,12 +27,12 @@ MIPS_INLINE mips_addr_t known_fp(const struct mips_unwind *unwind, const struct 
 }
 
 /* The rule of pc, in either of its places. */
-MIPS_INLINE bool find_rule(const struct mips_cache *cache, char *entries, mips_addr_t mask,
-			   mips_addr_t key, mips_addr_t pc, mips_addr_t *packed)
+MIPS_INLINE bool find_rule(char *entries, mips_addr_t mask, mips_addr_t key, mips_addr_t pc,
+			   mips_addr_t *packed)
 {
-	if (LIKELY(mips_cache__read(mips_cache__entry(entries, mask, pc, 0), key, pc, packed)))
+	if (LIKELY(mips_cache__read(mips_cache__entry(entries, mask, pc), key, pc, packed)))
 		return true;
-	return mips_cache__read(mips_cache__entry(entries, mask, pc, cache->flip), key, pc, packed);
+	return mips_cache__read(mips_cache__other(entries, mask, pc), key, pc, packed);
 }
 
 /* A frame that has another layout than usual, or fp as its base. False: nothing is done. */
@@ -61,47 +62,41 @@ MIPS_INLINE bool pass_special(const struct mips_unwind *unwind, const struct mip
 }
 
 /*
- * The frames that are known, from frames[nr] on. When it returns, *at is at a frame yet to be done,
- * unless *complete: that was the last. What an entry says was tested when it was made: its pc is
- * behind a call, what it reads is within its frame, so that only the frame's end is left to look
- * at. Most walks are nothing else, and few instructions a frame.
+ * The frames that are known, from *out to end. True: *at is at a frame yet to be done. False: the
+ * last was the outermost. What an entry says was tested when it was made: its pc is behind a call,
+ * what it reads is within its frame, so that only the frame's end is left to look at. Most walks
+ * are nothing else, and few instructions a frame.
  */
-MIPS_INLINE unsigned walk_known(const struct mips_unwind *unwind, const struct mips_window *stack,
-				mips_addr_t key, struct mips_cursor *cursor, mips_addr_t *frames,
-				unsigned nr, unsigned max, bool *complete)
+MIPS_INLINE bool walk_known(const struct mips_unwind *unwind, const struct mips_window *stack,
+			    struct known *at, mips_addr_t **out, const mips_addr_t *end)
 {
-	const struct mips_cache *cache = unwind->cache;
-	const mips_addr_t slot_bytes = mips__slot_bytes(&unwind->machine);
-	const mips_addr_t mask = cache->mask, hi = stack->hi;
-	char *const entries = (char *)cache->entries;
-	struct known at = { cursor->pc, cursor->sp, cursor->fp, 0 };
-	mips_addr_t *out = frames + nr, packed, end;
+	const mips_addr_t key = mips_cache__key(unwind->cache), mask = unwind->cache->mask;
+	const mips_addr_t slot_bytes = mips__slot_bytes(&unwind->machine), hi = stack->hi;
+	char *const entries = (char *)unwind->cache->entries;
+	mips_addr_t packed, sp;
 
-	for (; LIKELY(out != frames + max); out++) {
-		if (!LIKELY(find_rule(cache, entries, mask, key, at.pc, &packed)))
+	for (; LIKELY(*out != end); (*out)++) {
+		if (!LIKELY(find_rule(entries, mask, key, at->pc, &packed)))
 			break;
-		*out = at.pc;
-		end = at.sp + RULE_PLAIN_CFA(packed);
+		**out = at->pc;
+		sp = at->sp + RULE_PLAIN_CFA(packed);
 		/* Neither a special rule, nor a frame that leaves the window. */
-		if (LIKELY(end <= hi)) {
-			at.sp = end;
-			at.fp_end = packed & RULE_PLAIN_FP ? end : at.fp_end;
-			at.pc = mips_window__slot(unwind, stack, end - slot_bytes);
-		} else if (!pass_special(unwind, stack, packed, &at)) {
-			*complete = packed == RULE_PACKED_BOTTOM;
-			out += *complete;
+		if (LIKELY(sp <= hi)) {
+			at->sp = sp;
+			at->fp_end = packed & RULE_PLAIN_FP ? sp : at->fp_end;
+			at->pc = mips_window__slot(unwind, stack, sp - slot_bytes);
+		} else if (packed == RULE_PACKED_BOTTOM) {
+			(*out)++;
+			return false;
+		} else if (!pass_special(unwind, stack, packed, at)) {
 			break;
 		}
 	}
-	if (!*complete) {
-		cursor->pc = at.pc;
-		cursor->sp = at.sp;
-		cursor->fp = known_fp(unwind, stack, &at);
-	}
-	return (unsigned)(out - frames);
+	return true;
 }
 
-/* Whether walk_known may begin here: at an aligned place in a window that it can tell the end of. */
+/* Whether walk_known may begin here: at an aligned place in a window that it can tell the end of.
+ */
 MIPS_INLINE bool can_walk_known(const struct mips_unwind *unwind, const struct mips_window *stack,
 				const struct mips_cursor *at)
 {
@@ -110,66 +105,60 @@ MIPS_INLINE bool can_walk_known(const struct mips_unwind *unwind, const struct m
 	       at->sp % mips__slot_bytes(&unwind->machine) == 0;
 }
 
-/* The rest of a walk that begins, or goes on, with a frame that is not known. */
-static __attribute__((noinline)) void walk_on(struct mips_walk *walk)
+/* The known frames of a walk from where it stands. False: the last was the outermost. */
+static bool walk_on_known(struct mips_walk *walk)
 {
-	struct mips_trace *trace = walk->trace;
-	bool complete = false;
+	struct known at = { walk->at.pc, walk->at.sp, walk->at.fp, 0 };
+	mips_addr_t *out = walk->frames + walk->trace->nr_frames;
 
-	if (walk->stack.lo > walk->stack.hi)
-		walk->stack.lo = walk->stack.hi = 0;
-	for (;;) {
-		if (walk->at.sp % mips__slot_bytes(&walk->unwind->machine)) {
-			trace->end = MIPS_END_STACK;
-			return;
-		}
-		if (can_walk_known(walk->unwind, &walk->stack, &walk->at))
-			trace->nr_frames =
-				walk_known(walk->unwind, &walk->stack, walk->key, &walk->at,
-					   walk->frames, trace->nr_frames, walk->max, &complete);
-		if (complete || !mips_walk__step(walk))
-			return;
+	if (!can_walk_known(walk->unwind, &walk->stack, &walk->at))
+		return true;
+	if (!walk_known(walk->unwind, &walk->stack, &at, &out, walk->end)) {
+		walk->trace->nr_frames = (unsigned)(out - walk->frames);
+		return false;
 	}
+	walk->trace->nr_frames = (unsigned)(out - walk->frames);
+	walk->at.pc = at.pc;
+	walk->at.sp = at.sp;
+	walk->at.fp = known_fp(walk->unwind, &walk->stack, &at);
+	return true;
 }
 
-/* What is left after the known frames, out of the way of walks that need nothing else. */
-static __attribute__((noinline)) void walk_unknown(const struct mips_unwind *unwind,
-						   const struct mips_cursor *at,
-						   const struct mips_window *stack, mips_addr_t key,
-						   mips_addr_t *frames, unsigned max,
-						   struct mips_trace *trace)
+/* The rest of a walk, out of the way of those that know all frames. The next is not known. */
+static __attribute__((noinline)) void walk_on(struct mips_walk *walk)
 {
-	struct mips_walk walk = {
-		.unwind = unwind,
-		.stack = *stack,
-		.at = *at,
-		.key = key,
-		.frames = frames,
-		.max = max,
-		.trace = trace,
-	};
-
-	walk_on(&walk);
+	if (walk->stack.lo > walk->stack.hi)
+		walk->stack.lo = walk->stack.hi = 0;
+	walk->key = walk->unwind->cache ? mips_cache__key(walk->unwind->cache) : 0;
+	do {
+		if (walk->at.sp % mips__slot_bytes(&walk->unwind->machine)) {
+			walk->trace->end = MIPS_END_STACK;
+			return;
+		}
+	} while (mips_walk__step(walk) && walk_on_known(walk));
 }
 
 void mips_unwind__walk(const struct mips_unwind *unwind, const struct mips_cursor *cursor,
 		       const struct mips_window *stack, mips_addr_t *frames, unsigned max,
 		       struct mips_trace *trace)
 {
-	mips_addr_t key = unwind->cache ? mips_cache__key(unwind->cache) : 0;
-	struct mips_cursor at = *cursor;
-	bool complete = false;
-	unsigned nr = 0;
+	mips_addr_t *out = frames, *end = frames + max;
+	bool begun = can_walk_known(unwind, stack, cursor);
+	struct known at = { cursor->pc, cursor->sp, cursor->fp, 0 };
+	bool more = !LIKELY(begun) || walk_known(unwind, stack, &at, &out, end);
 
-	if (LIKELY(can_walk_known(unwind, stack, &at)))
-		nr = walk_known(unwind, stack, key, &at, frames, 0, max, &complete);
-	trace->nr_frames = nr;
+	trace->nr_frames = (unsigned)(out - frames);
 	trace->nr_exact = 0;
 	trace->end = MIPS_END_BOTTOM;
-	if (!LIKELY(complete)) {
-		struct mips_cursor rest = at;
+	if (!LIKELY(!more)) {
+		struct mips_walk walk = { unwind, *stack, { 0 }, 0, frames, end, trace };
 
-		walk_unknown(unwind, &rest, stack, key, frames, max, trace);
+		if (begun)
+			walk.at = (struct mips_cursor){ at.pc, at.sp, 0,
+							known_fp(unwind, stack, &at), false };
+		else
+			walk.at = *cursor;
+		walk_on(&walk);
 	}
 }
 

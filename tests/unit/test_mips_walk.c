@@ -244,8 +244,8 @@ static void torn_entries(void **state)
 		assert_int_equal(rule.fp, rules[i].fp);
 		if (!i)
 			continue;
-		from = mips_cache__entry((char *)caches[0].entries, caches[0].mask, CODE, 0);
-		to = mips_cache__entry((char *)caches[1].entries, caches[1].mask, CODE, 0);
+		from = mips_cache__entry((char *)caches[0].entries, caches[0].mask, CODE);
+		to = mips_cache__entry((char *)caches[1].entries, caches[1].mask, CODE);
 		to->rule = from->rule;
 		assert_false(mips_cache__get(&at[0], &rule));
 		assert_false(mips_cache__get(&at[1], &rule));
@@ -266,7 +266,7 @@ static void two_places(void **state)
 				      { RULE_SP, 192, 4, 0 } };
 	struct mips_rule rule;
 	/* The last belongs where the others may be moved to. */
-	const mips_addr_t places[3] = { CODE, CODE + 0x10000, CODE + 256 };
+	const mips_addr_t places[3] = { CODE, CODE + 0x10000, CODE + 512 };
 
 	build_plain(image);
 	mips_cache__init(&cache, memory, sizeof(memory));
@@ -275,8 +275,8 @@ static void two_places(void **state)
 		walks[i] = (struct mips_walk){ .unwind = &image->unwind,
 					       .at = { .pc = places[i] },
 					       .key = mips_cache__key(&cache) };
-	assert_true(mips_cache__entry((char *)cache.entries, cache.mask, places[2], cache.flip) ==
-		    mips_cache__entry((char *)cache.entries, cache.mask, places[0], 0));
+	assert_true(mips_cache__other((char *)cache.entries, cache.mask, places[2]) ==
+		    mips_cache__entry((char *)cache.entries, cache.mask, places[0]));
 	mips_cache__put(&walks[2], &rules[2]);
 	mips_cache__put(&walks[0], &rules[0]);
 	assert_true(mips_cache__get(&walks[2], &rule) && rule.cfa == 192);
