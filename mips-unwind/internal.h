@@ -51,7 +51,7 @@ struct mips_walk {
 	const struct mips_unwind *unwind;
 	struct mips_window stack;
 	struct mips_cursor at;
-	mips_addr_t key; /* of the cache's generation, when the walk began */
+	mips_addr_t key; /* of the cache's generation, before anything was scanned */
 	mips_addr_t *frames;
 	const mips_addr_t *end; /* of the room for them */
 	struct mips_trace *trace;
