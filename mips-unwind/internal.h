@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the files of the unwinder share: walk.c (frames whose rules are known, one after the other),
- * step.c (any other frame), cache.c (rules of return addresses), forward.c and backward.c (where
- * rules come from), signal.c (frames the kernel pushes), code.c (reads memory, and says what a
- * caller is), decode.c (one instruction).
+ * step.c (any other frame), cache.c (rules of return addresses), forward.c with track.c, and
+ * backward.c (where rules come from), signal.c (frames the kernel pushes), code.c (reads memory,
+ * and says what a caller is), decode.c (one instruction).
  */
 #ifndef MIPS_INTERNAL_H
 #define MIPS_INTERNAL_H
@@ -16,8 +16,6 @@
 
 #define MIPS_FORWARD_BUDGET  30000 /* instructions; generated functions are longer than 8192 */
 #define MIPS_BACKWARD_BUDGET 65536
-
-enum mips_base { BASE_SP, BASE_FP, BASE_NONE };
 
 enum mips_rule_kind {
 	RULE_NEVER = 0,	 /* in the cache: no entry */
