@@ -75,7 +75,9 @@ MIPS_INLINE bool walk_known(const struct mips_unwind *unwind, const struct mips_
 	char *const entries = (char *)unwind->cache->entries;
 	mips_addr_t packed, sp;
 
-	for (; LIKELY(*out != end); (*out)++) {
+	if (*out == end)
+		return true;
+	do {
 		if (!LIKELY(find_rule(entries, mask, key, at->pc, &packed)))
 			break;
 		**out = at->pc;
@@ -91,7 +93,7 @@ MIPS_INLINE bool walk_known(const struct mips_unwind *unwind, const struct mips_
 		} else if (!pass_special(unwind, stack, packed, at)) {
 			break;
 		}
-	}
+	} while (LIKELY(++*out != end));
 	return true;
 }
 
