@@ -97,8 +97,7 @@ MIPS_INLINE bool walk_known(const struct mips_unwind *unwind, const struct mips_
 	return true;
 }
 
-/* Whether walk_known may begin here: at an aligned place in a window that it can tell the end of.
- */
+/* Whether walk_known may begin here: at an aligned place in a window that is not too large. */
 MIPS_INLINE bool can_walk_known(const struct mips_unwind *unwind, const struct mips_window *stack,
 				const struct mips_cursor *at)
 {
