@@ -7,7 +7,7 @@
 #include "internal.h"
 
 #define NR_CONSTANT 32 /* how far before its use a frame's size is loaded */
-#define NR_INLINE   12 /* as in forward.c */
+#define NR_INLINE   12 /* as in track.c */
 #define NR_PROLOGUE 32 /* how far behind sp's lowering fp is set to it */
 
 /* A register stored at sp + at, with so much of the frame yet to come behind it. */
@@ -53,7 +53,7 @@ static bool constant_before(struct backward *scan, mips_addr_t pc, unsigned reg,
 	return false;
 }
 
-/* As in forward.c: a system call with arguments on the stack lowers sp around it. */
+/* As in track.c: a system call with arguments on the stack lowers sp around it. */
 static bool is_inline_call(struct backward *scan, mips_addr_t pc, int32_t down)
 {
 	struct mips_insn insn;

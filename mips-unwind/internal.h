@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the files of the unwinder share: walk.c (frames, one after the other), cache.c (rules of
- * return addresses), forward.c and backward.c (where rules come from), signal.c (frames the kernel
- * pushes), code.c (reads memory, and says what a caller is), decode.c (one instruction).
+ * What the files of the unwinder share: walk.c (frames whose rules are known, one after the other),
+ * step.c (any other frame), cache.c (rules of return addresses), forward.c with track.c, and
+ * backward.c (where rules come from), signal.c (frames the kernel pushes), code.c (reads memory,
+ * and says what a caller is), decode.c (one instruction).
  */
 #ifndef MIPS_INTERNAL_H
 #define MIPS_INTERNAL_H
 
+#include <string.h>
+
 #include "decode.h"
+
+#define MIPS_INLINE static inline __attribute__((always_inline))
 
 #define MIPS_FORWARD_BUDGET  30000 /* instructions; generated functions are longer than 8192 */
 #define MIPS_BACKWARD_BUDGET 65536
-
-enum mips_base { BASE_SP, BASE_FP, BASE_NONE };
 
 enum mips_rule_kind {
 	RULE_NEVER = 0,	 /* in the cache: no entry */
@@ -22,7 +25,6 @@ enum mips_rule_kind {
 	RULE_BOTTOM = 4, /* there is no caller */
 	RULE_SIGNAL = 5, /* the kernel's trampoline */
 	RULE_NONE = 6,	 /* scanned, and none was found */
-	RULE_ANY = 7,	 /* in the cache: as RULE_SP_FP, but with fp elsewhere */
 };
 
 /*
@@ -47,9 +49,9 @@ struct mips_walk {
 	const struct mips_unwind *unwind;
 	struct mips_window stack;
 	struct mips_cursor at;
-	mips_addr_t key; /* of the cache's generation, when the walk began */
+	mips_addr_t key; /* of the cache's generation, before anything was scanned */
 	mips_addr_t *frames;
-	unsigned max;
+	const mips_addr_t *end; /* of the room for them */
 	struct mips_trace *trace;
 };
 
@@ -86,6 +88,34 @@ static inline const void *mips_window__at(const struct mips_window *stack, mips_
 #endif
 }
 
+/* A saved register that is in the window. */
+MIPS_INLINE mips_addr_t mips_window__slot(const struct mips_unwind *unwind,
+					  const struct mips_window *stack, mips_addr_t address)
+{
+	const void *at = mips_window__at(stack, address);
+#ifdef MIPS_UNWIND_SELF
+	typedef mips_addr_t __attribute__((may_alias)) slot_t;
+
+	(void)unwind;
+	/* A slot of n32 is wider than an address. */
+	return ((const slot_t *)at)[_MIPS_SIM == _ABIN32 && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__];
+#else
+	const struct mips_machine *machine = &unwind->machine;
+	uint64_t wide;
+	uint32_t narrow;
+
+	if (mips__slot_bytes(machine) == 4) {
+		memcpy(&narrow, at, sizeof(narrow));
+		return mips__swapped(machine) ? __builtin_bswap32(narrow) : narrow;
+	}
+	memcpy(&wide, at, sizeof(wide));
+	return mips__address(machine, mips__swapped(machine) ? __builtin_bswap64(wide) : wide);
+#endif
+}
+
+/* Does one frame. False: the walk is over, for trace->end. */
+bool mips_walk__step(struct mips_walk *walk);
+
 /* Rules by instructions from pc on. False: no epilogue was reached. */
 bool mips_forward__scan(const struct mips_unwind *unwind, mips_addr_t pc, bool exact,
 			struct mips_rule *rule);
@@ -107,42 +137,57 @@ struct mips_cache_entry {
 };
 
 /*
- * A rule in a word: bits 0-2 kind, 3-19 the frame's bytes (a multiple of 8), from 24 on where ra is
- * below its end; 20-23 where fp is below ra, in slots, 0 where it is not saved. It is the next slot
- * where the kind is RULE_SP_FP or RULE_FP, so that the usual frame is told by its kind alone.
+ * A rule in a word, which is odd. The usual frame, with ra in its last slot and fp, if saved, in
+ * the one before: bit 1 fp is saved, from 3 on the frame's bytes. All others are told by the
+ * highest bit, by which they look larger than any window:
+ *
+ *	bits 1-3    the kind
+ *	     4-9    slots from the frame's end to where ra is
+ *	     10-14  slots from ra to where fp is; 0: not saved
+ *	     15-30  the frame in slots
  */
-#define MIPS_CACHE_MAX_CFA    (1u << 20)
-#define RULE_KIND(packed)     ((unsigned)(packed)&7)
-#define RULE_CFA(packed)      ((uint32_t)(packed)&0xffff8)
-#define RULE_FP_SLOTS(packed) ((uint32_t)(packed) >> 20 & 15)
-#define RULE_RA(packed)	      ((packed) >> 24)
+#define RULE_ODD     ((mips_addr_t)1)
+#define RULE_SPECIAL ((mips_addr_t)1 << (sizeof(mips_addr_t) * 8 - 1))
 
-/* Odd, and another for every generation. */
-static inline mips_addr_t mips_cache__key(const struct mips_cache *cache)
+#define RULE_PLAIN_FP		  2
+#define RULE_PLAIN_CFA(packed)	  ((packed) >> 3)
+#define RULE_PLAIN_MAX_CFA	  ((mips_addr_t)1 << 28)
+#define RULE_SPECIAL_KIND(packed) ((unsigned)(packed) >> 1 & 7)
+#define RULE_SPECIAL_RA(packed)	  ((mips_addr_t)((packed) >> 4 & 63))
+#define RULE_SPECIAL_FP(packed)	  ((mips_addr_t)((packed) >> 10 & 31))
+#define RULE_SPECIAL_CFA(packed)  ((mips_addr_t)((packed) >> 15 & 0xffff))
+
+#define RULE_PACKED_BOTTOM (RULE_SPECIAL | RULE_BOTTOM << 1 | RULE_ODD)
+
+/* No frame of a special rule is in a window, from sp on, that is smaller. */
+#define MIPS_CACHE_MAX_WINDOW (RULE_SPECIAL >> 3)
+
+/* The place of a return address; calls are seldom so close that two have the same. */
+MIPS_INLINE struct mips_cache_entry *mips_cache__entry(char *entries, mips_addr_t mask,
+						       mips_addr_t pc)
 {
-	uint32_t generation = __atomic_load_n(&cache->generation, __ATOMIC_RELAXED);
-
-	return ((mips_addr_t)generation * 2 + 1) * (mips_addr_t)0x9e3779b97f4a7c15;
+	return (struct mips_cache_entry *)(void *)(entries + (pc & mask));
 }
 
-/*
- * The place of a return address; they are 8 bytes apart but for release 6. flip, half of the
- * table's bytes, gives the other place it may be in.
- */
-static inline struct mips_cache_entry *mips_cache__entry(char *entries, mips_addr_t mask,
-							 mips_addr_t pc, mips_addr_t flip)
+/* The other place it may be in: half of the table away. */
+MIPS_INLINE struct mips_cache_entry *mips_cache__other(char *entries, mips_addr_t mask,
+						       mips_addr_t pc)
 {
-	mips_addr_t offset = (pc * (sizeof(struct mips_cache_entry) / 8) & mask) ^ flip;
-
-	return (struct mips_cache_entry *)(void *)(entries + offset);
+	return mips_cache__entry(entries, mask, pc ^ (mask + sizeof(struct mips_cache_entry)) / 2);
 }
 
 /* The rule in an entry, if it is of pc. */
-static inline bool mips_cache__read(const struct mips_cache_entry *entry, mips_addr_t key,
-				    mips_addr_t pc, mips_addr_t *packed)
+MIPS_INLINE bool mips_cache__read(const struct mips_cache_entry *entry, mips_addr_t key,
+				  mips_addr_t pc, mips_addr_t *packed)
 {
 	*packed = __atomic_load_n(&entry->rule, __ATOMIC_RELAXED);
 	return *packed * key + pc == __atomic_load_n(&entry->check, __ATOMIC_RELAXED);
+}
+
+/* Odd, and another for every generation. */
+MIPS_INLINE mips_addr_t mips_cache__key(const struct mips_cache *cache)
+{
+	return __atomic_load_n(&cache->key, __ATOMIC_RELAXED);
 }
 
 /* Under the key the walk began with. False: not there. */

@@ -64,9 +64,8 @@ struct mips_memory {
  */
 struct mips_cache {
 	struct mips_cache_entry *entries;
-	mips_addr_t mask;    /* of an entry's offset in bytes */
-	mips_addr_t flip;    /* from an entry's place to its other one */
-	uint32_t generation; /* atomic */
+	mips_addr_t mask; /* of an entry's offset in bytes */
+	mips_addr_t key;  /* of the generation; atomic */
 };
 
 /*

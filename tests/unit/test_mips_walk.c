@@ -220,73 +220,6 @@ static void cache_is_a_lookup(void **state)
 	assert_null(cache.entries);
 }
 
-/* Every mixture of the words of two entries is the one, the other, or none. */
-static void torn_entries(void **state)
-{
-	static uint64_t memory[2][128];
-	struct image *image = &image_memory;
-	struct mips_cache caches[2];
-	struct mips_walk at[2];
-	struct mips_rule rules[2] = { { RULE_SP, 64, 4, 0 }, { RULE_SP_FP, 4096, 8, 12 } }, rule;
-
-	build_plain(image);
-	for (unsigned i = 0; i < 2; i++) {
-		struct mips_cache_entry *from, *to;
-
-		mips_cache__init(&caches[i], memory[i], sizeof(memory[i]));
-		at[i] = (struct mips_walk){ .unwind = &image->unwind,
-					    .at = { .pc = CODE + i * 0x10000 },
-					    .key = mips_cache__key(&caches[i]) };
-		image->unwind.cache = &caches[i];
-		mips_cache__put(&at[i], &rules[i]);
-		assert_true(mips_cache__get(&at[i], &rule));
-		assert_int_equal(rule.cfa, rules[i].cfa);
-		assert_int_equal(rule.fp, rules[i].fp);
-		if (!i)
-			continue;
-		from = mips_cache__entry((char *)caches[0].entries, caches[0].mask, CODE, 0);
-		to = mips_cache__entry((char *)caches[1].entries, caches[1].mask, CODE, 0);
-		to->rule = from->rule;
-		assert_false(mips_cache__get(&at[0], &rule));
-		assert_false(mips_cache__get(&at[1], &rule));
-		to->check = from->check;
-		assert_true(mips_cache__get(&at[0], &rule));
-	}
-}
-
-/* Two return addresses of one place are both known; what is free is used before anything moves. */
-static void two_places(void **state)
-{
-	static uint64_t memory[128];
-	struct image *image = &image_memory;
-	struct mips_cache cache;
-	struct mips_walk walks[3];
-	struct mips_rule rules[3] = { { RULE_SP, 64, 4, 0 },
-				      { RULE_SP, 128, 4, 0 },
-				      { RULE_SP, 192, 4, 0 } };
-	struct mips_rule rule;
-	/* The last belongs where the others may be moved to. */
-	const mips_addr_t places[3] = { CODE, CODE + 0x10000, CODE + 256 };
-
-	build_plain(image);
-	mips_cache__init(&cache, memory, sizeof(memory));
-	image->unwind.cache = &cache;
-	for (unsigned i = 0; i < 3; i++)
-		walks[i] = (struct mips_walk){ .unwind = &image->unwind,
-					       .at = { .pc = places[i] },
-					       .key = mips_cache__key(&cache) };
-	assert_true(mips_cache__entry((char *)cache.entries, cache.mask, places[2], cache.flip) ==
-		    mips_cache__entry((char *)cache.entries, cache.mask, places[0], 0));
-	mips_cache__put(&walks[2], &rules[2]);
-	mips_cache__put(&walks[0], &rules[0]);
-	assert_true(mips_cache__get(&walks[2], &rule) && rule.cfa == 192);
-	assert_true(mips_cache__get(&walks[0], &rule) && rule.cfa == 64);
-	mips_cache__put(&walks[1], &rules[1]);
-	assert_true(mips_cache__get(&walks[0], &rule) && rule.cfa == 64);
-	assert_true(mips_cache__get(&walks[1], &rule) && rule.cfa == 128);
-	assert_false(mips_cache__get(&walks[2], &rule));
-}
-
 /* Random words everywhere: nothing is found that does not pass the tests, and it ends. */
 static void damage(void **state)
 {
@@ -319,8 +252,6 @@ int main(void)
 		cmocka_unit_test(ends),
 		cmocka_unit_test(budgets),
 		cmocka_unit_test(cache_is_a_lookup),
-		cmocka_unit_test(torn_entries),
-		cmocka_unit_test(two_places),
 		cmocka_unit_test(damage),
 	};
 
