@@ -36,18 +36,24 @@ uint32_t stacks__fresh_id(struct stacks *stacks)
 	return __atomic_add_fetch(&stacks->last_id, 1, __ATOMIC_RELAXED);
 }
 
+/* In two lanes, for a multiplication waits for the one before. */
 static uint32_t hash_of(const uintptr_t *frames, unsigned nr_frames, uint16_t flags)
 {
-	uint32_t hash = nr_frames * 0x9e3779b9u + flags;
+	const uintptr_t factor = (uintptr_t)0x9e3779b97f4a7c15ull;
+	uintptr_t even = nr_frames, odd = flags;
+	uint32_t hash;
 
-	for (unsigned i = 0; i < nr_frames; i++) {
-		uint32_t word = (uint32_t)frames[i] ^ (uint32_t)((uint64_t)frames[i] >> 32) * 31;
-
-		hash = (hash ^ word) * 0x85ebca6bu;
-		hash ^= hash >> 15;
+	for (unsigned i = 0; i + 1 < nr_frames; i += 2) {
+		even = (even ^ frames[i]) * factor;
+		odd = (odd ^ frames[i + 1]) * factor;
 	}
-	hash *= 0xc2b2ae35u;
-	return hash ^ hash >> 16;
+	if (nr_frames & 1)
+		even = (even ^ frames[nr_frames - 1]) * factor;
+	even = (even ^ odd >> 7) * factor;
+	/* What differs in an upper bit of a frame does so in no lower bit of a product. */
+	hash = (uint32_t)((uint64_t)even >> 32) ^ (uint32_t)even;
+	hash = (hash ^ hash >> 16) * 0x85ebca6bu;
+	return hash ^ hash >> 15;
 }
 
 /* Bytes of the arena, or 0. */
