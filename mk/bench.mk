@@ -1,5 +1,5 @@
 # Benchmarks: figures to look at, not tests. Need root for the probes.
-BENCH := $(addprefix $(O)/bench/,floor parts tables recording modules ping pairs-fp pairs-nofp)
+BENCH := $(addprefix $(O)/bench/,floor parts tables recording modules ping churn pairs-fp pairs-nofp)
 
 $(O)/bench/%.bpf.o: tests/bench/%.bpf.c $(O)/flags
 	$(call msg,BPF,$<)
@@ -21,7 +21,7 @@ $(O)/bench/pairs-fp $(O)/bench/pairs-nofp: tests/bench/pairs.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g -Wall $(PAIRS_FLAGS) -o $@ $<
 
-$(O)/bench/modules $(O)/bench/ping: $(O)/bench/%: tests/bench/%.c
+$(addprefix $(O)/bench/,modules ping churn): $(O)/bench/%: tests/bench/%.c
 	$(call msg,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O2 -g -Wall -pthread -o $@ $< -ldl
@@ -29,11 +29,12 @@ $(O)/bench/modules $(O)/bench/ping: $(O)/bench/%: tests/bench/%.c
 # MARKDOWN=yes: the tables as README.md has them.
 BENCH_FLAGS := $(if $(MARKDOWN),--markdown)
 
-.PHONY: bench bench-servers bench-programs
-bench: $(O)/heaptap $(BENCH) ## as root: measure speed and memory against the targets
+.PHONY: bench bench-servers bench-programs bench-preload
+bench: $(O)/heaptap $(PRELOAD) $(BENCH) ## as root: measure speed and memory against the targets
 	$(Q)python3 tests/bench/bench.py $(O) 9; status=$$?; \
 		python3 tests/bench/servers.py $(O) $(BENCH_FLAGS) || status=1; \
 		python3 tests/bench/programs.py $(O) $(BENCH_FLAGS) || status=1; \
+		python3 tests/bench/preload.py $(O) $(BENCH_FLAGS) || status=1; \
 		$(or $(GIVE_BACK),:); exit $$status
 
 bench-servers: $(O)/heaptap $(O)/bench/ping $(O)/bench/pairs-nofp ## as root: what heaptap costs servers
@@ -41,3 +42,6 @@ bench-servers: $(O)/heaptap $(O)/bench/ping $(O)/bench/pairs-nofp ## as root: wh
 
 bench-programs: $(O)/heaptap ## as root: what it costs programs from start to end, beside heaptrack
 	$(Q)python3 tests/bench/programs.py $(O) $(BENCH_FLAGS); status=$$?; $(or $(GIVE_BACK),:); exit $$status
+
+bench-preload: $(O)/heaptap $(PRELOAD) $(O)/bench/churn $(O)/bench/pairs-nofp ## what the preload library costs
+	$(Q)python3 tests/bench/preload.py $(O) $(BENCH_FLAGS); status=$$?; $(or $(GIVE_BACK),:); exit $$status

@@ -72,11 +72,7 @@ void event__unloaded(void)
 /* A library has been loaded since, whose code this is: it is told of before the stack is. */
 static void learn_modules(const struct guard_call *call, const struct named_stack *stack)
 {
-	unsigned n = 0;
-
-	while (n < stack->nr_frames && modules__know(stack->frames[n] - 1))
-		n++;
-	if (n == stack->nr_frames || call->in_handler)
+	if (call->in_handler || modules__know(stack->frames, stack->nr_frames))
 		return;
 	guard__set_phase(GUARD_INTERNAL);
 	modules__refresh(unloaded);
@@ -104,7 +100,7 @@ static void find_stack(const struct guard_call *call, const struct unwind_from *
 	stack->serial = note.serial;
 	stack->flags = note.flags;
 	entry = stacks__intern(&recorder.stacks, stack->frames, stack->nr_frames,
-			       (uint16_t)note.flags, &is_new);
+			       (uint16_t)note.flags, &guard_thread.near, &is_new);
 	if (is_new || !entry)
 		learn_modules(call, stack);
 	if (entry && stack_entry__is_sent(entry, stack->generation)) {

@@ -26,7 +26,7 @@ static bool on_signal_stack(void)
 }
 
 /* Is the outermost call gone, of which the thread never heard that it ended? */
-static bool is_stale(const struct guard_thread *thread, uintptr_t cfa)
+static __attribute__((noinline, cold)) bool is_stale(const struct guard_thread *thread, uintptr_t cfa)
 {
 	if (!thread->outer)
 		return false; /* the library itself, outside of any call */
@@ -49,7 +49,7 @@ static void suspect(struct guard_thread *thread, const struct ring_claim *claim)
 }
 
 /* The consumer cannot pass what is never committed. */
-static void heal(struct guard_thread *thread)
+static __attribute__((noinline, cold)) void heal(struct guard_thread *thread)
 {
 	for (unsigned i = 0; i < GUARD_DEPTH; i++) {
 		struct ring_claim *claim = &thread->claims[i];
@@ -74,7 +74,7 @@ static void heal(struct guard_thread *thread)
  * The thread was thrown out of the few instructions in which it is not known whose the place is. If
  * another's, that one is about to commit it: if nobody does, it was this thread's.
  */
-void guard__check_suspects(void)
+__attribute__((noinline, cold)) void guard__check_suspects(void)
 {
 	struct guard_thread *thread = &guard_thread;
 	bool due = os__monotonic_ns() - thread->suspect_ns > SUSPECT_NS;

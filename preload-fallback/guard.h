@@ -53,6 +53,7 @@ struct guard_thread {
 	/* The last walk: the unwinder's serial of it, the stack's id, where that was sent, and
 	 * when. */
 	uint32_t serial, stack, generation, epoch;
+	uint32_t near; /* of the stack before, for stacks__intern */
 };
 
 /* A thread's, in memory that is there when the thread is: no access ever allocates. */

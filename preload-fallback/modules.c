@@ -271,7 +271,7 @@ out:
 	errno = saved;
 }
 
-bool modules__know(uintptr_t address)
+static const struct range *find_range(uintptr_t address)
 {
 	uint32_t nr = __atomic_load_n(&catalogue.nr_ranges, __ATOMIC_ACQUIRE);
 
@@ -280,9 +280,28 @@ bool modules__know(uintptr_t address)
 		uintptr_t end = __atomic_load_n(&range->end, __ATOMIC_ACQUIRE);
 
 		if (address >= range->start && address < end)
-			return true;
+			return range;
 	}
-	return false;
+	return NULL;
+}
+
+bool modules__know(const uintptr_t *frames, unsigned nr_frames)
+{
+	uintptr_t start = 0, end = 0;
+
+	for (unsigned i = 0; i < nr_frames; i++) {
+		const struct range *range;
+
+		/* Callers are mostly of one module. */
+		if (frames[i] - 1 - start < end - start)
+			continue;
+		range = find_range(frames[i] - 1);
+		if (!range)
+			return false;
+		start = range->start;
+		end = __atomic_load_n(&range->end, __ATOMIC_ACQUIRE);
+	}
+	return true;
 }
 
 bool modules__more(uint32_t at)

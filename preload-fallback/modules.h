@@ -19,8 +19,8 @@ void modules__init(void *memory, uint32_t bytes, uint32_t pid, uintptr_t allocat
  * loader. */
 void modules__refresh(void (*unloaded)(uintptr_t start, uintptr_t end));
 
-/* Is this address in known code? */
-bool modules__know(uintptr_t address);
+/* Are these return addresses all in known code? */
+bool modules__know(const uintptr_t *frames, unsigned nr_frames);
 
 /*
  * Moves whole records from the offset *at of the catalogue, up to room bytes, to `to`, and *at

@@ -129,28 +129,51 @@ uint32_t ring__used(const struct ring *ring)
 	return __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) - tail;
 }
 
+/* How many bytes of committed records lie side by side at the tail, up to `until` and the end of
+ * the data, of which up to `room` are taken. Adds their number to *nr_records. */
+static uint32_t count_run(struct ring *ring, uint32_t until, uint32_t room, uint32_t *nr_records)
+{
+	uint32_t to_end = ring->data_size - (ring->tail & (ring->data_size - 1));
+	uint32_t left = until - ring->tail < to_end ? until - ring->tail : to_end, run = 0;
+	const uint8_t *at = data_of(ring, ring->tail);
+	union first_word first;
+
+	while (run < left) {
+		first.word = __atomic_load_n((const uint32_t *)(at + run), __ATOMIC_ACQUIRE);
+		if (!first.word || first.head.type == RING_PAD || first.head.size > room - run)
+			break;
+		run += first.head.size;
+		++*nr_records;
+	}
+	return run;
+}
+
+/* The size of the gap that is at the tail, or 0. */
+static uint32_t gap_at_tail(struct ring *ring, uint32_t until)
+{
+	union first_word first = { .word = 0 };
+
+	if (ring->tail != until)
+		first.word = __atomic_load_n((uint32_t *)data_of(ring, ring->tail),
+					     __ATOMIC_ACQUIRE);
+	return first.head.type == RING_PAD ? first.head.size : 0;
+}
+
 uint32_t ring__take(struct ring *ring, uint32_t until, void *to, uint32_t room,
 		    uint32_t *nr_records)
 {
-	uint32_t taken = 0;
+	uint32_t taken = 0, passed;
 
-	while (ring->tail != until) {
+	do {
 		uint8_t *at = data_of(ring, ring->tail);
-		union first_word first;
+		uint32_t run = count_run(ring, until, room - taken, nr_records);
 
-		first.word = __atomic_load_n((uint32_t *)at, __ATOMIC_ACQUIRE);
-		if (!first.word)
-			break;
-		if (first.head.type != RING_PAD) {
-			if (first.head.size > room - taken)
-				break;
-			if (to)
-				memcpy((uint8_t *)to + taken, at, first.head.size);
-			taken += first.head.size;
-			++*nr_records;
-		}
-		memset(at, 0, first.head.size);
-		__atomic_store_n(&ring->tail, ring->tail + first.head.size, __ATOMIC_RELEASE);
-	}
+		if (run && to)
+			memcpy((uint8_t *)to + taken, at, run);
+		taken += run;
+		passed = run ? run : gap_at_tail(ring, until);
+		memset(at, 0, passed);
+		__atomic_store_n(&ring->tail, ring->tail + passed, __ATOMIC_RELEASE);
+	} while (passed);
 	return taken;
 }

@@ -135,7 +135,8 @@ static void set_up(void)
 	errno = saved;
 }
 
-static bool start(void)
+/* Apart, for what each event passes through is to be short. */
+static __attribute__((noinline, cold)) bool start(void)
 {
 	uint32_t fresh = 0;
 
@@ -158,7 +159,7 @@ bool process__records(void)
 	return records;
 }
 
-void process__forked(void)
+__attribute__((noinline, cold)) void process__forked(void)
 {
 	uint32_t pid = os__pid();
 
