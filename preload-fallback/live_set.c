@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * An address is in one of the slots of two buckets, a cache line each. Nothing is ever moved, so
+ * that a search needs no lock, and finds what the same thread has put there.
+ */
+#include "live_set.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define BUCKET_SLOTS 8u
+/* A group that ever had so many is never counted down again. */
+#define PINNED UINT8_MAX
+
+uint8_t live_set_groups[LIVE_SET_GROUPS]
+	__attribute__((aligned(64))) = { [0 ... LIVE_SET_GROUPS - 1] = PINNED };
+
+static uintptr_t *slots;
+static uint32_t nr_buckets; /* a power of two */
+
+void live_set__init(void *memory, uint32_t bytes)
+{
+	slots = memory;
+	nr_buckets = bytes / (BUCKET_SLOTS * (uint32_t)sizeof(*slots));
+	memset(live_set_groups, 0, sizeof(live_set_groups));
+}
+
+bool live_set__exists(void)
+{
+	return nr_buckets;
+}
+
+void live_set__clear(void)
+{
+	if (!nr_buckets)
+		return;
+	memset(slots, 0, nr_buckets * BUCKET_SLOTS * sizeof(*slots));
+	for (unsigned i = 0; i < LIVE_SET_GROUPS; i++)
+		if (live_set_groups[i] != PINNED)
+			live_set_groups[i] = 0;
+}
+
+/* The first or the second bucket of an address. */
+static uintptr_t *bucket(const void *block, unsigned which)
+{
+	uint64_t hash = ((uint64_t)(uintptr_t)block >> 4) * 0x9e3779b97f4a7c15ull;
+	uint32_t number = (uint32_t)(hash >> (which ? 40 : 16));
+
+	return slots + (number & (nr_buckets - 1)) * BUCKET_SLOTS;
+}
+
+/* The slot that has this value, where it is one of the block's; NULL. */
+static uintptr_t *find(const void *block, uintptr_t value)
+{
+	for (unsigned which = 0; which < 2 && nr_buckets; which++) {
+		uintptr_t *slot = bucket(block, which);
+
+		for (unsigned i = 0; i < BUCKET_SLOTS; i++)
+			if (__atomic_load_n(&slot[i], __ATOMIC_RELAXED) == value)
+				return &slot[i];
+	}
+	return NULL;
+}
+
+/* Counts a group up or down. */
+static void count(const void *block, int step)
+{
+	uint8_t *group = &live_set_groups[live_set__group(block)];
+	uint8_t nr = __atomic_load_n(group, __ATOMIC_RELAXED);
+
+	do {
+		if (nr == PINNED)
+			return;
+	} while (!__atomic_compare_exchange_n(group, &nr, (uint8_t)(nr + step), true,
+					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+}
+
+bool live_set__has(const void *block)
+{
+	return block && find(block, (uintptr_t)block);
+}
+
+bool live_set__add(const void *block)
+{
+	uintptr_t *slot, fresh;
+
+	if (live_set__has(block))
+		return true;
+	count(block, 1);
+	while ((slot = find(block, 0))) {
+		fresh = 0;
+		if (__atomic_compare_exchange_n(slot, &fresh, (uintptr_t)block, false,
+						__ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			return true;
+	}
+	count(block, -1);
+	return false;
+}
+
+bool live_set__remove(const void *block)
+{
+	uintptr_t *slot = block ? find(block, (uintptr_t)block) : NULL, own = (uintptr_t)block;
+
+	/* Two threads that free the same block, as they should not, count it once. */
+	if (!slot ||
+	    !__atomic_compare_exchange_n(slot, &own, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		return false;
+	count(block, -1);
+	return true;
+}
+
+void live_set__pin(const void *block)
+{
+	__atomic_store_n(&live_set_groups[live_set__group(block)], PINNED, __ATOMIC_RELAXED);
+}
