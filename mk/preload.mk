@@ -55,4 +55,4 @@ $(filter-out $(O)/unit/test_preload_unwind%,$(filter $(O)/unit/test_preload_%,$(
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CPPFLAGS) -Ipreload-fallback $(ALL_CFLAGS) -MMD -MP -MF $@.d -o $@ $< \
-		$(PRELOAD_PARTS) $(LIBRARY) -lcmocka -pthread $(LIBS)
+		$(PRELOAD_PARTS) $(LIBRARY) -lcmocka -pthread -lm $(LIBS)

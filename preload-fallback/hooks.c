@@ -49,12 +49,12 @@ static void allocated(struct guard_call *call, const struct unwind_from *from, u
 		event__ended(call, func, 0);
 }
 
-/* A block is about to be freed, or resized. False: it is no sample. */
-static bool freed(struct guard_call *call, uint16_t func, uint16_t flags, const void *block)
+/* A block is about to be resized. False: there is none, or it is not recorded. */
+static bool begins_resize(struct guard_call *call, uint16_t func, const void *block)
 {
-	if (live_set__exists() && !live_set__remove(block))
+	if (!block || (live_set__exists() && !live_set__begin_resize(block)))
 		return false;
-	event__freed(call, func, flags, block);
+	event__freed(call, func, WIRE_FREE_REALLOC, block);
 	return true;
 }
 
@@ -115,12 +115,12 @@ static __attribute__((cold)) void *resize_block(enum hook hook, uint16_t func,
 	if (!enter(&call, from->sp))
 		return real__resized(hook, old, b, c);
 	chosen = sample__chooses(requested, &weight);
-	ends = old && freed(&call, func, WIRE_FREE_REALLOC, old);
+	ends = begins_resize(&call, func, old);
 	guard__set_phase(GUARD_REAL);
 	block = real__resized(hook, old, b, c);
 	guard__set_phase(GUARD_RECORDING);
-	if (ends && !block && requested && live_set__exists())
-		live_set__add(old); /* where it was before */
+	if (ends)
+		live_set__end_resize(old, block || !requested);
 	if (chosen)
 		allocated(&call, from, func, ends ? WIRE_ALLOC_REALLOC : 0, block, requested,
 			  weight);
@@ -142,7 +142,8 @@ static __attribute__((cold)) void free_block(enum hook hook, uint16_t func, uint
 		real__freed(hook, block, b, c);
 		return;
 	}
-	freed(&call, func, 0, block);
+	if (!live_set__exists() || live_set__remove(block))
+		event__freed(&call, func, 0, block);
 	guard__set_phase(GUARD_REAL);
 	real__freed(hook, block, b, c);
 	guard__leave(&call);

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #define BUCKET_SLOTS 8u
+/* In the slot of a block that is being resized: blocks are aligned to more. */
+#define RESIZING 1u
 /* A group that ever had so many is never counted down again. */
 #define PINNED UINT8_MAX
 
@@ -49,15 +51,22 @@ static uintptr_t *bucket(const void *block, unsigned which)
 	return slots + (number & (nr_buckets - 1)) * BUCKET_SLOTS;
 }
 
-/* The slot that has this value, where it is one of the block's; NULL. */
-static uintptr_t *find(const void *block, uintptr_t value)
+static uintptr_t *find_in(uintptr_t *slot, uintptr_t value)
 {
-	for (unsigned which = 0; which < 2 && nr_buckets; which++) {
-		uintptr_t *slot = bucket(block, which);
+	for (unsigned i = 0; i < BUCKET_SLOTS; i++)
+		if (__atomic_load_n(&slot[i], __ATOMIC_RELAXED) == value)
+			return &slot[i];
+	return NULL;
+}
 
-		for (unsigned i = 0; i < BUCKET_SLOTS; i++)
-			if (__atomic_load_n(&slot[i], __ATOMIC_RELAXED) == value)
-				return &slot[i];
+/* The slot of a block, with this mark; NULL: it has none. */
+static uintptr_t *find(const void *block, uintptr_t mark)
+{
+	for (unsigned which = 0; which < 2 && nr_buckets && block; which++) {
+		uintptr_t *slot = find_in(bucket(block, which), (uintptr_t)block | mark);
+
+		if (slot)
+			return slot;
 	}
 	return NULL;
 }
@@ -75,19 +84,41 @@ static void count(const void *block, int step)
 					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
 }
 
+static unsigned nr_free(const void *block, unsigned which)
+{
+	const uintptr_t *slot = bucket(block, which);
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < BUCKET_SLOTS; i++)
+		nr += !__atomic_load_n(&slot[i], __ATOMIC_RELAXED);
+	return nr;
+}
+
+/* A free slot of the emptier of the block's buckets, so that all fill up alike; NULL. */
+static uintptr_t *find_free(const void *block)
+{
+	unsigned first, second;
+
+	if (!nr_buckets)
+		return NULL;
+	first = nr_free(block, 0);
+	second = nr_free(block, 1);
+	return first | second ? find_in(bucket(block, second > first), 0) : NULL;
+}
+
 bool live_set__has(const void *block)
 {
-	return block && find(block, (uintptr_t)block);
+	return find(block, 0) || find(block, RESIZING);
 }
 
 bool live_set__add(const void *block)
 {
 	uintptr_t *slot, fresh;
 
-	if (live_set__has(block))
+	if (find(block, 0))
 		return true;
 	count(block, 1);
-	while ((slot = find(block, 0))) {
+	while ((slot = find_free(block))) {
 		fresh = 0;
 		if (__atomic_compare_exchange_n(slot, &fresh, (uintptr_t)block, false,
 						__ATOMIC_RELAXED, __ATOMIC_RELAXED))
@@ -97,16 +128,32 @@ bool live_set__add(const void *block)
 	return false;
 }
 
+/* Two threads that free the same block, as they should not, change it once. */
+static bool change(const void *block, uintptr_t mark, uintptr_t value)
+{
+	uintptr_t *slot = find(block, mark), old = (uintptr_t)block | mark;
+
+	return slot && __atomic_compare_exchange_n(slot, &old, value, false, __ATOMIC_RELAXED,
+						   __ATOMIC_RELAXED);
+}
+
 bool live_set__remove(const void *block)
 {
-	uintptr_t *slot = block ? find(block, (uintptr_t)block) : NULL, own = (uintptr_t)block;
-
-	/* Two threads that free the same block, as they should not, count it once. */
-	if (!slot ||
-	    !__atomic_compare_exchange_n(slot, &own, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+	if (!change(block, 0, 0) && !change(block, RESIZING, 0))
 		return false;
 	count(block, -1);
 	return true;
+}
+
+bool live_set__begin_resize(const void *block)
+{
+	return change(block, 0, (uintptr_t)block | RESIZING) || find(block, RESIZING);
+}
+
+void live_set__end_resize(const void *block, bool gone)
+{
+	if (change(block, RESIZING, gone ? 0 : (uintptr_t)block) && gone)
+		count(block, -1);
 }
 
 void live_set__pin(const void *block)

@@ -47,6 +47,15 @@ bool live_set__add(const void *block);
 /* False: it was not in it. */
 bool live_set__remove(const void *block);
 
+/*
+ * The block is about to be resized. While the allocator does that, its address may become another
+ * thread's block, which is another; but if it is left by a jump the block is what it was, and in
+ * the set. False: it is not in it.
+ */
+bool live_set__begin_resize(const void *block);
+/* It was, and there is a block of this address no more; or it was not. */
+void live_set__end_resize(const void *block, bool gone);
+
 /* From now on live_set__may_have is true of this address, which need not be in the set. */
 void live_set__pin(const void *block);
 
