@@ -31,7 +31,7 @@ $(PRELOAD_OUT)/include/xxhash.h:
 		grep -E '/(xxhash|xxh3)\.h$$' | xargs -I{} cp {} $(@D)
 
 # A hook that has nothing to do is a jump to the real function.
-$(PRELOAD_OUT)/preload/hooks.o: PRELOAD_EXTRA += -foptimize-sibling-calls
+$(PRELOAD_OUT)/preload/hooks.o: PRELOAD_CFLAGS += -foptimize-sibling-calls
 
 $(PRELOAD_OUT)/preload/%.o: preload-fallback/%.c $(PRELOAD_OUT)/include/xxhash.h mk/preload.mk
 	$(call msg,CC,$<)
