@@ -5,9 +5,10 @@
  * frame of its own unless it must, takes a lock, looks at a clock or at the guard.
  *
  * What is behind a hook may call another, as new calls malloc and calloc in some C libraries does:
- * the bytes would count twice. So a hook but malloc, which is behind all, adds for the time of its
- * call what those are allowed, and counts its own bytes when it returns. It may never return,
- * thrown out by an exception: then the thread counts that much too late, and goes on.
+ * the bytes would count twice. So a hook but malloc, which is behind all, lets the thread count
+ * from the beginning for the time of its call, and takes its own bytes from what there was when it
+ * returns. It may never return, left by a jump or an exception: then the thread goes on from there,
+ * and what is always recorded is so still.
  */
 #ifndef PRELOAD_PASS_H
 #define PRELOAD_PASS_H
@@ -21,9 +22,6 @@
 
 #define PASS_INLINE static inline __attribute__((always_inline))
 #define LIKELY(x)   __builtin_expect(!!(x), 1)
-
-/* More than any allocator rounds a size that was asked for up to. */
-#define PASS_SLACK (64u << 10)
 
 /* count * size as it is reported: what overflows was not allocated. */
 PASS_INLINE uint64_t pass__product(uintptr_t count, uintptr_t size)
@@ -49,7 +47,7 @@ PASS_INLINE void *pass__block(enum hook hook, uint64_t bytes, block_fn slow, uin
 	}
 	if (!LIKELY(bytes < left && real))
 		return slow(a, b, c);
-	sample_thread.left = left + PASS_SLACK;
+	sample_thread.left = sample_every_bytes;
 	block = real(a, b, c);
 	sample_thread.left = left - (uint32_t)bytes;
 	return block;
@@ -64,7 +62,7 @@ PASS_INLINE int pass__place(enum hook hook, place_fn slow, void **out, uintptr_t
 
 	if (!LIKELY(bytes < left && real))
 		return slow(out, align, bytes);
-	sample_thread.left = left + PASS_SLACK;
+	sample_thread.left = sample_every_bytes;
 	err = real(out, align, bytes);
 	sample_thread.left = left - (uint32_t)bytes;
 	return err;
@@ -79,7 +77,7 @@ PASS_INLINE void *pass__resize(enum hook hook, uint64_t bytes, resize_fn slow, v
 
 	if (!LIKELY(bytes < left && real) || live_set__may_have(old))
 		return slow(old, b, c);
-	sample_thread.left = left + PASS_SLACK;
+	sample_thread.left = sample_every_bytes;
 	block = real(old, b, c);
 	sample_thread.left = left - (uint32_t)bytes;
 	return block;

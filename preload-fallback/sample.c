@@ -6,14 +6,14 @@
 __thread struct sample_thread sample_thread
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 
-static uint32_t every; /* 0: all are recorded */
+uint32_t sample_every_bytes;
 static uint64_t first_chance;
 static uint32_t nr_threads;
 
 void sample__start(uint32_t every_bytes, uint64_t seed)
 {
 	first_chance = chance__mix(seed + 1);
-	every = every_bytes;
+	sample_every_bytes = every_bytes;
 }
 
 void sample__forked(uint32_t pid)
@@ -25,11 +25,11 @@ void sample__forked(uint32_t pid)
 
 static void count_anew(struct sample_thread *thread)
 {
-	uint64_t gap = chance__gap(&thread->chance, every);
+	uint64_t gap = chance__gap(&thread->chance, sample_every_bytes);
 
 	/* Behind R bytes without a point the next is as far away as it ever was. */
-	thread->at_point = gap <= every;
-	thread->kept = thread->at_point ? (uint32_t)gap : every;
+	thread->at_point = gap <= sample_every_bytes;
+	thread->kept = thread->at_point ? (uint32_t)gap : sample_every_bytes;
 }
 
 static void begin(struct sample_thread *thread)
@@ -46,8 +46,8 @@ bool sample__chooses(uint64_t bytes, uint32_t *weight)
 	struct sample_thread *thread = &sample_thread;
 	uint32_t rest = (uint32_t)bytes;
 
-	*weight = every ? 1 : 0;
-	if (!every)
+	*weight = sample_every_bytes ? 1 : 0;
+	if (!sample_every_bytes)
 		return true;
 	/* 0 already: in a handler, or what began last was left by a jump. */
 	if (thread->left)
@@ -55,7 +55,7 @@ bool sample__chooses(uint64_t bytes, uint32_t *weight)
 	thread->left = 0;
 	if (!thread->begun)
 		begin(thread);
-	if (bytes >= every)
+	if (bytes >= sample_every_bytes)
 		return true;
 	while (rest >= thread->kept) {
 		bool at_point = thread->at_point;
@@ -64,7 +64,7 @@ bool sample__chooses(uint64_t bytes, uint32_t *weight)
 		count_anew(thread);
 		if (!at_point)
 			continue;
-		*weight = chance__weight(&thread->chance, (uint32_t)bytes, every);
+		*weight = chance__weight(&thread->chance, (uint32_t)bytes, sample_every_bytes);
 		return true;
 	}
 	thread->kept -= rest;

@@ -28,6 +28,9 @@ struct sample_thread {
 extern __thread struct sample_thread sample_thread
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 
+/* The most a thread counts down from; 0: all are recorded. */
+extern uint32_t sample_every_bytes __attribute__((visibility("hidden")));
+
 /* Begins sampling, every so many bytes (1..CHANCE_MAX_BYTES). Equal seeds choose equally, thread by
  * thread as they come. */
 void sample__start(uint32_t every_bytes, uint64_t seed);
