@@ -152,10 +152,12 @@ static void check_estimate(const struct estimate *estimate, uint32_t every)
 /* Sizes mixed: each is chosen as if it were alone, and what is large enough always. */
 static void test_choice(void **state)
 {
-	struct estimate sizes[] = { { 8 }, { 100 }, { 1000 }, { 2500 }, { 4095 }, { 4096 },
-				    { 100000 }, { 1 } };
+	static const uint32_t bytes[] = { 8, 100, 1000, 2500, 4095, 4096, 100000, 1 };
+	struct estimate sizes[8] = { 0 };
 	uint64_t chance = 5;
 
+	for (unsigned i = 0; i < 8; i++)
+		sizes[i].bytes = bytes[i];
 	sample__start(4096, 77);
 	for (unsigned i = 0; i < 4000000; i++) {
 		struct estimate *size = &sizes[chance__next(&chance) % 8];
