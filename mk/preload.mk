@@ -30,6 +30,9 @@ $(PRELOAD_OUT)/include/xxhash.h:
 	$(Q)printf '#include <xxhash.h>\n' | $(CC) -E -M -x c - | tr -s ' \\' '\n' | \
 		grep -E '/(xxhash|xxh3)\.h$$' | xargs -I{} cp {} $(@D)
 
+# A hook that has nothing to do is a jump to the real function.
+$(PRELOAD_OUT)/preload/hooks.o: PRELOAD_CFLAGS += -foptimize-sibling-calls
+
 $(PRELOAD_OUT)/preload/%.o: preload-fallback/%.c $(PRELOAD_OUT)/include/xxhash.h mk/preload.mk
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
@@ -40,7 +43,8 @@ $(PRELOAD): $(PRELOAD_OBJECTS)
 	$(Q)$(PRELOAD_CC) $(PRELOAD_CFLAGS) $(PRELOAD_LDFLAGS) $(PRELOAD_EXTRA) -o $@ $^
 
 # Parts of it that unit tests try, compiled as the rest of heaptap is.
-PRELOAD_PARTS := $(patsubst %,$(O)/preload-parts/%.o,block_out boot config os ring stacks)
+PRELOAD_PARTS := $(patsubst %,$(O)/preload-parts/%.o,block_out boot chance config live_set os ring sample \
+			stacks)
 
 $(O)/preload-parts/%.o: preload-fallback/%.c $(O)/flags
 	$(call msg,CC,$<)
@@ -51,4 +55,4 @@ $(filter-out $(O)/unit/test_preload_unwind%,$(filter $(O)/unit/test_preload_%,$(
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CPPFLAGS) -Ipreload-fallback $(ALL_CFLAGS) -MMD -MP -MF $@.d -o $@ $< \
-		$(PRELOAD_PARTS) $(LIBRARY) -lcmocka -pthread $(LIBS)
+		$(PRELOAD_PARTS) $(LIBRARY) -lcmocka -pthread -lm $(LIBS)

@@ -16,6 +16,7 @@ void header_out__write(void *to, uint64_t monotonic_ns, uint64_t realtime_ns);
 void block_out__seal(void *records, uint32_t len);
 
 /* Writes a wire_target of this process; at most room bytes. Returns its size, or 0. */
-uint32_t target_out__write(void *to, uint32_t room, uint32_t pid, uint32_t flags);
+uint32_t target_out__write(void *to, uint32_t room, uint32_t pid, uint32_t flags,
+			   uint32_t sample_bytes);
 
 #endif /* PRELOAD_BLOCK_OUT_H */

@@ -36,3 +36,10 @@ size_t boot__readable(const void *block)
 {
 	return BOOT_BYTES - ((uintptr_t)block - (uintptr_t)arena);
 }
+
+const void *boot__next(const void *block)
+{
+	const uint8_t *next = block ? (const uint8_t *)block + DEFAULT_ALIGN : arena;
+
+	return next < arena + __atomic_load_n(&arena_used, __ATOMIC_RELAXED) ? next : NULL;
+}

@@ -15,4 +15,8 @@ bool boot__owns(const void *block);
 /* Bytes that may be read from a block of the arena: at least those it was asked for with. */
 size_t boot__readable(const void *block);
 
+/* The address behind this one (NULL: the first) at which a block of the arena may begin; NULL: none
+ * has been given that far. */
+const void *boot__next(const void *block);
+
 #endif /* PRELOAD_BOOT_H */

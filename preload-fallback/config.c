@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "chance.h"
 #include "os.h"
 
 #define DEFAULT_MEMORY	(2u << 20)
@@ -82,6 +83,21 @@ static bool set_memory(struct config *config, const char *value)
 	return true;
 }
 
+static bool set_sample(struct config *config, const char *value)
+{
+	uint64_t bytes;
+
+	if (!parse_number(value, &bytes) || bytes > CHANCE_MAX_BYTES)
+		return false;
+	config->sample_bytes = (uint32_t)bytes;
+	return true;
+}
+
+static bool set_seed(struct config *config, const char *value)
+{
+	return parse_number(value, &config->seed);
+}
+
 static bool set_wait(struct config *config, const char *value)
 {
 	uint64_t ms;
@@ -113,6 +129,11 @@ static const struct variable {
 	{ "HEAPTAP_WAIT", NULL, "MS",
 	  "how long a thread waits when nothing more fits, before events are dropped (1000)",
 	  set_wait },
+	{ "HEAPTAP_SAMPLE", NULL, "BYTES",
+	  "record a sample: about one allocation for each so many bytes, up to 1G; 0: all (0)",
+	  set_sample },
+	{ "HEAPTAP_SEED", NULL, "NUMBER", "choose the same sample each time; 0: another (0)",
+	  set_seed },
 	{ "HEAPTAP_UNWIND", NULL, "NAME", "how stacks are walked: auto, none, eh, fp, mips (auto)",
 	  set_unwind },
 	{ NULL, "DUMPALLOC_WALK_STACK", NULL, "the same as HEAPTAP_UNWIND=mips, on MIPS",

@@ -23,6 +23,8 @@ struct config {
 	char server[256];	    /* HOST:PORT; "": none */
 	char unwind[16];
 	uint32_t memory_bytes;
+	uint32_t sample_bytes; /* record about one allocation for each so many; 0: all */
+	uint64_t seed;	       /* of the choice; 0: another one each time */
 	uint32_t wait_ms; /* a thread waits so long for room at most, once a stall */
 	bool help;
 	const char *bad; /* name of a variable that was not understood; NULL: none */

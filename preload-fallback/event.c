@@ -196,7 +196,7 @@ static bool emit_alloc(const struct guard_call *call, struct named_stack *stack,
 }
 
 void event__allocated(const struct guard_call *call, const struct unwind_from *from, uint16_t func,
-		      uint16_t flags, const void *block, uint64_t bytes)
+		      uint16_t flags, const void *block, uint64_t bytes, uint32_t weight)
 {
 	struct wire_alloc event;
 	struct named_stack stack;
@@ -210,12 +210,30 @@ void event__allocated(const struct guard_call *call, const struct unwind_from *f
 	event.tid = tid();
 	event.func = func;
 	event.flags = flags;
+	event.weight = weight;
 	do {
 		find_stack(call, from, &stack);
 		event.stack = stack.id;
 	} while (!emit_alloc(call, &stack, &event) && --attempts);
 	if (!attempts)
 		ring__count_lost(recorder.ring, 1);
+}
+
+void event__ended(const struct guard_call *call, uint16_t func, uint64_t bytes)
+{
+	struct wire_alloc *record = reserve(call, sizeof(*record), 1);
+	uint64_t now_ns = os__monotonic_ns();
+
+	if (!record)
+		return;
+	record->head.pid = recorder.pid;
+	record->time_ns = now_ns;
+	record->bytes = bytes;
+	record->tid = tid();
+	record->func = func;
+	record->flags = WIRE_ALLOC_REALLOC;
+	record->weight = 1;
+	commit(call, record, WIRE_ALLOC, sizeof(*record), now_ns);
 }
 
 void event__freed(const struct guard_call *call, uint16_t func, uint16_t flags, const void *block)

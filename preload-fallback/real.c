@@ -5,42 +5,43 @@
 #include <string.h>
 
 #include "boot.h"
+#include "live_set.h"
 #include "lookup.h"
 
 #define MALLOC_ALIGN 16u
 #define PAGE_ALIGN   4096u
 
-typedef void *(*block_fn)(uintptr_t a, uintptr_t b, uintptr_t c);
-typedef void *(*resize_fn)(void *old, uintptr_t b, uintptr_t c);
-typedef int (*place_fn)(void **out, uintptr_t align, uintptr_t bytes);
-typedef void (*free_fn)(void *block, uintptr_t b, uintptr_t c);
-
 #define HOOK_NAME(number, family, symbol, shape) #symbol,
 static const char *const names[] = { HOOKS(HOOK_NAME) };
 #undef HOOK_NAME
 
-static void *functions[NR_HOOKS]; /* NULL: not known, or there is none */
+void *real_functions[NR_HOOKS];
 static bool searched;
 
 void real__find(void)
 {
 	for (unsigned i = 0; i < NR_HOOKS; i++)
-		functions[i] = lookup__function(names[i]);
+		real_functions[i] = lookup__function(names[i]);
 	__atomic_store_n(&searched, true, __ATOMIC_RELEASE);
+}
+
+bool real__is_complete(void)
+{
+	return real_functions[HOOK_malloc] && real_functions[HOOK_free];
 }
 
 uintptr_t real__address(void)
 {
-	return (uintptr_t)functions[HOOK_malloc];
+	return (uintptr_t)real_functions[HOOK_malloc];
 }
 
 /* C++ comes with a library that is loaded later, perhaps where only its users see it. */
 static void *function(enum hook hook)
 {
-	if (!functions[hook] && (unsigned)hook >= FIRST_CXX_HOOK &&
+	if (!real_functions[hook] && (unsigned)hook >= FIRST_CXX_HOOK &&
 	    __atomic_load_n(&searched, __ATOMIC_ACQUIRE))
-		functions[hook] = lookup__function(names[hook]);
-	return functions[hook];
+		real_functions[hook] = lookup__function(names[hook]);
+	return real_functions[hook];
 }
 
 static bool multiply(uintptr_t a, uintptr_t b, uintptr_t *product)
@@ -75,17 +76,25 @@ static bool need(enum hook hook, uintptr_t a, uintptr_t b, uintptr_t *align, uin
 	}
 }
 
+static void *from_boot(uintptr_t align, uintptr_t bytes)
+{
+	void *block = boot__alloc(align, bytes);
+
+	live_set__pin(block);
+	return block;
+}
+
 static void *make(enum hook hook, uintptr_t a, uintptr_t b)
 {
-	place_fn place = (place_fn)functions[HOOK_posix_memalign];
-	block_fn allocate = (block_fn)functions[HOOK_malloc];
+	place_fn place = (place_fn)real_functions[HOOK_posix_memalign];
+	block_fn allocate = (block_fn)real_functions[HOOK_malloc];
 	uintptr_t align, bytes;
 	void *block = NULL;
 
 	if (!need(hook, a, b, &align, &bytes))
 		block = NULL;
 	else if (!allocate)
-		block = boot__alloc(align, bytes);
+		block = from_boot(align, bytes);
 	else if (align <= MALLOC_ALIGN)
 		block = allocate(bytes, 0, 0);
 	else if (place && place(&block, align, bytes))
@@ -115,28 +124,28 @@ static void *move_from_boot(void *old, uintptr_t bytes)
 
 void *real__resized(enum hook hook, void *old, uintptr_t b, uintptr_t c)
 {
-	resize_fn resize = (resize_fn)functions[hook];
+	resize_fn resize = (resize_fn)real_functions[hook];
 	uintptr_t bytes = b;
 
 	if (hook == HOOK_reallocarray && !multiply(b, c, &bytes)) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (boot__owns(old) || !functions[HOOK_realloc])
+	if (boot__owns(old) || !real_functions[HOOK_realloc])
 		return old ? move_from_boot(old, bytes) : make(HOOK_malloc, bytes, 0);
 	if (resize)
 		return resize(old, b, c);
-	return ((resize_fn)functions[HOOK_realloc])(old, bytes, 0);
+	return ((resize_fn)real_functions[HOOK_realloc])(old, bytes, 0);
 }
 
 int real__placed(enum hook hook, void **out, uintptr_t align, uintptr_t bytes)
 {
-	place_fn place = (place_fn)functions[hook];
+	place_fn place = (place_fn)real_functions[hook];
 	void *block;
 
 	if (place)
 		return place(out, align, bytes);
-	block = boot__alloc(align, bytes);
+	block = from_boot(align, bytes);
 	if (!block)
 		return ENOMEM;
 	*out = block;
@@ -148,7 +157,7 @@ void real__freed(enum hook hook, void *block, uintptr_t b, uintptr_t c)
 	free_fn release = boot__owns(block) ? NULL : (free_fn)function(hook);
 
 	if (!release && !boot__owns(block))
-		release = (free_fn)functions[HOOK_free];
+		release = (free_fn)real_functions[HOOK_free];
 	if (release)
 		release(block, b, c);
 }

@@ -18,6 +18,17 @@
 
 /* Looks all of them up. Once, before any other function here is called. */
 void real__find(void);
+/* Each by its number; NULL: not known yet, or there is none. For hooks that have nothing to do but
+ * to call it, with a block that is not of the boot arena: live_set__may_have is true of those. */
+extern void *real_functions[NR_HOOKS] __attribute__((visibility("hidden")));
+
+typedef void *(*block_fn)(uintptr_t a, uintptr_t b, uintptr_t c);
+typedef void *(*resize_fn)(void *old, uintptr_t b, uintptr_t c);
+typedef int (*place_fn)(void **out, uintptr_t align, uintptr_t bytes);
+typedef void (*free_fn)(void *block, uintptr_t b, uintptr_t c);
+
+/* Are those known that every program has? */
+bool real__is_complete(void);
 /* Where the real malloc is. */
 uintptr_t real__address(void);
 

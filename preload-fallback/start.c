@@ -6,17 +6,23 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "boot.h"
+#include "chance.h"
 #include "event.h"
+#include "live_set.h"
 #include "modules.h"
 #include "os.h"
 #include "process.h"
 #include "real.h"
 #include "recorder.h"
+#include "sample.h"
 #include "stream.h"
 
 #define MAX_ENVIRONMENT (256u << 10)
 #define MAX_VARIABLES	2048u
 #define MODULES_MEMORY	(64u << 10)
+/* The part of all memory that is for the addresses of samples. */
+#define LIVE_SET_PART 8u
 
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
@@ -24,7 +30,8 @@
 
 struct recorder recorder;
 
-static uint32_t state; /* 0: nothing was done, 1: it is being done, 2: done */
+static uint8_t *set_memory; /* for the addresses of samples */
+static uint32_t state;	    /* 0: nothing was done, 1: it is being done, 2: done */
 static bool records;
 /* A word that the kernel wipes in forked children, however they were forked; NULL where it cannot.
  */
@@ -81,15 +88,31 @@ static void mark_here(void)
 	here = page;
 }
 
+/* Bytes for the set of samples, a power of two. */
+static uint32_t live_set_bytes(uint32_t bytes)
+{
+	uint32_t set = 4096;
+
+	if (!recorder.config.sample_bytes)
+		return 0;
+	while (set * 2 <= bytes / LIVE_SET_PART)
+		set *= 2;
+	return set;
+}
+
 /* One mapping for all: the ring takes the largest power of two that leaves the stacks a third. */
 static bool divide_memory(void)
 {
 	uint32_t bytes = recorder.config.memory_bytes - CONFIG_STATIC_MEMORY;
 	uint32_t ring = RING_MIN_SIZE, fixed = STREAM_MEMORY + MODULES_MEMORY;
+	uint32_t set = live_set_bytes(bytes);
 	uint8_t *memory = os__map(bytes);
 
 	if (!memory)
 		return false;
+	set_memory = memory;
+	memory += set;
+	bytes -= set;
 	while (ring * 2 <= bytes / 3 * 2 - fixed)
 		ring *= 2;
 	recorder.ring = (struct ring *)memory;
@@ -112,6 +135,20 @@ static void choose_unwinder(void)
 	recorder.unwinder = unwinder__choose("none");
 }
 
+/* From here on calls that are not samples pass by all the rest. */
+static void start_sampling(void)
+{
+	const struct config *config = &recorder.config;
+	uint64_t here_and_now = chance__mix(os__realtime_ns()) ^ recorder.pid;
+
+	if (!config->sample_bytes)
+		return;
+	live_set__init(set_memory, live_set_bytes(config->memory_bytes - CONFIG_STATIC_MEMORY));
+	for (const void *at = boot__next(NULL); at; at = boot__next(at))
+		live_set__pin(at);
+	sample__start(config->sample_bytes, config->seed ? config->seed : here_and_now);
+}
+
 static void set_up(void)
 {
 	int saved = errno;
@@ -122,6 +159,8 @@ static void set_up(void)
 		config__help();
 	recorder.pid = os__pid();
 	recorder.generation = 1;
+	if (!real__is_complete())
+		recorder.config.sample_bytes = 0;
 	if (is_configured(&recorder.config)) {
 		records = divide_memory();
 		if (!records)
@@ -131,6 +170,7 @@ static void set_up(void)
 		choose_unwinder();
 		mark_here();
 		modules__refresh(NULL);
+		start_sampling();
 	}
 	errno = saved;
 }
@@ -171,6 +211,8 @@ __attribute__((noinline, cold)) void process__forked(void)
 	recorder.pid = pid;
 	recorder.generation++;
 	memset(&guard_thread, 0, sizeof(guard_thread));
+	live_set__clear();
+	sample__forked(pid);
 	ring__reset(recorder.ring, pid);
 	modules__forked(pid);
 	stream__forked();

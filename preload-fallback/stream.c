@@ -119,7 +119,8 @@ static void put_beginning(uint32_t *used)
 		fork->child = recorder.pid;
 	}
 	*used += target_out__write(stream.buffer + RECORDS_AT + *used, room - *used, recorder.pid,
-				   recorder.parent ? 0 : WIRE_TARGET_LAUNCHED);
+				   recorder.parent ? 0 : WIRE_TARGET_LAUNCHED,
+				   recorder.config.sample_bytes);
 	stream.begun = true;
 }
 

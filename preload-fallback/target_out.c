@@ -52,7 +52,8 @@ static uint64_t started_ns(void)
 	return hundredths < then ? now_ns : now_ns - (hundredths - then) * (NSEC_PER_SEC / 100);
 }
 
-uint32_t target_out__write(void *to, uint32_t room, uint32_t pid, uint32_t flags)
+uint32_t target_out__write(void *to, uint32_t room, uint32_t pid, uint32_t flags,
+			   uint32_t sample_bytes)
 {
 	struct wire_target *record = to;
 	char *text = (char *)(record + 1);
@@ -77,5 +78,6 @@ uint32_t target_out__write(void *to, uint32_t room, uint32_t pid, uint32_t flags
 	record->started_ns = started_ns();
 	record->attached_ns = os__monotonic_ns();
 	record->flags = flags;
+	record->sample_bytes = sample_bytes;
 	return WIRE_PAD8(size);
 }

@@ -82,6 +82,29 @@ static void test_numbers(void **state)
 	}
 }
 
+static void test_sample(void **state)
+{
+	static const struct {
+		const char *text;
+		uint32_t bytes;
+		bool is_bad;
+	} cases[] = {
+		{ "HEAPTAP_SAMPLE=512K", 512 << 10, false }, { "HEAPTAP_SAMPLE=1", 1, false },
+		{ "HEAPTAP_SAMPLE=1G", 1u << 30, false },    { "HEAPTAP_SAMPLE=0", 0, false },
+		{ "HEAPTAP_SAMPLE=", 0, false },	     { "HEAPTAP_SAMPLE=1025M", 0, true },
+		{ "HEAPTAP_SAMPLE=-1", 0, true },	     { "HEAPTAP_SAMPLE=often", 0, true },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct config config = read_config(cases[i].text, "HEAPTAP_SEED=12345");
+
+		assert_int_equal(config.sample_bytes, cases[i].bytes);
+		assert_int_equal(config.seed, 12345);
+		assert_int_equal(config.bad != NULL, cases[i].is_bad);
+	}
+	assert_string_equal(read_config("HEAPTAP_SEED=x", NULL).bad, "HEAPTAP_SEED");
+}
+
 static void test_bad(void **state)
 {
 	char longer[2 * CONFIG_MAX_PATH] = "HEAPTAP_FILE=";
@@ -113,6 +136,8 @@ static void test_expand(void **state)
 static void test_boot(void **state)
 {
 	char *first = boot__alloc(0, 1), *second = boot__alloc(0, 0), *aligned;
+	const void *at;
+	unsigned nr;
 	int here;
 
 	assert_non_null(first);
@@ -120,6 +145,10 @@ static void test_boot(void **state)
 	assert_ptr_not_equal(first, second);
 	assert_true(boot__owns(first) && boot__owns(second));
 	assert_false(boot__owns(&here) || boot__owns(NULL));
+	/* Every place at which one can begin is come by. */
+	for (at = boot__next(NULL), nr = 0; at; at = boot__next(at))
+		nr += at == (void *)first || at == (void *)second;
+	assert_int_equal(nr, 2);
 	aligned = boot__alloc(1024, 100);
 	assert_int_equal((uintptr_t)aligned % 1024, 0);
 	for (int i = 0; i < 100; i++)
@@ -185,7 +214,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults), cmocka_unit_test(test_aliases),
-		cmocka_unit_test(test_numbers),	 cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_numbers),	 cmocka_unit_test(test_sample), cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_expand),	 cmocka_unit_test(test_boot),
 		cmocka_unit_test(test_recording), cmocka_unit_test(test_decimal),
 	};
