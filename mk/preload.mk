@@ -4,13 +4,17 @@ PRELOAD_OUT := $(O)$(if $(CROSS_COMPILE),/$(patsubst %-,%,$(notdir $(CROSS_COMPI
 PRELOAD := $(PRELOAD_OUT)/libheaptap-preload.so
 PRELOAD_CC ?= $(if $(CROSS_COMPILE),$(CROSS_COMPILE)gcc,$(CC))
 PRELOAD_TARGET := $(shell $(PRELOAD_CC) -dumpmachine)
-# Tables are what stacks are walked by on x86-64 and arm64; a MIPS has none.
-PRELOAD_UNUSED := $(if $(filter x86_64% aarch64%,$(PRELOAD_TARGET)),, \
-		    $(filter-out %/unwind_absent.c %/unwind_mips.c,$(wildcard preload-fallback/unwind_*.c)))
-PRELOAD_SOURCES := $(filter-out $(PRELOAD_UNUSED),$(wildcard preload-fallback/*.c))
-PRELOAD_OBJECTS := $(PRELOAD_SOURCES:preload-fallback/%.c=$(PRELOAD_OUT)/preload/%.o)
+# Tables are what stacks are walked by on x86-64 and arm64; on a MIPS, instructions.
+PRELOAD_IS_MIPS := $(filter mips%,$(PRELOAD_TARGET))
+PRELOAD_UNWINDERS := $(if $(filter x86_64% aarch64%,$(PRELOAD_TARGET)),$(filter-out %_mips.c, \
+		       $(wildcard preload-fallback/unwind_*.c)),preload-fallback/unwind_absent.c \
+		       $(if $(PRELOAD_IS_MIPS),$(patsubst %,preload-fallback/unwind_%.c,mips module stack)))
+PRELOAD_SOURCES := $(filter-out preload-fallback/unwind_%.c,$(wildcard preload-fallback/*.c)) \
+		   $(PRELOAD_UNWINDERS)
+PRELOAD_OBJECTS := $(PRELOAD_SOURCES:preload-fallback/%.c=$(PRELOAD_OUT)/preload/%.o) \
+		   $(if $(PRELOAD_IS_MIPS),$(patsubst %.c,$(PRELOAD_OUT)/preload/%.o,$(wildcard mips-unwind/*.c)))
 # $30 is the caller's frame pointer, which the scanner of stacks begins with.
-PRELOAD_MACHINE := $(if $(filter mips%,$(PRELOAD_TARGET)),-ffixed-30)
+PRELOAD_MACHINE := $(if $(PRELOAD_IS_MIPS),-ffixed-30 -DMIPS_UNWIND_SELF)
 # -fexceptions: what operator new throws passes through the hooks. Large sections are not made larger by
 # what is never called.
 PRELOAD_CFLAGS := -std=gnu99 -O2 -g $(WARNINGS) -fPIC -fvisibility=hidden -fexceptions \
@@ -31,6 +35,11 @@ $(PRELOAD_OUT)/include/xxhash.h:
 		grep -E '/(xxhash|xxh3)\.h$$' | xargs -I{} cp {} $(@D)
 
 $(PRELOAD_OUT)/preload/%.o: preload-fallback/%.c $(PRELOAD_OUT)/include/xxhash.h mk/preload.mk
+	$(call msg,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(PRELOAD_CC) $(PRELOAD_CPPFLAGS) $(PRELOAD_CFLAGS) $(PRELOAD_EXTRA) -MMD -MP -c -o $@ $<
+
+$(PRELOAD_OUT)/preload/mips-unwind/%.o: mips-unwind/%.c mk/preload.mk
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(PRELOAD_CC) $(PRELOAD_CPPFLAGS) $(PRELOAD_CFLAGS) $(PRELOAD_EXTRA) -MMD -MP -c -o $@ $<

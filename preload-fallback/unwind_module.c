@@ -53,14 +53,20 @@ static void find_index(const struct dl_phdr_info *info, struct unwind_module *mo
 static int look(struct dl_phdr_info *info, size_t size, void *data)
 {
 	struct search *search = data;
+	const ElfW(Phdr) * load;
 
 	if (size >= offsetof(struct dl_phdr_info, dlpi_subs) + sizeof(info->dlpi_subs)) {
 		search->nr_unloaded = info->dlpi_subs;
 		search->has_counters = true;
 	}
-	if (!find_load(info, search->address))
+	load = find_load(info, search->address);
+	if (!load)
 		return 0;
 	find_index(info, search->module);
+	if ((load->p_flags & (PF_R | PF_X)) == (PF_R | PF_X)) {
+		search->module->code = info->dlpi_addr + load->p_vaddr;
+		search->module->code_end = search->module->code + load->p_filesz;
+	}
 	return 1;
 }
 

@@ -51,6 +51,20 @@ bool unwind_stack__is_readable(uintptr_t address)
 			 : "+r"(result)
 			 : "r"(number), "r"(set), "r"(old), "r"(size)
 			 : "memory");
+#elif defined(__mips__)
+	/* A set has 16 bytes here. $7 is the last argument, and whether it failed. */
+	register long result __asm__("$2") = SYS_rt_sigprocmask;
+	register long how __asm__("$4") = -1;
+	register uintptr_t set __asm__("$5") = address & ~15ul;
+	register long old __asm__("$6") = 0;
+	register long size __asm__("$7") = 16;
+
+	__asm__ volatile("syscall"
+			 : "+r"(result), "+r"(size)
+			 : "r"(how), "r"(set), "r"(old)
+			 : "$1", "$3", "$8", "$9", "$10", "$11", "$12", "$13", "$14", "$15", "$24",
+			   "$25", "hi", "lo", "memory");
+	result = size ? -result : result;
 #endif
 	/* NULL would be no set at all. */
 	return address >= PAGE && result != -14; /* EFAULT */
