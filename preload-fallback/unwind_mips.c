@@ -85,6 +85,13 @@ static bool walk_once(const struct mips_cursor *cursor, const struct mips_window
 	return !view.is_unloaded;
 }
 
+/* Readers take every frame for a return address, and look in front of it. */
+static void step_over_exact(uintptr_t *frames, const struct mips_trace *trace)
+{
+	for (unsigned i = 0; i < trace->nr_exact; i++)
+		frames[trace->exact[i]] += 4;
+}
+
 static unsigned mips__walk(const struct unwind_from *from, uintptr_t *frames, unsigned max,
 			   struct unwind_note *note)
 {
@@ -100,6 +107,7 @@ static unsigned mips__walk(const struct unwind_from *from, uintptr_t *frames, un
 		unwinder__forget();
 		walk_once(&cursor, &stack, frames, max, &trace);
 	}
+	step_over_exact(frames, &trace);
 	note->serial = 0;
 	note->flags = trace.end == MIPS_END_BOTTOM ? 0 : WIRE_STACK_CUT;
 	if (trace.nr_frames)
