@@ -17,6 +17,7 @@
 
 static uint8_t cache_memory[CACHE_BYTES] __attribute__((aligned(16)));
 static struct mips_cache cache;
+static uintptr_t entry;
 
 /* What a walk has found of the memory that is not on the thread's own stack. */
 struct view {
@@ -69,6 +70,7 @@ static bool mips__usable(void)
 {
 	if (!cache.entries)
 		mips_cache__init(&cache, cache_memory, sizeof(cache_memory));
+	entry = unwind_module__entry();
 	return true;
 }
 
@@ -79,6 +81,7 @@ static bool walk_once(const struct mips_cursor *cursor, const struct mips_window
 	const struct mips_unwind unwind = {
 		.memory = { .read = read_memory, .code = find_code, .env = &view },
 		.cache = &cache,
+		.entry = entry,
 	};
 
 	mips_unwind__walk(&unwind, cursor, stack, frames, max, trace);

@@ -15,7 +15,7 @@ class Port:
     of its loader)."""
 
     def __init__(self, name, triplet, flags=(), most_bytes=None, libs=("lib", "lib")):
-        self.name = name
+        self.name = self.variant = name
         self.triplet = triplet
         self.emulator = "qemu-" + name
         self.compiler = triplet + "-gcc"
@@ -34,7 +34,7 @@ class Port:
     def library(self):
         """The preload library, built for it; its path."""
         self.need()
-        out = os.path.join(BUILT, self.name)
+        out = os.path.join(BUILT, self.variant)
         run(["make", "-C", ROOT, "-j2", f"O={out}", f"CROSS_COMPILE={self.triplet}-",
              "PRELOAD_EXTRA=" + " ".join(self.flags), "preload"], timeout=300).expect(0)
         return os.path.join(out, self.triplet, "libheaptap-preload.so")
@@ -42,7 +42,7 @@ class Port:
     def program(self, name, *flags):
         """tests/workloads/NAME.c compiled for it, with debug information."""
         self.need()
-        target = "-".join([name, self.name, *(flag.strip("-") for flag in flags)])
+        target = "-".join([name, self.variant, *(flag.strip("-") for flag in flags)])
         return build(name, *self.flags, *flags, target=target, compiler=self.compiler)
 
     def run(self, command, root=None, library=None, **env):

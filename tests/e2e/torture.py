@@ -10,6 +10,8 @@ from foreign import record
 from htap import BUILT, ROOT, leaks, run, same
 
 TORTURE = os.path.join(ROOT, "tests", "mips", "torture.c")
+# The first functions of a program: of glibc, of musl.
+STARTS = "_+start(_c)?"
 
 
 def _expected():
@@ -30,7 +32,7 @@ def _pattern(words):
 
 def compile_for(port, *flags):
     """The program with debug information; its path."""
-    program = os.path.join(BUILT, f"torture-{port.name}{''.join(flags)}")
+    program = os.path.join(BUILT, f"torture-{port.variant}{''.join(flags)}")
     run([port.compiler, *port.flags, "-std=gnu99", "-w", "-g", "-pthread", *flags, "-o", program,
          TORTURE]).expect(0)
     return program
@@ -48,14 +50,14 @@ def judge(port, *flags, **where):
         size = leak["bytes"] // leak["blocks"]
         names = [frame["function"] for frame in leak["frames"]
                  if os.path.basename(frame["module"] or "") == os.path.basename(program)]
-        text = " ".join(name or "??" for name in names if not re.fullmatch("_+start", name or ""))
+        text = " ".join(name or "??" for name in names if not re.fullmatch(STARTS, name or ""))
         if leak["cut"]:
             faults.append(f"{size} bytes: cut after {text}")
         if size not in expected:
             continue
         if not re.fullmatch(_pattern(expected[size]), text + " "):
             faults.append(f"{size} bytes: {text}, not {expected[size]}")
-        if size != 7000 and not re.fullmatch("_+start", names[-1] or ""):
+        if size != 7000 and not re.fullmatch(STARTS, names[-1] or ""):
             faults.append(f"{size} bytes: ends at {names[-1]}")
         seen[size] += leak["blocks"]
     same(faults, [], f"stacks of {program}")

@@ -18,8 +18,8 @@ sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 import lab
 import machine
 import torture
-from foreign import MIPS, MIPS64EL, MIPSEL, MIPSN32EL, record
-from htap import (BUILT, HEAPTAP, ROOT, Skip, check, finish, leaks, main, note, run, same, started,
+from foreign import MIPS, MIPS64EL, MIPSEL, MIPSN32EL, Port, record
+from htap import (HEAPTAP, Skip, check, finish, leaks, main, note, run, same, started,
                   temp, test, wait_for)
 
 PRELOAD = "/libheaptap-preload.so"
@@ -72,7 +72,7 @@ def _():
 
 @functools.cache
 def musl():
-    """musl's C library of Debian's port: (root, the specs by which gcc builds for it)."""
+    """A machine with musl's C library, of Debian's port."""
     MIPSEL.need()
     root = or_skip(lab.packaged, "mipsel")
     specs = temp(".specs")
@@ -82,32 +82,35 @@ def musl():
     text = text.replace("*link_libgcc:\n", f"*link_libgcc:\n-L{root}/lib/mipsel-linux-musl ")
     with open(specs, "w", encoding="ascii") as file:
         file.write(text)
-    return root, specs
+    port = Port("mipsel", "mipsel-linux-gnu", ["-specs=" + specs])
+    port.root = root
+    port.variant = "musl"
+    port.libraries = ["/lib/ld-musl-mipsel.so.1"]
+    return port
 
 
-@test("musl: the library is built for it, its counts and stacks are right")
+@test("musl: the library needs nothing else, the program's own frames are all there")
 def _():
-    root, specs = musl()
-    out = os.path.join(BUILT, "mipsel-musl")
-    run(["make", "-C", ROOT, "-j2", f"O={out}", "CROSS_COMPILE=mipsel-linux-gnu-",
-         f"PRELOAD_EXTRA=-specs={specs}", "preload"], timeout=300).expect(0)
-    library = f"{out}/mipsel-linux-gnu/libheaptap-preload.so"
-    same(re.findall(r"NEEDED.*\[(.*)\]", run(["readelf", "-dW", library]).stdout), ["libc.so"],
-         "libraries")
-    program = temp()
-    run(["mipsel-linux-gnu-gcc", f"-specs={specs}", "-std=gnu11", "-D_GNU_SOURCE", "-g", "-O1",
-         "-fno-builtin", "-fno-optimize-sibling-calls", "-w", "-o", program,
-         os.path.join(ROOT, "tests/workloads/stacks.c")]).expect(0)
-    path = temp(".htap")
-    done = MIPSEL.run([program, "deep", "1", "3", "60"], root=root, library=library,
-                      HEAPTAP_FILE=path).expect(0)
+    port = musl()
+    text = run(["readelf", "-dW", port.library()]).stdout
+    same(re.findall(r"NEEDED.*\[(.*)\]", text), ["libc.so"], "libraries")
+    program = port.program("stacks")
+    path, done = record(port, program, "deep", "1", "3", "60")
     same(done.stderr, "", "stderr")
-    report = leaks(path)
+    report = leaks("--sysroot", port.rootfs(program), path)
+    same(report.done.stderr, "", "what heaptap says")
     same(report.total_from("descend"), (3, 3064), "kept")
     for leak in report.leaks:
         names = [frame["function"] for frame in leak["frames"]]
         depth = leak["bytes"] - 1000
-        same((names[:depth + 1], leak["cut"]), (["descend"] * depth + ["main"], False), "a stack")
+        same((names[:depth + 1], names[-1], leak["cut"]),
+             (["descend"] * depth + ["main"], "_start", False), "a stack")
+
+
+for _flags in (["-O0"], ["-O2"], ["-Os", "-no-pie"]):
+    @test(f"musl: hard stacks, {' '.join(_flags)}")
+    def _(flags=_flags):
+        torture.judge(musl(), *flags)
 
 
 # ---- machines --------------------------------------------------------------------------------
