@@ -74,20 +74,6 @@ static bool mips__usable(void)
 	return true;
 }
 
-static bool walk_once(const struct mips_cursor *cursor, const struct mips_window *stack,
-		      uintptr_t *frames, unsigned max, struct mips_trace *trace)
-{
-	struct view view = { .is_unloaded = false };
-	const struct mips_unwind unwind = {
-		.memory = { .read = read_memory, .code = find_code, .env = &view },
-		.cache = &cache,
-		.entry = entry,
-	};
-
-	mips_unwind__walk(&unwind, cursor, stack, frames, max, trace);
-	return !view.is_unloaded;
-}
-
 /* Readers take every frame for a return address, and look in front of it. */
 static void step_over_exact(uintptr_t *frames, const struct mips_trace *trace)
 {
@@ -95,28 +81,57 @@ static void step_over_exact(uintptr_t *frames, const struct mips_trace *trace)
 		frames[trace->exact[i]] += 4;
 }
 
-static unsigned mips__walk(const struct unwind_from *from, uintptr_t *frames, unsigned max,
-			   struct unwind_note *note)
+/* False: it was found meanwhile that code has been unloaded. */
+static inline __attribute__((always_inline)) bool
+walk_once(const struct unwind_from *from, uintptr_t *frames, unsigned max, struct mips_trace *trace)
 {
 	const struct mips_cursor cursor = { .pc = from->pc, .sp = from->sp, .fp = from->fp };
 	struct unwind_window window;
 	struct mips_window stack;
-	struct mips_trace trace;
+	struct view view;
+	const struct mips_unwind unwind = {
+		.memory = { .read = read_memory, .code = find_code, .env = &view },
+		.cache = &cache,
+		.entry = entry,
+	};
 
 	unwind_stack__open(&window, from->sp);
 	stack = (struct mips_window){ (const void *)window.lo, window.lo, window.hi };
-	if (!walk_once(&cursor, &stack, frames, max, &trace)) {
-		/* It was found meanwhile that code has been unloaded. */
+	view.words = (struct unwind_window){ 0, 0, false };
+	view.module.code = view.module.code_end = 0;
+	view.is_unloaded = false;
+	mips_unwind__walk(&unwind, &cursor, &stack, frames, max, trace);
+	return !view.is_unloaded;
+}
+
+/* What is not a stack found whole at once. again: code was unloaded while it was walked. */
+static __attribute__((noinline)) unsigned finish(const struct unwind_from *from, uintptr_t *frames,
+						 unsigned max, struct unwind_note *note,
+						 struct mips_trace *trace, bool again)
+{
+	if (again) {
 		unwinder__forget();
-		walk_once(&cursor, &stack, frames, max, &trace);
+		walk_once(from, frames, max, trace);
 	}
-	step_over_exact(frames, &trace);
-	note->serial = 0;
-	note->flags = trace.end == MIPS_END_BOTTOM ? 0 : WIRE_STACK_CUT;
-	if (trace.nr_frames)
-		return trace.nr_frames;
+	step_over_exact(frames, trace);
+	note->flags = trace->end == MIPS_END_BOTTOM ? 0 : WIRE_STACK_CUT;
+	if (trace->nr_frames)
+		return trace->nr_frames;
 	frames[0] = from->pc;
 	return 1;
+}
+
+static unsigned mips__walk(const struct unwind_from *from, uintptr_t *frames, unsigned max,
+			   struct unwind_note *note)
+{
+	struct mips_trace trace;
+	bool again = !walk_once(from, frames, max, &trace);
+
+	note->serial = 0;
+	note->flags = 0;
+	if (unwind_unlikely(again || trace.end != MIPS_END_BOTTOM || trace.nr_exact))
+		return finish(from, frames, max, note, &trace, again);
+	return trace.nr_frames;
 }
 
 const struct unwinder unwinder_mips = { "mips", mips__usable, mips__walk };

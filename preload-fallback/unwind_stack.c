@@ -17,13 +17,7 @@ unsigned long getauxval(unsigned long type) __attribute__((weak));
 /* A thread whose first walks are not on its own stack is not asked about it for ever. */
 #define MAX_TRIALS 16
 
-struct own_stack {
-	uintptr_t lo, hi; /* what is known to be readable; 0: nothing yet */
-	uintptr_t gap;	  /* an address below lo that is not; what is below that is another's */
-	unsigned nr_trials;
-};
-
-static __thread struct own_stack own_stack __attribute__((tls_model("initial-exec")));
+__thread struct unwind_own_stack unwind_own_stack __attribute__((tls_model("initial-exec")));
 
 /*
  * How the kernel would change the set of blocked signals is nonsense here, so it does not; but
@@ -84,7 +78,7 @@ static bool all_readable(uintptr_t lo, uintptr_t last, uintptr_t *gap)
 }
 
 /* Is the stack at sp the one that ends at or before top? */
-static bool try_top(struct own_stack *own, uintptr_t sp, uintptr_t top)
+static bool try_top(struct unwind_own_stack *own, uintptr_t sp, uintptr_t top)
 {
 	uintptr_t gap;
 
@@ -100,7 +94,7 @@ static bool try_top(struct own_stack *own, uintptr_t sp, uintptr_t top)
  * The stack of a thread ends below its control block; that of the first, which the kernel made, at
  * the name of the program.
  */
-static bool find_own(struct own_stack *own, uintptr_t sp)
+static bool find_own(struct unwind_own_stack *own, uintptr_t sp)
 {
 	if (own->nr_trials >= MAX_TRIALS)
 		return false;
@@ -111,7 +105,7 @@ static bool find_own(struct own_stack *own, uintptr_t sp)
 }
 
 /* Has the thread's own stack grown down to sp? */
-static bool grow_own(struct own_stack *own, uintptr_t sp)
+static bool grow_own(struct unwind_own_stack *own, uintptr_t sp)
 {
 	if (sp >= own->lo || sp < own->gap || own->lo - sp > MAX_STACK)
 		return false;
@@ -121,18 +115,11 @@ static bool grow_own(struct own_stack *own, uintptr_t sp)
 	return true;
 }
 
-void unwind_stack__open(struct unwind_window *window, uintptr_t sp)
+bool unwind_stack__find(uintptr_t sp)
 {
-	struct own_stack *own = &own_stack;
+	struct unwind_own_stack *own = &unwind_own_stack;
 
-	if (unwind_unlikely(sp - own->lo >= own->hi - own->lo) &&
-	    !(own->hi ? grow_own(own, sp) : find_own(own, sp))) {
-		*window = (struct unwind_window){ 0 };
-		return;
-	}
-	window->lo = own->lo;
-	window->hi = own->hi;
-	window->is_own = true;
+	return own->hi ? grow_own(own, sp) : find_own(own, sp);
 }
 
 /*
