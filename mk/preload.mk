@@ -8,7 +8,7 @@ PRELOAD_TARGET := $(shell $(PRELOAD_CC) -dumpmachine)
 PRELOAD_IS_MIPS := $(filter mips%,$(PRELOAD_TARGET))
 PRELOAD_UNWINDERS := $(if $(filter x86_64% aarch64%,$(PRELOAD_TARGET)),$(filter-out %_mips.c, \
 		       $(wildcard preload-fallback/unwind_*.c)),preload-fallback/unwind_absent.c \
-		       $(if $(PRELOAD_IS_MIPS),$(patsubst %,preload-fallback/unwind_%.c,mips module stack)))
+		       $(if $(PRELOAD_IS_MIPS),$(patsubst %,preload-fallback/unwind_%.c,auxv mips module stack)))
 PRELOAD_SOURCES := $(filter-out preload-fallback/unwind_%.c,$(wildcard preload-fallback/*.c)) \
 		   $(PRELOAD_UNWINDERS)
 PRELOAD_OBJECTS := $(PRELOAD_SOURCES:preload-fallback/%.c=$(PRELOAD_OUT)/preload/%.o) \

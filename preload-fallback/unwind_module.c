@@ -5,7 +5,14 @@
 #include <link.h>
 #include <stddef.h>
 
-unsigned long getauxval(unsigned long type) __attribute__((weak));
+#include "unwind_auxv.h"
+
+/* uClibc's dl_iterate_phdr says that it counts, and does not: there is what was on the stack. */
+#ifdef __UCLIBC__
+#define HAS_COUNTERS false
+#else
+#define HAS_COUNTERS true
+#endif
 
 struct search {
 	uintptr_t address;
@@ -55,7 +62,7 @@ static int look(struct dl_phdr_info *info, size_t size, void *data)
 	struct search *search = data;
 	const ElfW(Phdr) * load;
 
-	if (size >= offsetof(struct dl_phdr_info, dlpi_subs) + sizeof(info->dlpi_subs)) {
+	if (HAS_COUNTERS && size >= offsetof(struct dl_phdr_info, dlpi_subs) + sizeof(info->dlpi_subs)) {
 		search->nr_unloaded = info->dlpi_subs;
 		search->has_counters = true;
 	}
@@ -86,5 +93,5 @@ bool unwind_module__find(uintptr_t address, struct unwind_module *module, bool *
 
 uintptr_t unwind_module__entry(void)
 {
-	return getauxval ? getauxval(AT_ENTRY) : 0;
+	return unwind_auxv__get(AT_ENTRY);
 }

@@ -5,8 +5,7 @@
 #include <stddef.h>
 #include <sys/syscall.h>
 
-/* Not everybody's libc has it, and not everybody's <sys/auxv.h> is there. */
-unsigned long getauxval(unsigned long type) __attribute__((weak));
+#include "unwind_auxv.h"
 
 /* Of the smallest pages there are: larger ones are asked about more often than needed. */
 #define PAGE 4096ul
@@ -99,7 +98,7 @@ static bool find_own(struct unwind_own_stack *own, uintptr_t sp)
 	if (own->nr_trials >= MAX_TRIALS)
 		return false;
 	own->nr_trials++;
-	if (getauxval && try_top(own, sp, getauxval(AT_EXECFN)))
+	if (try_top(own, sp, unwind_auxv__get(AT_EXECFN)))
 		return true;
 	return try_top(own, sp, unwind_stack__thread());
 }

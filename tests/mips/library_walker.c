@@ -3,8 +3,8 @@
  * As walker.c, with the preload library's own unwinder (preload-fallback/unwind_mips.c) in place of
  * a bare mips-unwind: what the oracle says of it holds for the library.
  *
- * Built with -DMIPS_UNWIND_SELF -ffixed-30 -fPIC -shared, with the library's unwind_mips.c,
- * unwind_module.c, unwind_stack.c, and mips-unwind/.
+ * Built with -DMIPS_UNWIND_SELF -ffixed-30 -fPIC -shared, with the library's unwind_auxv.c,
+ * unwind_mips.c, unwind_module.c, unwind_stack.c, and mips-unwind/.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
