@@ -45,6 +45,12 @@ class Port:
         target = "-".join([name, self.variant, *(flag.strip("-") for flag in flags)])
         return build(name, *self.flags, *flags, target=target, compiler=self.compiler)
 
+    def shared(self, name):
+        """tests/workloads/NAME.c compiled to a shared library of it."""
+        self.need()
+        return build(name, *self.flags, "-fPIC", "-shared", target=f"{name}-{self.variant}.so",
+                     compiler=self.compiler)
+
     def run(self, command, root=None, library=None, **env):
         """Runs a command of it with the library preloaded and these variables."""
         words = [self.emulator, "-L", root or self.root, "-E",

@@ -85,6 +85,16 @@ def _(port):
     torture.judge(port, "-O2")
 
 
+@for_each_port("libraries that are loaded later, at the place of those that went, are told apart")
+def _(port):
+    plugin = port.shared("unwind_plugin")
+    path, _ = record(port, port.program("unwind_dlopen"), plugin, "5")
+    report = leaks("--sysroot", port.rootfs(port.program("unwind_dlopen"), plugin), path)
+    same([leak["frames"] for leak in report.leaks if leak["cut"]], [], "stacks that are cut")
+    modules = {leak["frames"][0]["module"] for leak in report.leaks}
+    check(plugin in modules, f"modules: {modules}")
+
+
 @for_each_port("HEAPTAP_UNWIND: instructions unless it says otherwise")
 def _(port):
     program = port.program("stacks")
