@@ -37,13 +37,21 @@ $(PRELOAD_OUT)/include/xxhash.h:
 	$(Q)printf '#include <xxhash.h>\n' | $(CC) -E -M -x c - | tr -s ' \\' '\n' | \
 		grep -E '/(xxhash|xxh3)\.h$$' | xargs -I{} cp {} $(@D)
 
-$(PRELOAD_OUT)/preload/%.o: preload-fallback/%.c $(PRELOAD_OUT)/include/xxhash.h mk/preload.mk
+# Another compiler, or other flags for it, rebuild.
+PRELOAD_FLAGS := $(PRELOAD_CC) $(PRELOAD_CPPFLAGS) $(PRELOAD_CFLAGS) $(PRELOAD_LDFLAGS) $(PRELOAD_EXTRA)
+
+$(PRELOAD_OUT)/preload/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(PRELOAD_FLAGS)' | cmp -s - $@ || echo '$(PRELOAD_FLAGS)' >$@
+
+$(PRELOAD_OUT)/preload/%.o: preload-fallback/%.c $(PRELOAD_OUT)/include/xxhash.h mk/preload.mk \
+		$(PRELOAD_OUT)/preload/flags
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(PRELOAD_CC) $(PRELOAD_CPPFLAGS) $(PRELOAD_CFLAGS) $(PRELOAD_SIZE) $(PRELOAD_EXTRA) \
 		-MMD -MP -c -o $@ $<
 
-$(PRELOAD_OUT)/preload/mips-unwind/%.o: mips-unwind/%.c mk/preload.mk
+$(PRELOAD_OUT)/preload/mips-unwind/%.o: mips-unwind/%.c mk/preload.mk $(PRELOAD_OUT)/preload/flags
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(PRELOAD_CC) $(PRELOAD_CPPFLAGS) $(PRELOAD_CFLAGS) $(PRELOAD_SIZE) $(PRELOAD_EXTRA) \

@@ -71,7 +71,7 @@ def _():
 
 
 @functools.cache
-def musl():
+def musl(variant="musl", *flags):
     """A machine with musl's C library, of Debian's port."""
     MIPSEL.need()
     root = or_skip(lab.packaged, "mipsel")
@@ -82,9 +82,9 @@ def musl():
     text = text.replace("*link_libgcc:\n", f"*link_libgcc:\n-L{root}/lib/mipsel-linux-musl ")
     with open(specs, "w", encoding="ascii") as file:
         file.write(text)
-    port = Port("mipsel", "mipsel-linux-gnu", ["-specs=" + specs])
+    port = Port("mipsel", "mipsel-linux-gnu", ["-specs=" + specs, *flags])
     port.root = root
-    port.variant = "musl"
+    port.variant = variant
     port.libraries = ["/lib/ld-musl-mipsel.so.1"]
     return port
 
@@ -111,6 +111,14 @@ for _flags in (["-O0"], ["-O2"], ["-Os", "-no-pie"]):
     @test(f"musl: hard stacks, {' '.join(_flags)}")
     def _(flags=_flags):
         torture.judge(musl(), *flags)
+
+
+@test("a C library without getauxval: the program's beginning, where stacks end, is found")
+def _():
+    port = musl("no-getauxval", "-Dgetauxval=no_getauxval")
+    symbols = run(["mipsel-linux-gnu-nm", "-D", port.library()]).expect(0).stdout
+    check(re.search(r" w no_getauxval$", symbols, re.M), f"it is not asked for: {symbols}")
+    torture.judge(port, "-O2")
 
 
 # ---- machines --------------------------------------------------------------------------------
