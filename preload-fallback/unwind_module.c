@@ -62,7 +62,8 @@ static int look(struct dl_phdr_info *info, size_t size, void *data)
 	struct search *search = data;
 	const ElfW(Phdr) * load;
 
-	if (HAS_COUNTERS && size >= offsetof(struct dl_phdr_info, dlpi_subs) + sizeof(info->dlpi_subs)) {
+	if (HAS_COUNTERS &&
+	    size >= offsetof(struct dl_phdr_info, dlpi_subs) + sizeof(info->dlpi_subs)) {
 		search->nr_unloaded = info->dlpi_subs;
 		search->has_counters = true;
 	}

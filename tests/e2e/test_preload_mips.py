@@ -135,7 +135,8 @@ def _(port):
     path = os.path.join(folder, f"callgrind.out.{os.path.basename(program)}.{pid}")
     check(os.path.exists(path), f"there are only {os.listdir(folder)}")
     annotated = Annotated(path)
-    same(annotated.total, (tally["leaked_bytes"], tally["leaked_blocks"]), "total of callgrind_annotate")
+    same(annotated.total, (tally["leaked_bytes"], tally["leaked_blocks"]),
+         "total of callgrind_annotate")
     check("took" in annotated.text or "every_function" in annotated.text,
           f"no function of the program: {annotated.text}")
 

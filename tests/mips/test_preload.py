@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The preload library on MIPS where more is needed than a compiler: machines with kernels of their
-own, musl, the n32 ABI, programs of Debian's ports. The quick part is tests/e2e/test_preload_mips.py."""
+own, musl, the n32 ABI. The quick part is tests/e2e/test_preload_mips.py."""
 import contextlib
 import functools
 import glob
