@@ -57,10 +57,15 @@ void mips_decode(const struct mips_machine *machine, uint32_t word, mips_addr_t 
 #define MIPS_SELF_R6 0
 #endif
 
+/* Values of _ABIO32 and _ABIN32: <sgidefs.h>, which has both, is not in every C library, and a
+ * compiler knows only its own. */
+#define MIPS_SELF_O32 (_MIPS_SIM == 1)
+#define MIPS_SELF_N32 (_MIPS_SIM == 2)
+
 static inline enum mips_abi mips__abi(const struct mips_machine *machine)
 {
 	(void)machine;
-	return _MIPS_SIM == _ABIO32 ? MIPS_O32 : _MIPS_SIM == _ABIN32 ? MIPS_N32 : MIPS_N64;
+	return MIPS_SELF_O32 ? MIPS_O32 : MIPS_SELF_N32 ? MIPS_N32 : MIPS_N64;
 }
 
 static inline bool mips__r6(const struct mips_machine *machine)

@@ -98,7 +98,7 @@ MIPS_INLINE mips_addr_t mips_window__slot(const struct mips_unwind *unwind,
 
 	(void)unwind;
 	/* A slot of n32 is wider than an address. */
-	return ((const slot_t *)at)[_MIPS_SIM == _ABIN32 && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__];
+	return ((const slot_t *)at)[MIPS_SELF_N32 && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__];
 #else
 	const struct mips_machine *machine = &unwind->machine;
 	uint64_t wide;

@@ -86,7 +86,12 @@ struct mips_unwind {
 	struct mips_machine machine;
 	struct mips_memory memory;
 	struct mips_cache *cache; /* NULL: none, every frame is scanned for */
+	/* The program's first instruction, 0 where it is not known: what is called from the
+	 * MIPS_ENTRY_BYTES there has the bottom of the stack for a caller. */
+	mips_addr_t entry;
 };
+
+#define MIPS_ENTRY_BYTES 64
 
 /* Where a walk begins. */
 struct mips_cursor {

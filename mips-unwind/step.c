@@ -88,7 +88,8 @@ static struct mips_rule find_rule(const struct mips_walk *walk)
 
 	if (!walk->at.exact && mips_signal__is_trampoline(unwind, walk->at.pc))
 		return (struct mips_rule){ .kind = RULE_SIGNAL };
-	if (!walk->at.exact && mips_code__is_bottom(unwind, walk->at.pc))
+	if (!walk->at.exact && (walk->at.pc - 8 - unwind->entry < MIPS_ENTRY_BYTES ||
+				mips_code__is_bottom(unwind, walk->at.pc)))
 		return (struct mips_rule){ .kind = RULE_BOTTOM };
 	if (mips_forward__scan(unwind, walk->at.pc, walk->at.exact, &rules[0])) {
 		if (is_plausible(walk, &rules[0]))

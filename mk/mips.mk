@@ -3,5 +3,5 @@
 MIPS_TESTS := $(sort $(wildcard tests/mips/test_*.py))
 
 .PHONY: check-mips
-check-mips: ## run the tests of MIPS under QEMU (scripts/setup mips); ONLY=PART of a name
+check-mips: $(O)/heaptap ## run the tests of MIPS under QEMU (scripts/setup mips); ONLY=PART of a name
 	$(Q)$(RUN_TESTS) --timeout 1800 $(MIPS_TESTS)

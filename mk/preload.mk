@@ -4,13 +4,20 @@ PRELOAD_OUT := $(O)$(if $(CROSS_COMPILE),/$(patsubst %-,%,$(notdir $(CROSS_COMPI
 PRELOAD := $(PRELOAD_OUT)/libheaptap-preload.so
 PRELOAD_CC ?= $(if $(CROSS_COMPILE),$(CROSS_COMPILE)gcc,$(CC))
 PRELOAD_TARGET := $(shell $(PRELOAD_CC) -dumpmachine)
-# Tables are what stacks are walked by on x86-64 and arm64; a MIPS has none.
-PRELOAD_UNUSED := $(if $(filter x86_64% aarch64%,$(PRELOAD_TARGET)),, \
-		    $(filter-out %/unwind_absent.c %/unwind_mips.c,$(wildcard preload-fallback/unwind_*.c)))
-PRELOAD_SOURCES := $(filter-out $(PRELOAD_UNUSED),$(wildcard preload-fallback/*.c))
-PRELOAD_OBJECTS := $(PRELOAD_SOURCES:preload-fallback/%.c=$(PRELOAD_OUT)/preload/%.o)
+# Tables are what stacks are walked by on x86-64 and arm64; on a MIPS, instructions.
+PRELOAD_IS_MIPS := $(filter mips%,$(PRELOAD_TARGET))
+PRELOAD_UNWINDERS := $(if $(filter x86_64% aarch64%,$(PRELOAD_TARGET)),$(filter-out %_mips.c, \
+		       $(wildcard preload-fallback/unwind_*.c)),preload-fallback/unwind_absent.c \
+		       $(if $(PRELOAD_IS_MIPS),$(patsubst %,preload-fallback/unwind_%.c,auxv mips module stack)))
+PRELOAD_SOURCES := $(filter-out preload-fallback/unwind_%.c,$(wildcard preload-fallback/*.c)) \
+		   $(PRELOAD_UNWINDERS)
+PRELOAD_OBJECTS := $(PRELOAD_SOURCES:preload-fallback/%.c=$(PRELOAD_OUT)/preload/%.o) \
+		   $(if $(PRELOAD_IS_MIPS),$(patsubst %.c,$(PRELOAD_OUT)/preload/%.o,$(wildcard mips-unwind/*.c)))
 # $30 is the caller's frame pointer, which the scanner of stacks begins with.
-PRELOAD_MACHINE := $(if $(filter mips%,$(PRELOAD_TARGET)),-ffixed-30)
+PRELOAD_MACHINE := $(if $(PRELOAD_IS_MIPS),-ffixed-30 -DMIPS_UNWIND_SELF)
+# Small devices: what is not done for each event is compiled for size there.
+PRELOAD_HOT := event guard hooks real ring stacks unwind_mips unwind_stack walk cache
+PRELOAD_SIZE = $(if $(PRELOAD_IS_MIPS),$(if $(filter $(PRELOAD_HOT),$(basename $(@F))),,-Os))
 # -fexceptions: what operator new throws passes through the hooks. Large sections are not made larger by
 # what is never called.
 PRELOAD_CFLAGS := -std=gnu99 -O2 -g $(WARNINGS) -fPIC -fvisibility=hidden -fexceptions \
@@ -19,7 +26,7 @@ PRELOAD_CFLAGS := -std=gnu99 -O2 -g $(WARNINGS) -fPIC -fvisibility=hidden -fexce
 PRELOAD_CPPFLAGS := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DXXH_FORCE_MEMORY_ACCESS=0 \
 		    -Ipreload-fallback -Ibpf -Imips-unwind -I$(PRELOAD_OUT)/include
 PRELOAD_LDFLAGS := -shared -Wl,-soname,libheaptap-preload.so -Wl,-z,defs -Wl,-z,text -Wl,-z,now \
-		   -Wl,--gc-sections -Wl,--hash-style=both
+		   -Wl,--gc-sections -Wl,--hash-style=$(if $(PRELOAD_IS_MIPS),sysv,both)
 
 .PHONY: preload
 preload: $(PRELOAD) ## build the library for machines without BPF; CROSS_COMPILE=mipsel-linux-gnu-
@@ -33,14 +40,32 @@ $(PRELOAD_OUT)/include/xxhash.h:
 # A hook that has nothing to do is a jump to the real function.
 $(PRELOAD_OUT)/preload/hooks.o: PRELOAD_CFLAGS += -foptimize-sibling-calls
 
-$(PRELOAD_OUT)/preload/%.o: preload-fallback/%.c $(PRELOAD_OUT)/include/xxhash.h mk/preload.mk
+# Another compiler, or other flags for it, rebuild.
+PRELOAD_FLAGS := $(PRELOAD_CC) $(PRELOAD_CPPFLAGS) $(PRELOAD_CFLAGS) $(PRELOAD_LDFLAGS) $(PRELOAD_EXTRA)
+
+$(PRELOAD_OUT)/preload/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(PRELOAD_FLAGS)' | cmp -s - $@ || echo '$(PRELOAD_FLAGS)' >$@
+
+$(PRELOAD_OUT)/preload/%.o: preload-fallback/%.c $(PRELOAD_OUT)/include/xxhash.h mk/preload.mk \
+		$(PRELOAD_OUT)/preload/flags
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(PRELOAD_CC) $(PRELOAD_CPPFLAGS) $(PRELOAD_CFLAGS) $(PRELOAD_EXTRA) -MMD -MP -c -o $@ $<
+	$(Q)$(PRELOAD_CC) $(PRELOAD_CPPFLAGS) $(PRELOAD_CFLAGS) $(PRELOAD_SIZE) $(PRELOAD_EXTRA) \
+		-MMD -MP -c -o $@ $<
+
+$(PRELOAD_OUT)/preload/mips-unwind/%.o: mips-unwind/%.c mk/preload.mk $(PRELOAD_OUT)/preload/flags
+	$(call msg,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(PRELOAD_CC) $(PRELOAD_CPPFLAGS) $(PRELOAD_CFLAGS) $(PRELOAD_SIZE) $(PRELOAD_EXTRA) \
+		-MMD -MP -c -o $@ $<
 
 $(PRELOAD): $(PRELOAD_OBJECTS)
 	$(call msg,LINK,$@)
 	$(Q)$(PRELOAD_CC) $(PRELOAD_CFLAGS) $(PRELOAD_LDFLAGS) $(PRELOAD_EXTRA) -o $@ $^
+	$(Q)$(if $(CROSS_COMPILE),mkdir -p $(PRELOAD_OUT)/stripped && \
+		$(CROSS_COMPILE)strip -o $(PRELOAD_OUT)/stripped/$(@F) $@ && \
+		wc -c $(PRELOAD_OUT)/stripped/$(@F) | sed 's/^ */  STRIPPED /; s/ [^ ]*$$/ bytes: &/; s/:  */: /')
 
 # Parts of it that unit tests try, compiled as the rest of heaptap is.
 PRELOAD_PARTS := $(patsubst %,$(O)/preload-parts/%.o,block_out boot chance config live_set os ring sample \

@@ -12,8 +12,8 @@
 #define CONFIG_STATIC_MEMORY (592u << 10)
 #define CONFIG_MIN_TEXT	     "912K"
 #else
-#define CONFIG_STATIC_MEMORY (64u << 10)
-#define CONFIG_MIN_TEXT	     "384K"
+#define CONFIG_STATIC_MEMORY (128u << 10)
+#define CONFIG_MIN_TEXT	     "448K"
 #endif
 #define CONFIG_MIN_MEMORY (CONFIG_STATIC_MEMORY + (320u << 10))
 #define CONFIG_MAX_MEMORY (1u << 30)

@@ -5,7 +5,14 @@
 #include <link.h>
 #include <stddef.h>
 
-unsigned long getauxval(unsigned long type) __attribute__((weak));
+#include "unwind_auxv.h"
+
+/* uClibc's dl_iterate_phdr says that it counts, and does not: there is what was on the stack. */
+#ifdef __UCLIBC__
+#define HAS_COUNTERS false
+#else
+#define HAS_COUNTERS true
+#endif
 
 struct search {
 	uintptr_t address;
@@ -53,14 +60,21 @@ static void find_index(const struct dl_phdr_info *info, struct unwind_module *mo
 static int look(struct dl_phdr_info *info, size_t size, void *data)
 {
 	struct search *search = data;
+	const ElfW(Phdr) * load;
 
-	if (size >= offsetof(struct dl_phdr_info, dlpi_subs) + sizeof(info->dlpi_subs)) {
+	if (HAS_COUNTERS &&
+	    size >= offsetof(struct dl_phdr_info, dlpi_subs) + sizeof(info->dlpi_subs)) {
 		search->nr_unloaded = info->dlpi_subs;
 		search->has_counters = true;
 	}
-	if (!find_load(info, search->address))
+	load = find_load(info, search->address);
+	if (!load)
 		return 0;
 	find_index(info, search->module);
+	if ((load->p_flags & (PF_R | PF_X)) == (PF_R | PF_X)) {
+		search->module->code = info->dlpi_addr + load->p_vaddr;
+		search->module->code_end = search->module->code + load->p_filesz;
+	}
 	return 1;
 }
 
@@ -80,5 +94,5 @@ bool unwind_module__find(uintptr_t address, struct unwind_module *module, bool *
 
 uintptr_t unwind_module__entry(void)
 {
-	return getauxval ? getauxval(AT_ENTRY) : 0;
+	return unwind_auxv__get(AT_ENTRY);
 }

@@ -13,6 +13,7 @@ struct unwind_module {
 	 * the file has none */
 	const uint8_t *index;
 	uintptr_t readable, readable_end;
+	uintptr_t code, code_end; /* the executable segment the address is in; equal: none */
 };
 
 /*

@@ -5,8 +5,7 @@
 #include <stddef.h>
 #include <sys/syscall.h>
 
-/* Not everybody's libc has it, and not everybody's <sys/auxv.h> is there. */
-unsigned long getauxval(unsigned long type) __attribute__((weak));
+#include "unwind_auxv.h"
 
 /* Of the smallest pages there are: larger ones are asked about more often than needed. */
 #define PAGE 4096ul
@@ -17,13 +16,7 @@ unsigned long getauxval(unsigned long type) __attribute__((weak));
 /* A thread whose first walks are not on its own stack is not asked about it for ever. */
 #define MAX_TRIALS 16
 
-struct own_stack {
-	uintptr_t lo, hi; /* what is known to be readable; 0: nothing yet */
-	uintptr_t gap;	  /* an address below lo that is not; what is below that is another's */
-	unsigned nr_trials;
-};
-
-static __thread struct own_stack own_stack __attribute__((tls_model("initial-exec")));
+__thread struct unwind_own_stack unwind_own_stack __attribute__((tls_model("initial-exec")));
 
 /*
  * How the kernel would change the set of blocked signals is nonsense here, so it does not; but
@@ -51,6 +44,20 @@ bool unwind_stack__is_readable(uintptr_t address)
 			 : "+r"(result)
 			 : "r"(number), "r"(set), "r"(old), "r"(size)
 			 : "memory");
+#elif defined(__mips__)
+	/* A set has 16 bytes here. $7 is the last argument, and whether it failed. */
+	register long result __asm__("$2") = SYS_rt_sigprocmask;
+	register long how __asm__("$4") = -1;
+	register uintptr_t set __asm__("$5") = address & ~15ul;
+	register long old __asm__("$6") = 0;
+	register long size __asm__("$7") = 16;
+
+	__asm__ volatile("syscall"
+			 : "+r"(result), "+r"(size)
+			 : "r"(how), "r"(set), "r"(old)
+			 : "$1", "$3", "$8", "$9", "$10", "$11", "$12", "$13", "$14", "$15", "$24",
+			   "$25", "hi", "lo", "memory");
+	result = size ? -result : result;
 #endif
 	/* NULL would be no set at all. */
 	return address >= PAGE && result != -14; /* EFAULT */
@@ -70,7 +77,7 @@ static bool all_readable(uintptr_t lo, uintptr_t last, uintptr_t *gap)
 }
 
 /* Is the stack at sp the one that ends at or before top? */
-static bool try_top(struct own_stack *own, uintptr_t sp, uintptr_t top)
+static bool try_top(struct unwind_own_stack *own, uintptr_t sp, uintptr_t top)
 {
 	uintptr_t gap;
 
@@ -86,18 +93,18 @@ static bool try_top(struct own_stack *own, uintptr_t sp, uintptr_t top)
  * The stack of a thread ends below its control block; that of the first, which the kernel made, at
  * the name of the program.
  */
-static bool find_own(struct own_stack *own, uintptr_t sp)
+static bool find_own(struct unwind_own_stack *own, uintptr_t sp)
 {
 	if (own->nr_trials >= MAX_TRIALS)
 		return false;
 	own->nr_trials++;
-	if (getauxval && try_top(own, sp, getauxval(AT_EXECFN)))
+	if (try_top(own, sp, unwind_auxv__get(AT_EXECFN)))
 		return true;
 	return try_top(own, sp, unwind_stack__thread());
 }
 
 /* Has the thread's own stack grown down to sp? */
-static bool grow_own(struct own_stack *own, uintptr_t sp)
+static bool grow_own(struct unwind_own_stack *own, uintptr_t sp)
 {
 	if (sp >= own->lo || sp < own->gap || own->lo - sp > MAX_STACK)
 		return false;
@@ -107,18 +114,11 @@ static bool grow_own(struct own_stack *own, uintptr_t sp)
 	return true;
 }
 
-void unwind_stack__open(struct unwind_window *window, uintptr_t sp)
+bool unwind_stack__find(uintptr_t sp)
 {
-	struct own_stack *own = &own_stack;
+	struct unwind_own_stack *own = &unwind_own_stack;
 
-	if (unwind_unlikely(sp - own->lo >= own->hi - own->lo) &&
-	    !(own->hi ? grow_own(own, sp) : find_own(own, sp))) {
-		*window = (struct unwind_window){ 0 };
-		return;
-	}
-	window->lo = own->lo;
-	window->hi = own->hi;
-	window->is_own = true;
+	return own->hi ? grow_own(own, sp) : find_own(own, sp);
 }
 
 /*

@@ -22,8 +22,32 @@ struct unwind_window {
 	bool is_own; /* of the thread's own stack */
 };
 
+/* Of a thread. Only unwind_stack.c writes to it. */
+struct unwind_own_stack {
+	uintptr_t lo, hi; /* what is known to be readable; 0: nothing yet */
+	uintptr_t gap;	  /* an address below lo that is not; what is below that is another's */
+	unsigned nr_trials;
+};
+
+extern __thread struct unwind_own_stack unwind_own_stack
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/* sp is not known to be on the thread's own stack. True: now it is. */
+bool unwind_stack__find(uintptr_t sp);
+
 /* The stack that sp is on, as far as it is known. */
-void unwind_stack__open(struct unwind_window *window, uintptr_t sp);
+static inline void unwind_stack__open(struct unwind_window *window, uintptr_t sp)
+{
+	const struct unwind_own_stack *own = &unwind_own_stack;
+
+	if (unwind_unlikely(sp - own->lo >= own->hi - own->lo) && !unwind_stack__find(sp)) {
+		*window = (struct unwind_window){ 0 };
+		return;
+	}
+	window->lo = own->lo;
+	window->hi = own->hi;
+	window->is_own = true;
+}
 
 /* Looks further: whether a word can be read at an address that is not in the window. The window
  * then holds it. */
@@ -41,6 +65,13 @@ static inline uintptr_t unwind_stack__thread(void)
 	__asm__("mov %%fs:0, %0" : "=r"(pointer));
 #elif defined(__aarch64__)
 	__asm__("mrs %0, tpidr_el0" : "=r"(pointer));
+#elif defined(__mips__)
+	/* rdhwr $3, $29, which no older release's assembler knows; kernels emulate it for $3. The
+	 * thread's variables follow its block, and the register points into their middle. */
+	register uintptr_t middle __asm__("$3");
+
+	__asm__(".word 0x7c03e83b" : "=r"(middle));
+	pointer = middle - 0x7000;
 #else
 #error "unwind_stack: no such architecture"
 #endif

@@ -83,6 +83,18 @@ def oracle():
                       "-fPIC", "-shared", "-fvisibility=hidden"])
 
 
+def library_walker(arch):
+    """As walker, by the unwinder of the preload library."""
+    library = os.path.join(ROOT, "preload-fallback")
+    return compile_c(ARCHES[arch].triplet + "-gcc", os.path.join(OUT, arch, "library_walker.so"),
+                     [os.path.join(HERE, "library_walker.c"),
+                      *(f"{library}/unwind_{part}.c" for part in ("auxv", "mips", "module", "stack")),
+                      *sorted(glob.glob(os.path.join(ROOT, "mips-unwind", "*.c")))],
+                     ["-std=gnu99", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-ffixed-30", "-fPIC",
+                      "-shared", "-fvisibility=hidden", "-DMIPS_UNWIND_SELF", "-I" + library,
+                      "-I" + os.path.join(ROOT, "bpf"), "-I" + os.path.join(ROOT, "mips-unwind")])
+
+
 def walker(arch):
     """The preload that walks the stack at every malloc and hands it over."""
     sources = sorted(glob.glob(os.path.join(ROOT, "mips-unwind", "*.c")))

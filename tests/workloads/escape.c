@@ -30,6 +30,13 @@
 #define TRAP_LOW 0x5a5a000u
 #define TRAP_HIGH 0x5a70000u
 
+/* What libc calls where addresses have 32 bits. */
+#ifdef SYS_mmap2
+#define SYS_MMAP SYS_mmap2
+#else
+#define SYS_MMAP SYS_mmap
+#endif
+
 static sigjmp_buf escape;
 static __thread int die __attribute__((tls_model("initial-exec")));
 static void *volatile sink;
@@ -51,7 +58,7 @@ static void trap_mappings(void)
 {
 	struct sock_filter code[] = {
 		LOAD(nr),
-		IF(JEQ, SYS_mmap, 3, 0),
+		IF(JEQ, SYS_MMAP, 3, 0),
 		IF(JEQ, SYS_mremap, 0, 6),
 		LOAD_ARG(2),
 		BPF_STMT(BPF_JMP | BPF_JA, 1),

@@ -13,7 +13,7 @@
 #include "tally.h"
 
 /* Sizes no address space has, hidden from the compiler. */
-static volatile size_t huge = (size_t)1 << 62;
+static volatile size_t huge = SIZE_MAX / 2 - (SIZE_MAX >> 8);
 static volatile size_t zero;
 static void *volatile kept;
 
