@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where wire records come from: a process watched by BPF, or a recording. To add one: a file that
+ * Where wire records come from: a process watched by BPF, one with the preload library in it, or a
+ * recording. To add one: a file that
  * returns a struct source.
  */
 #ifndef SOURCE_H
@@ -64,6 +65,19 @@ struct source *bpf_source__attach(const struct bpf_source_config *config, const 
 				  size_t nr_pids);
 /* Launches a command and watches it from its first instruction. Likewise. */
 struct source *bpf_source__launch(const struct bpf_source_config *config, char **command);
+
+struct preload_source_config {
+	const char *library; /* path of libheaptap-preload.so (probe/preload_lib.h) */
+	bool lossless;	     /* let the target wait rather than lose records */
+	bool follow;	     /* children, too */
+	bool to_the_last;    /* as bpf_source_config has it */
+	uint64_t ring_bytes; /* of each process, rounded up to a power of two */
+	const char *sample;  /* value of HEAPTAP_SAMPLE; NULL: every allocation counts */
+};
+
+/* Launches a command with the preload library in it, without privilege. NULL after saying in a
+ * sentence why not. */
+struct source *preload_source__launch(const struct preload_source_config *config, char **command);
 
 /* Reads a recording ("htap") or a stream of libdumpalloc ("dumpalloc"); from says which, NULL: what
  * it begins as. "-" is stdin. Likewise. A damaged one yields what is before the damage, then pump
