@@ -31,17 +31,17 @@
  *
  * All words are 32 bits, for MIPS32 has no larger atomic ones. Byte order is the machine's.
  *
- * A ring that is shared with another process lies in one sealed memfd, together with a catalogue: the
- * records that say what the others mean (WIRE_TARGET first, WIRE_MODULE, WIRE_MAPPING), which only
- * grows. What a record of the ring refers to is in the catalogue before it is committed; so the
- * consumer notes head, then reads the catalogue as far as it is used, then the ring up to that head.
+ * A ring that is shared with another process lies in one sealed memfd, together with a catalogue:
+ * the records that say what the others mean (WIRE_TARGET first, WIRE_MODULE, WIRE_MAPPING), which
+ * only grows. What a record of the ring refers to is in the catalogue before it is committed; so the
+ * consumer notes head, reads the catalogue as far as it is used, then the ring up to that head.
  * The memfd is handed over by a struct ring_hello, one for each image that a process runs; another
  * one of the same process says that it has called exec.
  *
- * Forking: before it forks, a thread commits a struct ring_fork. The child writes its pid there, in
- * its parent's ring, before anything else, and then makes a ring of its own; the parent sets `done`
- * when fork has returned. The consumer does not pass the record before it knows the child, for a
- * bounded time: what comes before it in the ring is the child's heap, too, what comes behind is not.
+ * Forking: before it forks, a thread commits a struct ring_fork and empties the slot it names. The
+ * child writes its pid there before anything else, and then makes a ring of its own; the parent sets
+ * `done` when fork has returned. The consumer does not pass the record before it knows the child, for
+ * a bounded time: what comes before it in the ring is the child's heap, too, what comes behind is not.
  */
 #ifndef RING_ABI_H
 #define RING_ABI_H
@@ -63,14 +63,23 @@
 struct ring_fork {
 	struct wire_head head;
 	uint64_t time_ns;
+	uint32_t slot; /* of the table below */
+	uint32_t pad;
+};
+
+/* What became of it. Not in the ring, where a child that comes late would write into other records;
+ * a slot is used again after RING_FORK_SLOTS forks. */
+#define RING_FORK_SLOTS 1024u
+struct ring_fork_slot {
 	uint32_t child; /* 0: not known yet */
 	uint32_t done;	/* the fork is over for the parent: it has failed, or there is a child */
 };
 
 /*
  * A variable of the environment says where rings are handed over: NAME/TOKEN, NAME of a datagram
- * socket in the abstract namespace, TOKEN of RING_TOKEN letters. The datagram is a struct ring_hello
- * and one descriptor, of a memfd with F_SEAL_SHRINK. Where nobody listens the consumer is gone.
+ * socket in the abstract namespace, TOKEN of RING_TOKEN letters. The datagram is a struct
+ * ring_hello and one descriptor, of a memfd with F_SEAL_SHRINK. Where nobody listens the consumer
+ * is gone.
  */
 #define RING_VARIABLE "HEAPTAP_RING"
 #define RING_TOKEN    32
@@ -96,7 +105,9 @@ struct ring {
 	uint32_t catalogue_offset; /* from the start of this header */
 	uint32_t catalogue_size;
 	uint32_t catalogue_used; /* bytes of whole records, stored in release order */
-	uint32_t pad[7];
+	uint32_t forks_offset;	 /* of RING_FORK_SLOTS slots */
+	uint32_t nr_forks;	 /* the producers' count of them */
+	uint32_t pad[5];
 
 	uint32_t head; /* producers' */
 	uint32_t pad2[15];
@@ -111,6 +122,7 @@ struct ring {
 
 _Static_assert(sizeof(struct ring) == 256, "ring layout");
 _Static_assert(sizeof(struct ring_fork) == 24, "ring layout");
+_Static_assert(sizeof(struct ring_fork_slot) == 8, "ring layout");
 _Static_assert(sizeof(struct ring_hello) == 40, "ring layout");
 
 #endif /* RING_ABI_H */

@@ -12,11 +12,14 @@
 #include "process.h"
 #include "real.h"
 #include "recorder.h"
+#include "shared.h"
 #include "stream.h"
 
 #define MAX_ENVIRONMENT (256u << 10)
 #define MAX_VARIABLES	2048u
 #define MODULES_MEMORY	(64u << 10)
+/* Of stacks, where the ring is not part of the same memory. */
+#define SHARED_STACKS (8u << 20)
 
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
@@ -64,7 +67,7 @@ static bool is_configured(const struct config *config)
 	if (config->bad)
 		os__say("what ", config->bad,
 			" says is not understood; HEAPTAP_HELP=1 explains it");
-	if (config->file[0] || config->server[0])
+	if (config->file[0] || config->server[0] || config->ring[0])
 		return true;
 	if (!config->help)
 		os__say("nothing is recorded: neither HEAPTAP_FILE nor HEAPTAP_SERVER is set");
@@ -79,6 +82,21 @@ static void mark_here(void)
 		return;
 	*page = 1;
 	here = page;
+}
+
+/* The ring and the catalogue are where another process reads them, and as large as that says. */
+static bool share_memory(void)
+{
+	uint8_t *memory = os__map(MODULES_MEMORY + SHARED_STACKS);
+
+	if (!memory || !shared__init())
+		return false;
+	modules__init(memory, MODULES_MEMORY, recorder.pid, real__address());
+	modules__share((uint8_t *)recorder.ring + recorder.ring->catalogue_offset,
+		       recorder.ring->catalogue_size, &recorder.ring->catalogue_used);
+	stacks__init(&recorder.stacks, memory + MODULES_MEMORY, SHARED_STACKS);
+	recorder.shared = true;
+	return true;
 }
 
 /* One mapping for all: the ring takes the largest power of two that leaves the stacks a third. */
@@ -112,6 +130,16 @@ static void choose_unwinder(void)
 	recorder.unwinder = unwinder__choose("none");
 }
 
+/* To whoever reads the ring, or all is in vain. */
+static void tell_what_is_mapped(void)
+{
+	if (recorder.shared)
+		modules__add_target();
+	modules__refresh(NULL);
+	if (recorder.shared)
+		records = shared__offer();
+}
+
 static void set_up(void)
 {
 	int saved = errno;
@@ -123,14 +151,14 @@ static void set_up(void)
 	recorder.pid = os__pid();
 	recorder.generation = 1;
 	if (is_configured(&recorder.config)) {
-		records = divide_memory();
+		records = recorder.config.ring[0] ? share_memory() : divide_memory();
 		if (!records)
 			os__say("nothing is recorded: out of memory");
 	}
 	if (records) {
 		choose_unwinder();
 		mark_here();
-		modules__refresh(NULL);
+		tell_what_is_mapped();
 	}
 	errno = saved;
 }
@@ -155,6 +183,8 @@ bool process__records(void)
 		return start();
 	if (records && here && !*here)
 		process__forked();
+	if (records && recorder.shared && shared__is_closed())
+		records = false;
 	return records;
 }
 
@@ -169,13 +199,39 @@ void process__forked(void)
 	recorder.parent = recorder.pid;
 	recorder.pid = pid;
 	recorder.generation++;
+	if (recorder.shared)
+		records = shared__forked();
+	else
+		ring__reset(recorder.ring, pid);
 	memset(&guard_thread, 0, sizeof(guard_thread));
-	ring__reset(recorder.ring, pid);
 	modules__forked(pid);
 	stream__forked();
 	guard__set_phase(GUARD_INTERNAL);
-	modules__refresh(NULL);
+	if (records)
+		tell_what_is_mapped();
 	guard__set_phase(GUARD_OUTSIDE);
+}
+
+static void before_fork(void)
+{
+	enum guard_phase phase = guard_thread.phase;
+
+	if (!process__records())
+		return;
+	guard__set_phase(GUARD_INTERNAL);
+	shared__before_fork();
+	guard__set_phase(phase);
+}
+
+/* In glibc, where it tells also of children that the C library makes for itself (daemon(3)). A
+ * child by another way finds out when it allocates. */
+extern int __register_atfork(void (*before)(void), void (*parent)(void), void (*child)(void),
+			     void *library) __attribute__((weak));
+
+static void watch_forks(void)
+{
+	if (__register_atfork)
+		__register_atfork(before_fork, shared__after_fork, process__forked, NULL);
 }
 
 /* What this process starts is to find a name of its own in its environment. */
@@ -207,6 +263,8 @@ __attribute__((constructor)) static void begin(void)
 	}
 	guard__set_phase(GUARD_INTERNAL);
 	process__watch_end();
+	if (recorder.shared)
+		watch_forks();
 	stream__open();
 	guard__set_phase(GUARD_OUTSIDE);
 	errno = saved;

@@ -11,8 +11,9 @@
 
 #include "base/util.h"
 
-#define NAME	 "libheaptap-preload.so"
-#define VARIABLE "HEAPTAP_PRELOAD"
+#define NAME	    "libheaptap-preload.so"
+#define VARIABLE    "HEAPTAP_PRELOAD"
+#define MAX_LIBRARY (64u << 20)
 
 /* Of the folder of the program: of the build, of an installation. */
 static const char *const places[] = { "", "../lib/heaptap/" };
@@ -92,4 +93,14 @@ char *preload_lib__find(char **why)
 		return path;
 	free(path);
 	return NULL;
+}
+
+bool preload_lib__knows(const char *path, const char *variable)
+{
+	size_t len;
+	char *content = file__read_all(path, MAX_LIBRARY, &len);
+	bool knows = content && memmem(content, len, variable, strlen(variable) + 1);
+
+	free(content);
+	return knows;
 }

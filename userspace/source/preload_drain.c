@@ -82,13 +82,15 @@ static bool see_to_fork(struct preload_source *self, struct preloaded *process, 
 			const struct ring_fork *fork)
 {
 	bool in_this_namespace = image->ring.producer == (uint32_t)process->pid;
+	struct ring_fork_slot slot = shared_ring__fork(&image->ring, fork);
+	bool is_over = slot.done || is_final(self, process, image);
 
-	if (self->config.follow && fork->child && in_this_namespace)
-		preloaded__forked(self, process, fork);
-	else if (self->config.follow && !fork->child &&
-		 !has_waited(image, fork->done || is_final(self, process, image) ? CHILD_GRACE_NS
-										 : THREAD_GRACE_NS))
-		return false;
+	if (!self->config.follow)
+		return true;
+	if (!slot.child)
+		return has_waited(image, is_over ? CHILD_GRACE_NS : THREAD_GRACE_NS);
+	if (in_this_namespace)
+		preloaded__forked(self, process, (pid_t)slot.child, fork->time_ns);
 	return true;
 }
 

@@ -137,10 +137,9 @@ static void tell_as_parent(struct preload_source *self, struct preloaded *child,
 	free(copy);
 }
 
-void preloaded__forked(struct preload_source *self, struct preloaded *parent,
-		       const struct ring_fork *fork)
+void preloaded__forked(struct preload_source *self, struct preloaded *parent, pid_t pid,
+		       uint64_t time_ns)
 {
-	pid_t pid = (pid_t)fork->child;
 	struct preloaded *child = preloaded__find(self, pid);
 
 	if (pid <= 0 || child == parent)
@@ -155,7 +154,7 @@ void preloaded__forked(struct preload_source *self, struct preloaded *parent,
 		child = preloaded__add(self, pid);
 	if (!child)
 		return;
-	send_fork(self, parent->pid, pid, 0, fork->time_ns);
+	send_fork(self, parent->pid, pid, 0, time_ns);
 	tell_as_parent(self, child, parent);
 	child->begun = true;
 }

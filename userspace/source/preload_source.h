@@ -77,8 +77,8 @@ void preloaded__keep_target(struct preloaded *process, const struct wire_target 
 /* A ring has been handed over by pid; the descriptor is closed. */
 void preloaded__greet(struct preload_source *self, pid_t pid, int fd);
 /* The parent's ring says that it has forked: the child begins. */
-void preloaded__forked(struct preload_source *self, struct preloaded *parent,
-		       const struct ring_fork *fork);
+void preloaded__forked(struct preload_source *self, struct preloaded *parent, pid_t child,
+		       uint64_t time_ns);
 /* May the records of a process be handed on? Begins it, where it does not wait for its parent
  * (force: any more). */
 bool preloaded__begin(struct preload_source *self, struct preloaded *process, bool force);

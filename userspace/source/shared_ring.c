@@ -32,6 +32,7 @@ static int read_header(struct shared_ring *self)
 	const volatile struct ring *ring = self->ring;
 	uint32_t magic = __atomic_load_n(&self->ring->magic, __ATOMIC_ACQUIRE);
 	uint32_t data = ring->data_offset, catalogue = ring->catalogue_offset;
+	uint32_t forks = ring->forks_offset;
 
 	self->data_size = ring->data_size;
 	self->catalogue_size = ring->catalogue_size;
@@ -41,10 +42,12 @@ static int read_header(struct shared_ring *self)
 	    self->data_size < RING_MIN_SIZE || self->data_size > RING_MAX_SIZE ||
 	    self->data_size & (self->data_size - 1) || self->catalogue_size > MAX_CATALOGUE ||
 	    !lies_within(data, self->data_size, self->mapped_bytes) ||
-	    !lies_within(catalogue, self->catalogue_size, self->mapped_bytes))
+	    !lies_within(catalogue, self->catalogue_size, self->mapped_bytes) ||
+	    !lies_within(forks, RING_FORK_SLOTS * sizeof(*self->forks), self->mapped_bytes))
 		return -EBADMSG;
 	self->data = (uint8_t *)self->ring + data;
 	self->catalogue = (const uint8_t *)self->ring + catalogue;
+	self->forks = (const struct ring_fork_slot *)((const uint8_t *)self->ring + forks);
 	return 0;
 }
 
@@ -156,6 +159,16 @@ enum shared_ring_state shared_ring__take(struct shared_ring *self, uint32_t unti
 void shared_ring__pass(struct shared_ring *self)
 {
 	advance(self, sizeof(struct ring_fork));
+}
+
+struct ring_fork_slot shared_ring__fork(const struct shared_ring *self,
+					const struct ring_fork *fork)
+{
+	const struct ring_fork_slot *slot = &self->forks[fork->slot % RING_FORK_SLOTS];
+
+	/* In this order: where the child is not known, done was not too early. */
+	return (struct ring_fork_slot){ .done = __atomic_load_n(&slot->done, __ATOMIC_ACQUIRE),
+					.child = __atomic_load_n(&slot->child, __ATOMIC_ACQUIRE) };
 }
 
 bool shared_ring__take_catalogue(struct shared_ring *self, void *buffer)

@@ -19,6 +19,7 @@ struct shared_ring {
 	/* Copies: the memory may say something else later. */
 	uint8_t *data;
 	const uint8_t *catalogue;
+	const struct ring_fork_slot *forks; /* RING_FORK_SLOTS */
 	uint32_t data_size, catalogue_size;
 	uint32_t producer, parent;
 	uint32_t tail, catalogue_at;
@@ -52,6 +53,10 @@ uint32_t shared_ring__waiting(struct shared_ring *ring);
  */
 enum shared_ring_state shared_ring__take(struct shared_ring *ring, uint32_t until, void *buffer);
 void shared_ring__pass(struct shared_ring *ring);
+
+/* What is known of a fork by now. */
+struct ring_fork_slot shared_ring__fork(const struct shared_ring *ring,
+					const struct ring_fork *fork);
 
 /* The next record of the catalogue, likewise; false: there are no more. */
 bool shared_ring__take_catalogue(struct shared_ring *ring, void *buffer);

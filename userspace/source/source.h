@@ -54,6 +54,7 @@ struct bpf_source_config {
 	bool plain_loop;       /* walk as on kernels without bpf_loop */
 	bool follow;	       /* children, too */
 	bool many;	       /* there may be many processes */
+	bool optional;	       /* that BPF does not work here is no error: said with -v only */
 	bool to_the_last;      /* go on when the launched command has ended, but not its children */
 	uint64_t ring_bytes;   /* rounded up to a power of two */
 	/* Functions to probe besides (probe/custom.h), the caller's; NULL: none. */
@@ -63,7 +64,8 @@ struct bpf_source_config {
 /* Watches running processes. NULL after saying in a sentence why not. */
 struct source *bpf_source__attach(const struct bpf_source_config *config, const pid_t *pids,
 				  size_t nr_pids);
-/* Launches a command and watches it from its first instruction. Likewise. */
+/* Launches a command and watches it from its first instruction. Likewise; errno is EOPNOTSUPP where
+ * BPF does not work here, and nothing was started. */
 struct source *bpf_source__launch(const struct bpf_source_config *config, char **command);
 
 struct preload_source_config {
