@@ -107,7 +107,8 @@ struct ring {
 	uint32_t catalogue_used; /* bytes of whole records, stored in release order */
 	uint32_t forks_offset;	 /* of RING_FORK_SLOTS slots */
 	uint32_t nr_forks;	 /* the producers' count of them */
-	uint32_t pad[5];
+	uint32_t starter;	 /* pid of who has started the process */
+	uint32_t pad[4];
 
 	uint32_t head; /* producers' */
 	uint32_t pad2[15];

@@ -76,6 +76,7 @@ static void fill_header(struct ring *ring)
 	uint32_t data = ring_bytes();
 
 	ring->parent = recorder.parent;
+	ring->starter = (uint32_t)getppid();
 	ring->forks_offset = (uint32_t)sizeof(*ring) + data;
 	ring->catalogue_offset = ring->forks_offset + FORKS_BYTES;
 	ring->catalogue_size = CATALOGUE_BYTES;

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "probe/exit_status.h"
 #include "probe/target.h"
 #include "source/preload_source.h"
 
@@ -174,6 +175,14 @@ static pid_t parent_of(pid_t pid)
 	return parent;
 }
 
+static pid_t parent_pid(const struct preloaded *process, const struct image *image)
+{
+	/* What it says is right in its own pid namespace. */
+	if (image && image->ring.producer == (uint32_t)process->pid)
+		return (pid_t)(image->ring.parent ? image->ring.parent : image->ring.starter);
+	return parent_of(process->pid);
+}
+
 /* The parent's ring tells of a child in time, as a rule. */
 static bool waits_for_parent(const struct preloaded *process, struct preloaded *parent)
 {
@@ -193,9 +202,7 @@ bool preloaded__begin(struct preload_source *self, struct preloaded *process, bo
 	if (process->begun)
 		return true;
 	is_copy = image && image->ring.parent;
-	parent = preloaded__find(self, is_copy && image->ring.producer == (uint32_t)process->pid
-					       ? (pid_t)image->ring.parent
-					       : parent_of(process->pid));
+	parent = preloaded__find(self, parent_pid(process, image));
 	if (parent == process)
 		parent = NULL;
 	if (!force && is_copy && waits_for_parent(process, parent))
@@ -303,6 +310,8 @@ void preloaded__end(struct preload_source *self, struct preloaded *process, uint
 	if (process->pid == self->command && reason == WIRE_END_EXITED) {
 		preload_source__collect(self, WNOHANG);
 		record.status = self->command_status < 0 ? 0 : (uint32_t)self->command_status;
+	} else if (reason == WIRE_END_EXITED) {
+		record.status = exit_status__of(process->pid, process->pidfd);
 	}
 	queue__add(&self->queue, WIRE_END, process->pid, &record, sizeof(record), NULL, 0, NULL, 0);
 	take_out(self, process->pid);

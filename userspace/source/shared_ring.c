@@ -38,6 +38,7 @@ static int read_header(struct shared_ring *self)
 	self->catalogue_size = ring->catalogue_size;
 	self->producer = ring->producer;
 	self->parent = ring->parent;
+	self->starter = ring->starter;
 	if (magic != RING_MAGIC || ring->version != RING_VERSION ||
 	    self->data_size < RING_MIN_SIZE || self->data_size > RING_MAX_SIZE ||
 	    self->data_size & (self->data_size - 1) || self->catalogue_size > MAX_CATALOGUE ||

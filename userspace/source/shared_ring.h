@@ -21,7 +21,7 @@ struct shared_ring {
 	const uint8_t *catalogue;
 	const struct ring_fork_slot *forks; /* RING_FORK_SLOTS */
 	uint32_t data_size, catalogue_size;
-	uint32_t producer, parent;
+	uint32_t producer, parent, starter;
 	uint32_t tail, catalogue_at;
 	uint32_t nr_lost_told;
 	bool closed, broken;
