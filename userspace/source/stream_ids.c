@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,8 @@
 #define MAX_MODULES 65536
 
 struct stream_module {
-	char *path;
+	char *name; /* as the process has it */
+	char *path; /* as it is sent: the kernel's, where it could be opened */
 	uint8_t build_id[MODULE_MAX_BUILD_ID];
 	uint32_t build_id_len;
 	uint32_t older; /* id + 1 of another one of the same hash; 0: none */
@@ -28,6 +30,7 @@ struct stream_module {
 void stream_ids__clear(struct stream_ids *ids)
 {
 	for (size_t i = 0; i < ids->nr_modules; i++) {
+		free(ids->modules[i].name);
 		free(ids->modules[i].path);
 		if (ids->modules[i].fd >= 0)
 			close(ids->modules[i].fd);
@@ -81,15 +84,24 @@ static int open_file(const struct stream_module *module, const char *path, uint3
 /* As the process sees it, or, when it is gone, as we do. */
 static void open_module(struct stream_module *module, pid_t pid, uint32_t *flags)
 {
-	char *inside;
+	char link[64], path[PATH_MAX], *inside;
+	ssize_t len;
 
-	if (module->path[0] != '/')
+	module->path = xstrdup(strcmp(module->name, "linux-vdso.so.1") ? module->name : "[vdso]");
+	if (module->name[0] != '/')
 		return;
-	inside = xasprintf("/proc/%d/root%s", pid, module->path);
+	inside = xasprintf("/proc/%d/root%s", pid, module->name);
 	module->fd = open_file(module, inside, flags);
 	if (module->fd < 0)
-		module->fd = open_file(module, module->path, flags);
+		module->fd = open_file(module, module->name, flags);
 	free(inside);
+	/* Without symbolic links, as the other engine has it. */
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", module->fd);
+	len = module->fd < 0 ? 0 : readlink(link, path, sizeof(path));
+	if (len <= 0)
+		return;
+	free(module->path);
+	module->path = xstrndup(path, (size_t)len);
 }
 
 static void send_module(const struct stream_ids *ids, uint32_t id, uint32_t flags, pid_t pid,
@@ -107,15 +119,15 @@ static void send_module(const struct stream_ids *ids, uint32_t id, uint32_t flag
 
 static bool is_same(const struct stream_module *a, const struct stream_module *b)
 {
-	return !strcmp(a->path, b->path) && a->build_id_len == b->build_id_len &&
+	return !strcmp(a->name, b->name) && a->build_id_len == b->build_id_len &&
 	       !memcmp(a->build_id, b->build_id, a->build_id_len);
 }
 
-/* Takes wanted->path over. */
+/* Takes wanted->name over. */
 static uint32_t find_or_add(struct stream_ids *ids, struct stream_module *wanted, uint32_t flags,
 			    pid_t pid, struct queue *queue)
 {
-	uint64_t hash = hash__bytes(wanted->path, strlen(wanted->path)) ^
+	uint64_t hash = hash__bytes(wanted->name, strlen(wanted->name)) ^
 			hash__bytes(wanted->build_id, wanted->build_id_len);
 	uint64_t *newest = hmap__find(&ids->by_hash, hash);
 	uint32_t id;
@@ -123,7 +135,7 @@ static uint32_t find_or_add(struct stream_ids *ids, struct stream_module *wanted
 	wanted->older = newest ? (uint32_t)*newest : 0;
 	for (uint32_t at = wanted->older; at; at = ids->modules[at - 1].older)
 		if (is_same(&ids->modules[at - 1], wanted)) {
-			free(wanted->path);
+			free(wanted->name);
 			return at - 1;
 		}
 	flags &= WIRE_MODULE_WATCHED;
@@ -147,7 +159,7 @@ void local_ids__add_module(struct local_ids *local, struct stream_ids *ids,
 	if (record->id != local->nr_modules || local->nr_modules >= MAX_MODULES)
 		return;
 	memcpy(wanted.build_id, tail, record->build_id_len);
-	wanted.path = xstrndup(tail + record->build_id_len, record->path_len);
+	wanted.name = xstrndup(tail + record->build_id_len, record->path_len);
 	local->modules = array__grow(local->modules, local->nr_modules, &local->capacity,
 				     sizeof(*local->modules));
 	local->modules[local->nr_modules++] = find_or_add(ids, &wanted, record->flags, pid, queue);
