@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "event.h"
+#include "exec_env.h"
 #include "modules.h"
 #include "os.h"
 #include "process.h"
@@ -263,8 +264,10 @@ __attribute__((constructor)) static void begin(void)
 	}
 	guard__set_phase(GUARD_INTERNAL);
 	process__watch_end();
-	if (recorder.shared)
+	if (recorder.shared) {
+		exec_env__note(environ);
 		watch_forks();
+	}
 	stream__open();
 	guard__set_phase(GUARD_OUTSIDE);
 	errno = saved;

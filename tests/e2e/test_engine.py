@@ -23,14 +23,26 @@ COUNTS = ("allocations", "frees", "failed_allocations", "unknown_frees", "alloca
 
 
 def frames_of(entry):
-    """A stack that is the same in another process: what is at each frame, wherever it was mapped."""
-    return tuple((f["function"], f["line"], os.path.basename(f["module"] or "?"), f["offset"])
-                 for f in entry["frames"])
+    """A stack that is the same in another process: what is at each frame, wherever it was mapped. The
+    kernel's probes are in malloc when an operator new calls it that nobody knows (the aligned ones); the
+    library stands in front of those, too, so its stacks begin behind them."""
+    frames = [(f["function"], f["line"], f["module"], f["offset"]) for f in entry["frames"]]
+    while frames and (frames[0][0] or "").startswith("operator new"):
+        del frames[0]
+    return tuple(frames)
+
+
+def added_up(members, numbers):
+    """{stack: what these functions of its entries come to}."""
+    sums = {}
+    for entry in members:
+        before = sums.setdefault(frames_of(entry), [0] * len(numbers))
+        sums[frames_of(entry)] = [a + number(entry) for a, number in zip(before, numbers)]
+    return collections.Counter((stack, *numbers) for stack, numbers in sums.items())
 
 
 def entries(report):
-    """How often each (bytes, blocks, is it cut, stack) is there."""
-    return collections.Counter((e["bytes"], e["blocks"], e["cut"], frames_of(e)) for e in report.leaks)
+    return added_up(report.leaks, (lambda e: e["bytes"], lambda e: e["blocks"]))
 
 
 def sites(*arguments, **options):
@@ -39,9 +51,9 @@ def sites(*arguments, **options):
     heaptap("sites", "--json", "-o", path, *arguments, **options).expect(0)
     with open(path) as file:
         whole = json.load(file)
-    members = whole.get("processes", [whole])[0]["entries"]
-    return collections.Counter((json.dumps(e["total"], sort_keys=True), json.dumps(e["live"], sort_keys=True),
-                                e["cut"], frames_of(e)) for e in members)
+    return added_up(whole["processes"][0]["sites"],
+                    [lambda e, part=part, unit=unit: e[part][unit] for unit in ("bytes", "blocks")
+                     for part in ("live", "allocated", "freed", "peak")])
 
 
 def only_in(one, other):
@@ -83,6 +95,12 @@ def _():
         equal_counts(report, counter)
 
 
+def as_many_variables():
+    """Programs copy their environment: four variables more, of the same length, for the other engine."""
+    words = run([HEAPTAP, "leaks", *INSIDE, "-o", temp(), "--", "env"], env={"PATH": "/usr/bin"}).stdout.split()
+    return {name[::-1]: value for name, _, value in (word.partition("=") for word in words) if name != "PATH"}
+
+
 @test("sqlite3, jq, git, python3: every count and byte of both engines is equal")
 def _():
     with open(temp(".json"), "w") as file:
@@ -92,20 +110,23 @@ def _():
                     ["jq", "-c", "map(.n)|add", file.name],
                     ["git", "--version"],
                     [PYTHON, "-I", "-c", "import json; print(len([str(i) * 40 for i in range(5000)]))"]):
-        # An environment of the same size: the library's variables are there with both engines.
         env = {"PATH": "/usr/bin:/bin", "PYTHONHASHSEED": "0"}
-        outside = leaks("--engine", "bpf", "--", *command, env=env)
+        outside = leaks("--engine", "bpf", "--", *command, env={**env, **as_many_variables()})
         inside = leaks(*INSIDE, "--", *command, env=env)
         check(outside.summary["allocations"] > 20, f"hardly anything: {outside.summary}")
         got, want = ({key: report.summary[key] for key in COUNTS} for report in (inside, outside))
-        if command[0] == PYTHON:
-            # It keeps its environment, 4 variables more: os.environ.
-            tolerance = {"allocations": 40, "frees": 40, "allocated_bytes": 8192, "leaked_blocks": 40,
-                         "leaked_bytes": 8192}
-            for key, limit in tolerance.items():
-                check(abs(got[key] - want[key]) <= limit, f"{command[0]}: {key}: {got[key]}, not {want[key]}")
-                want[key] = got[key]
         same(got, want, command[0])
+
+
+@test("an environment of its own does not take a child out of sight")
+def _():
+    code = ("import os, subprocess\nsubprocess.run(['%s'], env={}, stdout=subprocess.DEVNULL)\n"
+            "os.posix_spawn('%s', ['functions'], {'LD_PRELOAD': ''}); os.wait()") % ((build("functions"),) * 2)
+    for command in ((PYTHON, "-I", "-c", code), ("env", "-i", "LD_PRELOAD=", build("functions"))):
+        reports = leaks_tree(*INSIDE, "--", *command)
+        seen = [r for r in reports.values() if r.total_from("every_function")[0]]
+        same(len(seen), 2 if command[0] == PYTHON else 1, f"children of {command}")
+        same([r.summary["lost_events"] for r in seen], [0] * len(seen), "lost events")
 
 
 @test("children by fork, vfork and exec: each is what its own count says")
@@ -203,7 +224,8 @@ def _():
     same(report.done.status, 0, "status")
     whole = leaks(*INSIDE, "--", build("threads"), "churn", "4", "60000").summary
     events = report.summary["allocations"] + report.summary["frees"] + report.summary["unknown_frees"]
-    check(events + report.summary["lost_events"] >= whole["allocations"] + whole["frees"],
+    # Both halves of what was lost were counted; what a lost free leaves is counted once, not twice.
+    check(abs(events + report.summary["lost_events"] - whole["allocations"] - whole["frees"]) <= 20,
           f"{report.summary} of {whole}")
 
 
@@ -240,9 +262,12 @@ def as_nobody():
 
 @test("what is preloaded already stays so, behind the library")
 def _():
-    counter = Counter(build("functions"))
-    report = leaks(*INSIDE, "--", build("functions"), env=counter.environment())
+    counter = Counter(build("threads"))
+    report = leaks(*INSIDE, "--", build("threads"), "churn", "2", "1000", env=counter.environment())
     equal_counts(report, counter)
+    jemalloc = "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2"
+    report = leaks(*INSIDE, "--", build("functions"), env={**os.environ, "LD_PRELOAD": jemalloc})
+    same(report.summary, json.loads(report.done.stdout), "with jemalloc behind it")
 
 
 @test("what cannot be preloaded is refused in a sentence: static, set-user-ID, musl, another machine")
@@ -333,9 +358,9 @@ def _():
     done.expect(0)
     with open(command[4]) as file:
         processes = json.load(file)["processes"]
-    sizes = [sorted(leak["bytes"] for leak in p["leaks"] if leak["bytes"] in (123457, 7654321, 999983))
-             for p in processes]
-    same(sorted(sizes), [[123457, 999983, 7654321], [123457, 999983, 7654321], [123457, 7654321]], "blocks")
+    # Of one stack, through Python's foreign calls: 123457 + 7654321, and + 999983.
+    sums = sorted({leak["bytes"] for leak in p["leaks"]} & {7777778, 8777761} for p in processes)
+    same(sorted(map(sorted, sums)), [[7777778], [8777761], [8777761]], "blocks")
 
 
 @test("a process that changes its user hands its children's rings over all the same")
