@@ -47,6 +47,8 @@ struct object {
 	uint32_t hash;
 };
 
+static char program[MAX_PATH]; /* its path */
+static size_t program_len;
 static struct object looked_at; /* under the lock: a kilobyte that no small stack is asked for */
 
 void modules__init(void *memory, uint32_t bytes, uint32_t pid, uintptr_t allocator)
@@ -111,6 +113,11 @@ static void find_path(struct object *object, const char *name)
 
 	if (!*name) {
 		len = readlink("/proc/self/exe", object->path, MAX_PATH);
+		/* A forked child may be where there is no /proc. */
+		if (len > 0)
+			memcpy(program, object->path, program_len = (size_t)len);
+		else
+			memcpy(object->path, program, (size_t)(len = (ssize_t)program_len));
 	} else if (*name != '/' && strchr(name, '/') && getcwd(object->path, MAX_PATH - 1)) {
 		len = (ssize_t)strlen(object->path);
 		object->path[len++] = '/';

@@ -59,6 +59,9 @@ static int take_catalogue(struct preload_source *self, struct preloaded *process
 		if (record->type == WIRE_TARGET) {
 			struct wire_target *target = (struct wire_target *)record;
 
+			/* Where it cannot see /proc, what its parent is still holds. */
+			if (!target->exe_len && process->target)
+				continue;
 			target->flags = process->pid == self->command && !process->had_image
 						? WIRE_TARGET_LAUNCHED
 						: 0;
