@@ -22,6 +22,8 @@
 /* Between two looks for room, and at whether the consumer lives. */
 #define NAP_US	200
 #define LOOK_NS (20 * NSEC_PER_MSEC)
+/* At the end, for what guard.h suspects. */
+#define FINISH_NS (50 * NSEC_PER_MSEC)
 /* A consumer that reads, but not enough for this thread. */
 #define MAX_WAITS 6
 /* To hand the ring over, when many do so at once. */
@@ -212,7 +214,7 @@ static uint32_t tail(void)
 	return __atomic_load_n(&recorder.ring->tail, __ATOMIC_RELAXED);
 }
 
-void *shared__wait_for_room(uint32_t bytes)
+void *shared__wait_for_room(uint32_t bytes, struct ring_claim *claim)
 {
 	const uint64_t patience_ns = recorder.config.wait_ms * NSEC_PER_MSEC;
 	uint64_t now_ns = os__monotonic_ns(), last_ns = now_ns + MAX_WAITS * patience_ns;
@@ -229,7 +231,9 @@ void *shared__wait_for_room(uint32_t bytes)
 		if (shared__is_closed())
 			break;
 		os__sleep_us(NAP_US);
-		at = ring__reserve(recorder.ring, bytes, NULL);
+		if (guard_thread.nr_suspects)
+			guard__check_suspects();
+		at = ring__reserve(recorder.ring, bytes, claim);
 		if (at)
 			break;
 		now_ns = os__monotonic_ns();
@@ -241,6 +245,16 @@ void *shared__wait_for_room(uint32_t bytes)
 		shared.stalled_at = seen;
 	errno = saved;
 	return at;
+}
+
+void shared__finish(void)
+{
+	uint64_t last_ns = os__monotonic_ns() + FINISH_NS;
+
+	while (guard_thread.nr_suspects && os__monotonic_ns() < last_ns) {
+		os__sleep_us(NAP_US);
+		guard__check_suspects();
+	}
 }
 
 static struct ring_fork_slot *slot_of(uint32_t number)
@@ -260,7 +274,7 @@ void shared__before_fork(void)
 		return;
 	fork = ring__reserve(recorder.ring, sizeof(*fork), NULL);
 	if (!fork)
-		fork = shared__wait_for_room(sizeof(*fork));
+		fork = shared__wait_for_room(sizeof(*fork), NULL);
 	if (!fork)
 		return;
 	slot = __atomic_fetch_add(&recorder.ring->nr_forks, 1, __ATOMIC_RELAXED);

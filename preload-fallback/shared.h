@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "ring.h"
 
 /* Makes recorder.ring, with a catalogue that the modules write. False: it cannot be had. */
 bool shared__init(void);
@@ -19,7 +20,10 @@ bool shared__init(void);
 bool shared__offer(void);
 
 /* As ring__reserve, after waiting for at most the time that is allowed; not where nobody reads. */
-void *shared__wait_for_room(uint32_t bytes);
+void *shared__wait_for_room(uint32_t bytes, struct ring_claim *claim);
+
+/* The program is about to be gone: what is left half done is given up. */
+void shared__finish(void);
 
 /* Nobody reads any more. */
 bool shared__is_closed(void);

@@ -330,7 +330,7 @@ void *stream__wait_for_room(uint32_t bytes)
 	void *at;
 
 	if (recorder.shared)
-		return shared__wait_for_room(bytes);
+		return shared__wait_for_room(bytes, guard__claim());
 	do {
 		if (guard_thread.nr_suspects)
 			guard__check_suspects();
@@ -381,8 +381,12 @@ void stream__finish(bool ended)
 {
 	uint64_t now_ns = os__monotonic_ns(), deadline_ns = now_ns + LAST_SEND_NS;
 
+	if (recorder.shared) {
+		shared__finish();
+		return;
+	}
 	/* A child that has done nothing of its own leaves nothing. */
-	if (recorder.shared || stream.hopeless || (!stream.begun && recorder.parent && !ring__used(recorder.ring)))
+	if (stream.hopeless || (!stream.begun && recorder.parent && !ring__used(recorder.ring)))
 		return;
 	if (!lock_until(now_ns + LAST_LOCK_NS))
 		return;
