@@ -157,7 +157,7 @@ const struct opt opts[] = {
 	  "How to watch: bpf from outside, by probes of the kernel, which takes root; preload from "
 	  "inside a COMMAND that is started with a library in it, without privilege. auto, the "
 	  "default, takes bpf where that works, else preload, and says so." },
-	{ "sample", 0, "BYTES", OPT_BYTES, MEMBER(sample_bytes), 1, 1ull << 40, WATCH,
+	{ "sample", 0, "BYTES", OPT_BYTES, MEMBER(sample_bytes), 1, UINT32_MAX, WATCH,
 	  "Record one allocation for about each BYTES that are allocated, and of every larger "
 	  "block; "
 	  "reports are estimates then. Takes --engine preload." },

@@ -2,7 +2,6 @@
 #include "cmd/watch.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,9 +100,8 @@ static struct source *launch_with(const struct options *options, const char *lib
 		.follow = options->follow != OPT_NO,
 		.to_the_last = options->follow == OPT_YES,
 		.ring_bytes = options->ring_bytes ? options->ring_bytes : PRELOAD_RING_BYTES,
+		.sample_bytes = (uint32_t)options->sample_bytes,
 	};
-	struct source *source;
-	char *sample = NULL;
 
 	if (options->sample_bytes && !preload_lib__knows(library, "HEAPTAP_SAMPLE")) {
 		log_err("%s cannot sample: it is of another version than heaptap. Build both "
@@ -111,11 +109,7 @@ static struct source *launch_with(const struct options *options, const char *lib
 			library);
 		return NULL;
 	}
-	if (options->sample_bytes)
-		config.sample = sample = xasprintf("%" PRIu64, options->sample_bytes);
-	source = preload_source__launch(&config, options->command);
-	free(sample);
-	return source;
+	return preload_source__launch(&config, options->command);
 }
 
 /* why_not_bpf: half a sentence; NULL: preload was asked for. */

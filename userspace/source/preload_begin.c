@@ -53,7 +53,9 @@ static void make_variables(const struct preload_source *self, char *variables[NR
 	variables[RING] = xasprintf(RING_VARIABLE "=%s", self->socket.address);
 	variables[MEMORY] = xasprintf("HEAPTAP_MEMORY=%" PRIu64, ring_bytes);
 	variables[WAIT] = xasprintf("HEAPTAP_WAIT=%d", config->lossless ? LOSSLESS_WAIT_MS : 0);
-	variables[SAMPLE] = config->sample ? xasprintf("HEAPTAP_SAMPLE=%s", config->sample) : NULL;
+	variables[SAMPLE] = config->sample_bytes
+				    ? xasprintf("HEAPTAP_SAMPLE=%" PRIu32, config->sample_bytes)
+				    : NULL;
 	variables[NR_VARIABLES] = NULL;
 }
 

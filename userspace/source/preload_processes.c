@@ -99,6 +99,7 @@ void preloaded__tell(struct preload_source *self, struct preloaded *process, uin
 		.exe_len = (uint32_t)min(strlen(exe), (size_t)WIRE_MAX_STRING),
 		.cmdline_len = (uint32_t)min(cmdline_len, (size_t)WIRE_MAX_STRING),
 		.flags = flags,
+		.sample_bytes = self->config.sample_bytes,
 	};
 	size_t at = self->queue.used;
 

@@ -69,12 +69,12 @@ struct source *bpf_source__attach(const struct bpf_source_config *config, const 
 struct source *bpf_source__launch(const struct bpf_source_config *config, char **command);
 
 struct preload_source_config {
-	const char *library; /* path of libheaptap-preload.so (probe/preload_lib.h) */
-	bool lossless;	     /* let the target wait rather than lose records */
-	bool follow;	     /* children, too */
-	bool to_the_last;    /* as bpf_source_config has it */
-	uint64_t ring_bytes; /* of each process, rounded up to a power of two */
-	const char *sample;  /* value of HEAPTAP_SAMPLE; NULL: every allocation counts */
+	const char *library;   /* path of libheaptap-preload.so (probe/preload_lib.h) */
+	bool lossless;	       /* let the target wait rather than lose records */
+	bool follow;	       /* children, too */
+	bool to_the_last;      /* as bpf_source_config has it */
+	uint64_t ring_bytes;   /* of each process, rounded up to a power of two */
+	uint32_t sample_bytes; /* as wire_target has it; 0: every allocation counts */
 };
 
 /* Launches a command with the preload library in it, without privilege. NULL after saying in a
