@@ -117,7 +117,8 @@ static void give_up(struct preload_source *self, const struct preloaded *process
 	tell_losses(self, process, max(left / sizeof(struct wire_alloc), 1u));
 	shared_ring__stop(&image->ring);
 	image->ring.broken = true;
-	image->drained = true;
+	image->limited = image->drained = true;
+	image->until = image->ring.tail;
 }
 
 /* Takes the ring as far as it goes now; image->drained says whether that is all. */
