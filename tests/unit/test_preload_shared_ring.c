@@ -196,7 +196,7 @@ static void test_catalogue(void **state)
 static void test_a_fork_is_passed_when_it_is_known(void **state)
 {
 	struct ring_fork_slot *slots, slot;
-	struct ring_fork *fork;
+	struct ring_fork *fork, taken;
 	struct pair pair;
 
 	make_open(&pair);
@@ -207,10 +207,11 @@ static void test_a_fork_is_passed_when_it_is_known(void **state)
 	put_free(&pair, 5);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(take(&pair), SHARED_RING_TAKEN);
-		assert_int_equal(((struct wire_head *)pair.record)->type, RING_FORK);
+		memcpy(&taken, pair.record, sizeof(taken));
+		assert_int_equal(taken.head.type, RING_FORK);
 	}
 	slots[3].child = 77;
-	slot = shared_ring__fork(&pair.shared, (struct ring_fork *)pair.record);
+	slot = shared_ring__fork(&pair.shared, &taken);
 	assert_int_equal(slot.child, 77);
 	assert_int_equal(slot.done, 0);
 	shared_ring__pass(&pair.shared);

@@ -147,7 +147,7 @@ const struct opt opts[] = {
 	{ "ring-size", 0, "BYTES", OPT_BYTES, MEMBER(ring_bytes), 64 << 10, 2ull << 30, WATCH,
 	  "Size of the ring between kernel and heaptap: 64K to 2G, rounded up to a power of two; "
 	  "16M by default. A larger one absorbs longer bursts. With --engine preload each process "
-	  "has a ring of its own, of 256K to 1G; 4M by default." },
+	  "has a ring of its own, of 1M to 1G; 4M by default." },
 	{ "memory-limit", 0, "BYTES", OPT_BYTES, MEMBER(memory_bytes), 16 << 20, 1ull << 50,
 	  VIEW | CMD_SYMBOLIZE,
 	  "Stop reading a recording when heaptap itself has that much memory, and show what came "

@@ -19,6 +19,8 @@
 /* How long a thread waits for heaptap, which lives, but does not read. */
 #define LOSSLESS_WAIT_MS 10000
 #define MAX_CMDLINE	 (1u << 20)
+/* The library takes no less as HEAPTAP_MEMORY, which is the size of its ring. */
+#define MIN_MEMORY (512u << 10)
 
 enum { PRELOAD, RING, MEMORY, WAIT, SAMPLE, NR_VARIABLES };
 
@@ -45,7 +47,7 @@ static char *preload_list(const char *library)
 static void make_variables(const struct preload_source *self, char *variables[NR_VARIABLES + 1])
 {
 	const struct preload_source_config *config = &self->config;
-	uint64_t ring_bytes = RING_MIN_SIZE;
+	uint64_t ring_bytes = MIN_MEMORY;
 
 	while (ring_bytes < config->ring_bytes && ring_bytes < RING_MAX_SIZE)
 		ring_bytes *= 2;
