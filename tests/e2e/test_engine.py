@@ -205,7 +205,7 @@ def _():
     mark = temp()
     code = (f"import os\nfor i in range(400): x = [bytes(600 + j % 64) for j in range(3000)]\n"
             f"open('{mark}', 'w').write(str(os.getpid()))")
-    with started([HEAPTAP, "record", *INSIDE, "--ring-size", "512K", "-o", temp(".htap"), "--", PYTHON, "-c",
+    with started([HEAPTAP, "record", *INSIDE, "--ring-size", "1M", "-o", temp(".htap"), "--", PYTHON, "-c",
                   code]) as watcher:
         time.sleep(0.7)
         watcher.kill()
@@ -215,7 +215,7 @@ def _():
 
 @test("a stopped heaptap: a ring that is full makes the command wait, for a bounded time; nothing is lost")
 def _():
-    with started([HEAPTAP, "leaks", *INSIDE, "--ring-size", "512K", "--", build("threads"), "churn", "4",
+    with started([HEAPTAP, "leaks", *INSIDE, "--ring-size", "1M", "--", build("threads"), "churn", "4",
                   "30000"]) as watcher:
         time.sleep(0.2)
         watcher.send_signal(signal.SIGSTOP)
@@ -227,7 +227,7 @@ def _():
 
 @test("without --lossless what does not fit is counted")
 def _():
-    report = leaks(*INSIDE, "--no-lossless", "--ring-size", "512K", "--", build("threads"), "churn", "4", "60000")
+    report = leaks(*INSIDE, "--no-lossless", "--ring-size", "1M", "--", build("threads"), "churn", "4", "60000")
     same(report.done.status, 0, "status")
     whole = leaks(*INSIDE, "--", build("threads"), "churn", "4", "60000").summary
     events = report.summary["allocations"] + report.summary["frees"] + report.summary["unknown_frees"]

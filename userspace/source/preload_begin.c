@@ -20,7 +20,7 @@
 #define LOSSLESS_WAIT_MS 10000
 #define MAX_CMDLINE	 (1u << 20)
 /* The library takes no less as HEAPTAP_MEMORY, which is the size of its ring. */
-#define MIN_MEMORY (512u << 10)
+#define MIN_MEMORY (1u << 20)
 
 enum { PRELOAD, RING, MEMORY, WAIT, SAMPLE, NR_VARIABLES };
 
