@@ -127,9 +127,8 @@ static struct source *preload(const struct options *options, const char *why_not
 	}
 	library = preload_lib__find(&why);
 	if (!library) {
-		if (why_not_bpf)
-			log_err("BPF does not work here: %s. The preload library does not, either:",
-				why_not_bpf);
+		if (why_not_bpf && !target__check_privileges())
+			log_err("BPF does not work here: %s.", why_not_bpf);
 		log_err("%s", why);
 		free(why);
 		return NULL;
