@@ -39,8 +39,8 @@
  * one of the same process says that it has called exec.
  *
  * Forking: before it forks, a thread commits a struct ring_fork and empties the slot it names. The
- * child writes its pid there before anything else, and then makes a ring of its own; the parent sets
- * `done` when fork has returned. The consumer does not pass the record before it knows the child, for
+ * child writes its pid there before anything else, and then makes a ring of its own; the parent does
+ * so, too, where it learns the pid, and sets `done` when the fork is over. The consumer does not pass the record before it knows the child, for
  * a bounded time: what comes before it in the ring is the child's heap, too, what comes behind is not.
  */
 #ifndef RING_ABI_H
@@ -72,8 +72,10 @@ struct ring_fork {
 #define RING_FORK_SLOTS 1024u
 struct ring_fork_slot {
 	uint32_t child; /* 0: not known yet */
-	uint32_t done;	/* the fork is over for the parent: it has failed, or there is a child */
+	uint32_t done;	/* RING_FORK_*: what the parent knows of it */
 };
+#define RING_FORK_OVER	 1u /* it has failed, or there is a child */
+#define RING_FORK_FAILED 2u
 
 /*
  * A variable of the environment says where rings are handed over: NAME/TOKEN, NAME of a datagram

@@ -22,6 +22,7 @@
 #include "process.h"
 #include "real.h"
 #include "recorder.h"
+#include "shared.h"
 #include "stream.h"
 
 #define EXPORT	      __attribute__((visibility("default")))
@@ -276,7 +277,10 @@ pid_t hook_fork(void)
 		errno = ENOSYS;
 		return -1;
 	}
+	guard_thread.fork = NULL;
 	pid = real_fork()();
+	if (pid)
+		shared__fork_returned(pid);
 	if (!pid && process__records()) {
 		int saved = errno;
 

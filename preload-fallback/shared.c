@@ -289,8 +289,18 @@ void shared__before_fork(void)
 void shared__after_fork(void)
 {
 	if (guard_thread.fork)
-		__atomic_store_n(&guard_thread.fork->done, 1, __ATOMIC_RELEASE);
+		__atomic_store_n(&guard_thread.fork->done, RING_FORK_OVER, __ATOMIC_RELEASE);
+}
+
+void shared__fork_returned(int32_t pid)
+{
+	struct ring_fork_slot *slot = guard_thread.fork;
+
 	guard_thread.fork = NULL;
+	if (slot && pid > 0)
+		__atomic_store_n(&slot->child, (uint32_t)pid, __ATOMIC_RELEASE);
+	else if (slot)
+		__atomic_store_n(&slot->done, RING_FORK_FAILED, __ATOMIC_RELEASE);
 }
 
 bool shared__forked(void)

@@ -31,6 +31,8 @@ bool shared__is_closed(void);
 /* This thread is about to fork; it has forked, or failed to. */
 void shared__before_fork(void);
 void shared__after_fork(void);
+/* What fork has returned to the parent, where that is known: after the other two. */
+void shared__fork_returned(int32_t pid);
 
 /* In a forked child: tells its parent's ring, and has one of its own. False: it has none. */
 bool shared__forked(void);

@@ -227,12 +227,18 @@ static void test_a_fork_that_failed_holds_nobody_up_for_long(void **state)
 
 	put_fork(ring, 0);
 	put_alloc(ring, 2, 0);
-	slot_of(ring, 0)->done = 1;
-	for (int i = 0; i < 100 && seen.nr < 2; i++) {
+	slot_of(ring, 0)->done = RING_FORK_FAILED;
+	put_fork(ring, 1);
+	put_alloc(ring, 3, 0);
+	slot_of(ring, 1)->done = RING_FORK_OVER;
+	pump(self, &seen);
+	EXPECT(&seen, at, "%u alloc 2 stack 0", parent);
+	assert_int_equal(at, seen.nr);
+	for (int i = 0; i < 300 && seen.nr < 3; i++) {
 		pump(self, &seen);
 		usleep(10000);
 	}
-	EXPECT(&seen, at, "%u alloc 2 stack 0", parent);
+	EXPECT(&seen, at, "%u alloc 3 stack 0", parent);
 	end(parent);
 	self->source.close(&self->source);
 	munmap(ring, ALL_BYTES);

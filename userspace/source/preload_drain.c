@@ -7,9 +7,10 @@
 #include "base/util.h"
 #include "source/preload_source.h"
 
-/* How long a ring waits for a child of which its parent is told that it is there, or is not; and
- * for one whose fork is not over, or a thread that does not commit. */
-#define CHILD_GRACE_NS	(NSEC_PER_SEC / 5)
+/* How long a ring waits: for a child that its parent has not learned of, for what is under way in a
+ * process that has ended, and for a fork that is not over or a thread that does not commit. */
+#define FORK_GRACE_NS	NSEC_PER_SEC
+#define END_GRACE_NS	(NSEC_PER_SEC / 5)
 #define THREAD_GRACE_NS (NSEC_PER_SEC * 5)
 
 int preload_source__hand_on(struct preload_source *self, const struct wire_head *record)
@@ -90,8 +91,10 @@ static bool see_to_fork(struct preload_source *self, struct preloaded *process, 
 
 	if (!self->config.follow)
 		return true;
+	if (!slot.child && slot.done == RING_FORK_FAILED)
+		return true;
 	if (!slot.child)
-		return has_waited(image, is_over ? CHILD_GRACE_NS : THREAD_GRACE_NS);
+		return has_waited(image, is_over ? FORK_GRACE_NS : THREAD_GRACE_NS);
 	if (in_this_namespace)
 		preloaded__forked(self, process, (pid_t)slot.child, fork->time_ns);
 	return true;
@@ -137,7 +140,7 @@ static int drain_ring(struct preload_source *self, struct preloaded *process, st
 			break;
 		}
 		if (state == SHARED_RING_WAITS) {
-			if (has_waited(image, is_final(self, process, image) ? CHILD_GRACE_NS
+			if (has_waited(image, is_final(self, process, image) ? END_GRACE_NS
 									     : THREAD_GRACE_NS))
 				give_up(self, process, image, until);
 			break;
