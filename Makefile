@@ -81,13 +81,16 @@ $(O)/%.skel.h: $(O)/%.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf >$@
 
 .PHONY: install uninstall clean help FORCE
-install: $(O)/heaptap $(O)/heaptap.1 $(O)/heaptap.bash ## install under $(DESTDIR)$(PREFIX)
+install: $(O)/heaptap $(PRELOAD) $(O)/heaptap.1 $(O)/heaptap.bash ## install under $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(O)/heaptap $(DESTDIR)$(PREFIX)/bin/heaptap
+	install -D -m 644 $(PRELOAD) $(DESTDIR)$(PREFIX)/lib/heaptap/libheaptap-preload.so
 	install -D -m 644 $(O)/heaptap.1 $(DESTDIR)$(PREFIX)/share/man/man1/heaptap.1
 	install -D -m 644 $(O)/heaptap.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/heaptap
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/heaptap $(DESTDIR)$(PREFIX)/share/man/man1/heaptap.1
+	rm -f $(DESTDIR)$(PREFIX)/lib/heaptap/libheaptap-preload.so
+	[ ! -d $(DESTDIR)$(PREFIX)/lib/heaptap ] || rmdir $(DESTDIR)$(PREFIX)/lib/heaptap
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/heaptap
 
 clean: ## remove what was built

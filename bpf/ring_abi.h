@@ -30,6 +30,18 @@
  * sake.
  *
  * All words are 32 bits, for MIPS32 has no larger atomic ones. Byte order is the machine's.
+ *
+ * A ring that is shared with another process lies in one sealed memfd, together with a catalogue:
+ * the records that say what the others mean (WIRE_TARGET first, WIRE_MODULE, WIRE_MAPPING), which
+ * only grows. What a record of the ring refers to is in the catalogue before it is committed; so the
+ * consumer notes head, reads the catalogue as far as it is used, then the ring up to that head.
+ * The memfd is handed over by a struct ring_hello, one for each image that a process runs; another
+ * one of the same process says that it has called exec.
+ *
+ * Forking: before it forks, a thread commits a struct ring_fork and empties the slot it names. The
+ * child writes its pid there before anything else, and then makes a ring of its own; the parent does
+ * so, too, where it learns the pid, and sets `done` when the fork is over. The consumer does not pass the record before it knows the child, for
+ * a bounded time: what comes before it in the ring is the child's heap, too, what comes behind is not.
  */
 #ifndef RING_ABI_H
 #define RING_ABI_H
@@ -45,6 +57,41 @@
 /* Type of a record without content; its size is that of the gap. Never in a recording. */
 #define RING_PAD 0xffffu
 
+/* Type of a struct ring_fork. Never in a recording. */
+#define RING_FORK 0xfffeu
+
+struct ring_fork {
+	struct wire_head head;
+	uint64_t time_ns;
+	uint32_t slot; /* of the table below */
+	uint32_t pad;
+};
+
+/* What became of it. Not in the ring, where a child that comes late would write into other records;
+ * a slot is used again after RING_FORK_SLOTS forks. */
+#define RING_FORK_SLOTS 1024u
+struct ring_fork_slot {
+	uint32_t child; /* 0: not known yet */
+	uint32_t done;	/* RING_FORK_*: what the parent knows of it */
+};
+#define RING_FORK_OVER	 1u /* it has failed, or there is a child */
+#define RING_FORK_FAILED 2u
+
+/*
+ * A variable of the environment says where rings are handed over: NAME/TOKEN, NAME of a datagram
+ * socket in the abstract namespace, TOKEN of RING_TOKEN letters. The datagram is a struct
+ * ring_hello and one descriptor, of a memfd with F_SEAL_SHRINK. Where nobody listens the consumer
+ * is gone.
+ */
+#define RING_VARIABLE "HEAPTAP_RING"
+#define RING_TOKEN    32
+
+struct ring_hello {
+	uint32_t magic;	  /* RING_MAGIC */
+	uint32_t version; /* RING_VERSION */
+	char token[RING_TOKEN];
+};
+
 /* ring.flags, the consumer's */
 #define RING_CLOSED 1u /* nobody reads any more: drop, do not wait */
 
@@ -55,7 +102,15 @@ struct ring {
 	uint32_t data_offset; /* from the start of this header */
 	uint32_t data_size;
 	uint32_t producer; /* its pid; a forked child has a ring of its own */
-	uint32_t pad[11];
+	/* Of a shared ring; else 0. */
+	uint32_t parent; /* of a forked child: whose heap it has a copy of; 0: it began by exec */
+	uint32_t catalogue_offset; /* from the start of this header */
+	uint32_t catalogue_size;
+	uint32_t catalogue_used; /* bytes of whole records, stored in release order */
+	uint32_t forks_offset;	 /* of RING_FORK_SLOTS slots */
+	uint32_t nr_forks;	 /* the producers' count of them */
+	uint32_t starter;	 /* pid of who has started the process */
+	uint32_t pad[4];
 
 	uint32_t head; /* producers' */
 	uint32_t pad2[15];
@@ -69,5 +124,8 @@ struct ring {
 };
 
 _Static_assert(sizeof(struct ring) == 256, "ring layout");
+_Static_assert(sizeof(struct ring_fork) == 24, "ring layout");
+_Static_assert(sizeof(struct ring_fork_slot) == 8, "ring layout");
+_Static_assert(sizeof(struct ring_hello) == 40, "ring layout");
 
 #endif /* RING_ABI_H */

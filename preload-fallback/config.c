@@ -7,6 +7,7 @@
 
 #include "chance.h"
 #include "os.h"
+#include "ring_abi.h"
 
 #define DEFAULT_MEMORY	(2u << 20)
 #define DEFAULT_WAIT_MS 1000u
@@ -33,6 +34,11 @@ static bool set_server(struct config *config, const char *value)
 
 	return colon && colon != value && colon[1] &&
 	       copy(config->server, sizeof(config->server), value);
+}
+
+static bool set_ring(struct config *config, const char *value)
+{
+	return copy(config->ring, sizeof(config->ring), value);
 }
 
 static bool set_unwind(struct config *config, const char *value)
@@ -124,6 +130,8 @@ static const struct variable {
 	{ "HEAPTAP_FILE", "DUMPALLOC_FILE", "PATH",
 	  "write it to a file; %p is the pid, and processes this one starts get PATH.PID",
 	  set_file },
+	{ RING_VARIABLE, NULL, "NAME/TOKEN",
+	  "set by `heaptap record --engine preload`, which reads what is recorded", set_ring },
 	{ "HEAPTAP_MEMORY", NULL, "BYTES",
 	  "memory the library may take, " CONFIG_MIN_TEXT " to 1G; K, M, G may follow (2M)", set_memory },
 	{ "HEAPTAP_WAIT", NULL, "MS",

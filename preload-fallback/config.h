@@ -21,6 +21,7 @@
 struct config {
 	char file[CONFIG_MAX_PATH]; /* "": none; may have a %p */
 	char server[256];	    /* HOST:PORT; "": none */
+	char ring[128]; /* where a ring is handed over (bpf/ring_abi.h); "": nowhere */
 	char unwind[16];
 	uint32_t memory_bytes;
 	uint32_t sample_bytes; /* record about one allocation for each so many; 0: all */

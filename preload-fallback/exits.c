@@ -15,12 +15,14 @@
 #include <unistd.h>
 
 #include "event.h"
+#include "exec_env.h"
 #include "guard.h"
 #include "lookup.h"
 #include "os.h"
 #include "process.h"
 #include "real.h"
 #include "recorder.h"
+#include "shared.h"
 #include "stream.h"
 
 #define EXPORT	      __attribute__((visibility("default")))
@@ -39,9 +41,11 @@
 
 typedef void (*exit_fn)(int status);
 typedef int (*exec_fn)(const char *path, char *const *argv, char *const *envp);
-typedef int (*execv_fn)(const char *path, char *const *argv);
 typedef int (*fexec_fn)(int fd, char *const *argv, char *const *envp);
 typedef int (*execat_fn)(int fd, const char *path, char *const *argv, char *const *envp, int flags);
+typedef int (*execv_fn)(const char *path, char *const *argv);
+typedef int (*spawn_fn)(pid_t *pid, const char *path, const void *actions, const void *attributes,
+			char *const *argv, char *const *envp);
 typedef pid_t (*fork_fn)(void);
 typedef int (*close_fn)(void *library);
 
@@ -160,14 +164,53 @@ static int after_exec(bool ended)
 		return after_exec(ended);                 \
 	}
 
-EXEC(execve, exec_fn, (const char *path, char *const *argv, char *const *envp), (path, argv, envp))
-EXEC(execvpe, exec_fn, (const char *path, char *const *argv, char *const *envp), (path, argv, envp))
-EXEC(execv, execv_fn, (const char *path, char *const *argv), (path, argv))
-EXEC(execvp, execv_fn, (const char *path, char *const *argv), (path, argv))
-EXEC(fexecve, fexec_fn, (int fd, char *const *argv, char *const *envp), (fd, argv, envp))
+EXEC(execve, exec_fn, (const char *path, char *const *argv, char *const *envp),
+     (path, argv, WITH_LIBRARY(envp)))
+EXEC(execvpe, exec_fn, (const char *path, char *const *argv, char *const *envp),
+     (path, argv, WITH_LIBRARY(envp)))
+EXEC(fexecve, fexec_fn, (int fd, char *const *argv, char *const *envp),
+     (fd, argv, WITH_LIBRARY(envp)))
 EXEC(execveat, execat_fn,
      (int fd, const char *path, char *const *argv, char *const *envp, int flags),
-     (fd, path, argv, envp, flags))
+     (fd, path, argv, WITH_LIBRARY(envp), flags))
+
+EXPORT int hook_execv(const char *path, char *const *argv) __asm__("execv");
+int hook_execv(const char *path, char *const *argv)
+{
+	return hook_execve(path, argv, environ);
+}
+
+REAL(execv_fn, execvp)
+EXPORT int hook_execvp(const char *path, char *const *argv) __asm__("execvp");
+int hook_execvp(const char *path, char *const *argv)
+{
+	bool ended;
+
+	if (real_execvpe())
+		return hook_execvpe(path, argv, environ);
+	ended = before_exec();
+	errno = ENOSYS;
+	if (real_execvp())
+		real_execvp()(path, argv);
+	return after_exec(ended);
+}
+
+/* These do not end the recording: they run in a child of their own. */
+#define SPAWN(name)                                                                             \
+	REAL(spawn_fn, name)                                                                    \
+	EXPORT int hook_##name(pid_t *pid, const char *path, const void *actions,               \
+			       const void *attributes, char *const *argv, char *const *envp)    \
+		__asm__(#name);                                                                 \
+	int hook_##name(pid_t *pid, const char *path, const void *actions,                      \
+			const void *attributes, char *const *argv, char *const *envp)           \
+	{                                                                                       \
+		if (!real_##name())                                                             \
+			return ENOSYS;                                                          \
+		return real_##name()(pid, path, actions, attributes, argv, WITH_LIBRARY(envp)); \
+	}
+
+SPAWN(posix_spawn)
+SPAWN(posix_spawnp)
 
 /* Those that list their arguments: as many as there are before the NULL, in an array on the stack.
  */
@@ -234,7 +277,10 @@ pid_t hook_fork(void)
 		errno = ENOSYS;
 		return -1;
 	}
+	guard_thread.fork = NULL;
 	pid = real_fork()();
+	if (pid)
+		shared__fork_returned(pid);
 	if (!pid && process__records()) {
 		int saved = errno;
 

@@ -50,6 +50,7 @@ struct guard_thread {
 	struct ring_claim suspects[GUARD_SUSPECTS];
 	uint64_t suspect_ns;
 	uint32_t tid; /* 0: not known yet */
+	struct ring_fork_slot *fork; /* it is forking; NULL: it is not, or nobody is to know */
 	/* The last walk: the unwinder's serial of it, the stack's id, where that was sent, and
 	 * when. */
 	uint32_t serial, stack, generation, epoch;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "block_out.h"
 #include "os.h"
 #include "wire.h"
 
@@ -33,7 +34,8 @@ static struct {
 	uint32_t nr_ranges;
 	struct range *ranges;
 	uint8_t *records;
-	uint32_t size, used;
+	uint32_t size;
+	uint32_t *used, own_used; /* used: where others look, too */
 } catalogue;
 
 /* One object, as it is looked at. */
@@ -45,6 +47,8 @@ struct object {
 	uint32_t hash;
 };
 
+static char program[MAX_PATH]; /* its path */
+static size_t program_len;
 static struct object looked_at; /* under the lock: a kilobyte that no small stack is asked for */
 
 void modules__init(void *memory, uint32_t bytes, uint32_t pid, uintptr_t allocator)
@@ -54,15 +58,23 @@ void modules__init(void *memory, uint32_t bytes, uint32_t pid, uintptr_t allocat
 	catalogue.ranges = memory;
 	catalogue.records = (uint8_t *)memory + for_ranges;
 	catalogue.size = bytes - for_ranges;
+	catalogue.used = &catalogue.own_used;
 	catalogue.pid = pid;
 	catalogue.allocator = allocator;
+}
+
+void modules__share(void *records, uint32_t bytes, uint32_t *used)
+{
+	catalogue.records = records;
+	catalogue.size = bytes;
+	catalogue.used = used;
 }
 
 void modules__forked(uint32_t pid)
 {
 	catalogue.locked = 0;
 	catalogue.pid = pid;
-	catalogue.used = catalogue.nr_ranges = catalogue.nr_modules = 0;
+	*catalogue.used = catalogue.nr_ranges = catalogue.nr_modules = 0;
 }
 
 static uint32_t hash_bytes(uint32_t hash, const void *data, uint32_t len)
@@ -101,6 +113,11 @@ static void find_path(struct object *object, const char *name)
 
 	if (!*name) {
 		len = readlink("/proc/self/exe", object->path, MAX_PATH);
+		/* A forked child may be where there is no /proc. */
+		if (len > 0)
+			memcpy(program, object->path, program_len = (size_t)len);
+		else
+			memcpy(object->path, program, (size_t)(len = (ssize_t)program_len));
 	} else if (*name != '/' && strchr(name, '/') && getcwd(object->path, MAX_PATH - 1)) {
 		len = (ssize_t)strlen(object->path);
 		object->path[len++] = '/';
@@ -130,10 +147,10 @@ static void describe(struct object *object, const struct dl_phdr_info *info)
 /* Zeroed room for a record with its head; NULL: the catalogue is full. */
 static void *put(uint16_t type, uint32_t size)
 {
-	struct wire_head *head = (void *)(catalogue.records + catalogue.used);
+	struct wire_head *head = (void *)(catalogue.records + *catalogue.used);
 
 	size = WIRE_PAD8(size);
-	if (size > catalogue.size - catalogue.used)
+	if (size > catalogue.size - *catalogue.used)
 		return NULL;
 	memset(head, 0, size);
 	head->type = type;
@@ -144,7 +161,7 @@ static void *put(uint16_t type, uint32_t size)
 
 static void publish(const struct wire_head *head)
 {
-	__atomic_store_n(&catalogue.used, catalogue.used + head->size, __ATOMIC_RELEASE);
+	__atomic_store_n(catalogue.used, *catalogue.used + head->size, __ATOMIC_RELEASE);
 }
 
 /* The id of a module; -1: there is no room. */
@@ -168,6 +185,15 @@ static int64_t module_id(const struct object *object, bool watched)
 	memcpy(text + object->build_id_len, object->path, object->path_len);
 	publish(&record->head);
 	return record->id;
+}
+
+void modules__add_target(uint32_t sample_bytes)
+{
+	struct wire_head *head = (void *)(catalogue.records + *catalogue.used);
+
+	if (target_out__write(head, catalogue.size - *catalogue.used, catalogue.pid, 0,
+			      sample_bytes))
+		publish(head);
 }
 
 static struct range *free_range(void)
@@ -306,12 +332,12 @@ bool modules__know(const uintptr_t *frames, unsigned nr_frames)
 
 bool modules__more(uint32_t at)
 {
-	return at < __atomic_load_n(&catalogue.used, __ATOMIC_ACQUIRE);
+	return at < __atomic_load_n(catalogue.used, __ATOMIC_ACQUIRE);
 }
 
 uint32_t modules__take(uint32_t *at, void *to, uint32_t room)
 {
-	uint32_t used = __atomic_load_n(&catalogue.used, __ATOMIC_ACQUIRE), taken = 0;
+	uint32_t used = __atomic_load_n(catalogue.used, __ATOMIC_ACQUIRE), taken = 0;
 
 	while (*at < used) {
 		const struct wire_head *head = (const void *)(catalogue.records + *at);

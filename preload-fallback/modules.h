@@ -30,6 +30,13 @@ uint32_t modules__take(uint32_t *at, void *to, uint32_t room);
 /* Is there more than *at? */
 bool modules__more(uint32_t at);
 
+/* Has the records elsewhere from now on, in bytes of zeroed memory, and how much is used of it at
+ * *used, stored in release order. Before the first refresh. */
+void modules__share(void *records, uint32_t bytes, uint32_t *used);
+
+/* Puts what the process is behind what is there. */
+void modules__add_target(uint32_t sample_bytes);
+
 /* In a forked child: begins anew, with nothing but what is mapped now. */
 void modules__forked(uint32_t pid);
 

@@ -3,6 +3,7 @@
 #ifndef PRELOAD_RECORDER_H
 #define PRELOAD_RECORDER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "config.h"
@@ -15,6 +16,7 @@ struct recorder {
 	struct ring *ring;
 	struct stacks stacks;
 	const struct unwinder *unwinder;
+	bool shared; /* the ring is read by another process (shared.h) */
 	uint32_t pid;	 /* whose heap this is: a child by vfork works on its parent's */
 	uint32_t parent; /* of a forked child: whose heap it was; 0: it began with its program */
 	uint32_t generation; /* of the stream; from 1 */

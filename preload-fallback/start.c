@@ -9,6 +9,7 @@
 #include "boot.h"
 #include "chance.h"
 #include "event.h"
+#include "exec_env.h"
 #include "live_set.h"
 #include "modules.h"
 #include "os.h"
@@ -16,6 +17,7 @@
 #include "real.h"
 #include "recorder.h"
 #include "sample.h"
+#include "shared.h"
 #include "stream.h"
 
 #define MAX_ENVIRONMENT (256u << 10)
@@ -23,6 +25,8 @@
 #define MODULES_MEMORY	(64u << 10)
 /* The part of all memory that is for the addresses of samples. */
 #define LIVE_SET_PART 8u
+/* Of stacks, where the ring is not part of the same memory. */
+#define SHARED_STACKS (8u << 20)
 
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
@@ -71,7 +75,7 @@ static bool is_configured(const struct config *config)
 	if (config->bad)
 		os__say("what ", config->bad,
 			" says is not understood; HEAPTAP_HELP=1 explains it");
-	if (config->file[0] || config->server[0])
+	if (config->file[0] || config->server[0] || config->ring[0])
 		return true;
 	if (!config->help)
 		os__say("nothing is recorded: neither HEAPTAP_FILE nor HEAPTAP_SERVER is set");
@@ -98,6 +102,23 @@ static uint32_t live_set_bytes(uint32_t bytes)
 	while (set * 2 <= bytes / LIVE_SET_PART)
 		set *= 2;
 	return set;
+}
+
+/* The ring and the catalogue are where another process reads them, and as large as that says. */
+static bool share_memory(void)
+{
+	uint32_t set = live_set_bytes(SHARED_STACKS);
+	uint8_t *memory = os__map(MODULES_MEMORY + SHARED_STACKS + set);
+
+	if (!memory || !shared__init())
+		return false;
+	set_memory = memory + MODULES_MEMORY + SHARED_STACKS;
+	modules__init(memory, MODULES_MEMORY, recorder.pid, real__address());
+	modules__share((uint8_t *)recorder.ring + recorder.ring->catalogue_offset,
+		       recorder.ring->catalogue_size, &recorder.ring->catalogue_used);
+	stacks__init(&recorder.stacks, memory + MODULES_MEMORY, SHARED_STACKS);
+	recorder.shared = true;
+	return true;
 }
 
 /* One mapping for all: the ring takes the largest power of two that leaves the stacks a third. */
@@ -143,10 +164,22 @@ static void start_sampling(void)
 
 	if (!config->sample_bytes)
 		return;
-	live_set__init(set_memory, live_set_bytes(config->memory_bytes - CONFIG_STATIC_MEMORY));
+	live_set__init(set_memory, live_set_bytes(config->ring[0] ? SHARED_STACKS
+								  : config->memory_bytes -
+									    CONFIG_STATIC_MEMORY));
 	for (const void *at = boot__next(NULL); at; at = boot__next(at))
 		live_set__pin(at);
 	sample__start(config->sample_bytes, config->seed ? config->seed : here_and_now);
+}
+
+/* To whoever reads the ring, or all is in vain. */
+static void tell_what_is_mapped(void)
+{
+	if (recorder.shared)
+		modules__add_target(recorder.config.sample_bytes);
+	modules__refresh(NULL);
+	if (recorder.shared)
+		records = shared__offer();
 }
 
 static void set_up(void)
@@ -162,14 +195,14 @@ static void set_up(void)
 	if (!real__is_complete())
 		recorder.config.sample_bytes = 0;
 	if (is_configured(&recorder.config)) {
-		records = divide_memory();
+		records = recorder.config.ring[0] ? share_memory() : divide_memory();
 		if (!records)
 			os__say("nothing is recorded: out of memory");
 	}
 	if (records) {
 		choose_unwinder();
 		mark_here();
-		modules__refresh(NULL);
+		tell_what_is_mapped();
 		start_sampling();
 	}
 	errno = saved;
@@ -196,6 +229,8 @@ bool process__records(void)
 		return start();
 	if (records && here && !*here)
 		process__forked();
+	if (records && recorder.shared && shared__is_closed())
+		records = false;
 	return records;
 }
 
@@ -210,15 +245,41 @@ __attribute__((noinline, cold)) void process__forked(void)
 	recorder.parent = recorder.pid;
 	recorder.pid = pid;
 	recorder.generation++;
+	if (recorder.shared)
+		records = shared__forked();
+	else
+		ring__reset(recorder.ring, pid);
 	memset(&guard_thread, 0, sizeof(guard_thread));
 	live_set__clear();
 	sample__forked(pid);
-	ring__reset(recorder.ring, pid);
 	modules__forked(pid);
 	stream__forked();
 	guard__set_phase(GUARD_INTERNAL);
-	modules__refresh(NULL);
+	if (records)
+		tell_what_is_mapped();
 	guard__set_phase(GUARD_OUTSIDE);
+}
+
+static void before_fork(void)
+{
+	enum guard_phase phase = guard_thread.phase;
+
+	if (!process__records())
+		return;
+	guard__set_phase(GUARD_INTERNAL);
+	shared__before_fork();
+	guard__set_phase(phase);
+}
+
+/* In glibc, where it tells also of children that the C library makes for itself (daemon(3)). A
+ * child by another way finds out when it allocates. */
+extern int __register_atfork(void (*before)(void), void (*parent)(void), void (*child)(void),
+			     void *library) __attribute__((weak));
+
+static void watch_forks(void)
+{
+	if (__register_atfork)
+		__register_atfork(before_fork, shared__after_fork, process__forked, NULL);
 }
 
 /* What this process starts is to find a name of its own in its environment. */
@@ -250,6 +311,10 @@ __attribute__((constructor)) static void begin(void)
 	}
 	guard__set_phase(GUARD_INTERNAL);
 	process__watch_end();
+	if (recorder.shared) {
+		exec_env__note(environ);
+		watch_forks();
+	}
 	stream__open();
 	guard__set_phase(GUARD_OUTSIDE);
 	errno = saved;

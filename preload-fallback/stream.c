@@ -10,6 +10,7 @@
 #include "modules.h"
 #include "os.h"
 #include "recorder.h"
+#include "shared.h"
 #include "wire.h"
 
 /* In front of a block's records, so that they are aligned as XXH3 and the records want it. */
@@ -315,6 +316,8 @@ void stream__drain_some(uint64_t now_ns)
 	 * late. */
 	bool late = now_ns - drained_ns > DRAIN_NS && now_ns > drained_ns;
 
+	if (recorder.shared)
+		return;
 	if ((used < enough && !late) || now_ns < next_ns || stream.ended || !try_lock())
 		return;
 	pump(false);
@@ -327,6 +330,8 @@ void *stream__wait_for_room(uint32_t bytes)
 	uint64_t deadline_ns = now_ns + recorder.config.wait_ms * NSEC_PER_MSEC;
 	void *at;
 
+	if (recorder.shared)
+		return shared__wait_for_room(bytes, guard__claim());
 	do {
 		if (guard_thread.nr_suspects)
 			guard__check_suspects();
@@ -349,8 +354,11 @@ void *stream__wait_for_room(uint32_t bytes)
 
 void stream__open(void)
 {
-	int err = stream.sink->prepare();
+	int err;
 
+	if (recorder.shared)
+		return;
+	err = stream.sink->prepare();
 	stream.may_open = true;
 	if (err) {
 		stream.hopeless = true;
@@ -374,6 +382,10 @@ void stream__finish(bool ended)
 {
 	uint64_t now_ns = os__monotonic_ns(), deadline_ns = now_ns + LAST_SEND_NS;
 
+	if (recorder.shared) {
+		shared__finish();
+		return;
+	}
 	/* A child that has done nothing of its own leaves nothing. */
 	if (stream.hopeless || (!stream.begun && recorder.parent && !ring__used(recorder.ring)))
 		return;
@@ -402,7 +414,7 @@ void stream__finish(bool ended)
 
 void stream__resume(void)
 {
-	if (!stream.ended || !lock_until(os__monotonic_ns() + LAST_LOCK_NS))
+	if (recorder.shared || !stream.ended || !lock_until(os__monotonic_ns() + LAST_LOCK_NS))
 		return;
 	if (stream.at < stream.end || !stream.sink->take_back ||
 	    !stream.sink->take_back(stream.nr_ends)) {
@@ -417,6 +429,8 @@ void stream__resume(void)
 
 void stream__forked(void)
 {
+	if (recorder.shared)
+		return;
 	stream.sink->forked();
 	stream.locked = 0;
 	stream.open = stream.begun = stream.ended = stream.discarding = stream.said = false;

@@ -75,10 +75,8 @@ static void test_defaults(void **state)
 	options = *parse_well("leaks -p 12", &outcome);
 	assert_int_equal(options.nr_pids, 1);
 	assert_int_equal(options.pids[0], 12);
-	assert_int_equal(options.ring_bytes, 16 << 20);
 	options.nr_pids = 0;
 	options.pids[0] = 0;
-	options.ring_bytes = 0;
 	assert_memory_equal(&options, &none, sizeof(options));
 }
 

@@ -16,21 +16,26 @@
 #include "probe/allocators.h"
 #include "probe/custom.h"
 #include "probe/link.h"
+#include "probe/preload_lib.h"
 #include "probe/target.h"
 #include "probe/trial.h"
 #include "source/engine.h"
 #include "source/mapevents.h"
 #include "symbol/elf.h"
+#include "wire.h"
 
 #define DETAIL 256
+#define ABSENT 2
 
-/* A thing heaptap needs. check returns 0 (well), 1 (it can do without) or -errno, and says what it
- * found; remedy is what to do when it is not 0. */
+/* A thing heaptap needs. check returns 0 (well), 1 or ABSENT (it can do without) or -errno, and
+ * says what it found; remedy is what to do when it is not 0. */
 struct check {
 	const char *name;
 	int (*check)(char *detail);
 	const char *remedy;
 };
+
+static bool preload_works;
 
 static int check_kernel(char *detail)
 {
@@ -131,6 +136,37 @@ static int check_mapping_events(char *detail)
 	return err;
 }
 
+static int count_modules(const struct wire_head *record, void *data)
+{
+	int *nr = data;
+
+	*nr += record->type == WIRE_MODULE;
+	return 0;
+}
+
+/* Can a command be watched from inside? Nothing else depends on it. */
+static int check_preload(char *detail)
+{
+	char name[] = "true", *command[] = { name, NULL }, *why = NULL,
+	     *library = preload_lib__find(&why);
+	struct preload_source_config config = { .library = library, .ring_bytes = 1 << 18 };
+	struct source *source = library ? preload_source__launch(&config, command) : NULL;
+	int nr_modules = 0;
+
+	while (source && source->pump(source, 10, count_modules, &nr_modules) > 0)
+		;
+	if (source)
+		source->close(source);
+	preload_works = nr_modules > 0;
+	snprintf(detail, DETAIL, "%s",
+		 preload_works ? library
+		 : why	       ? why
+			       : "a program that was started with it has not loaded it");
+	free(library);
+	free(why);
+	return preload_works ? 0 : ABSENT;
+}
+
 static const struct check checks[] = {
 	{ "kernel", check_kernel, "heaptap's probes are written for x86-64." },
 	{ "privileges", check_privileges,
@@ -149,6 +185,8 @@ static const struct check checks[] = {
 	  "Such processes are refused. Linux before 6.11 and from 6.14 on spares them." },
 	{ "mapping events", check_mapping_events,
 	  "Set kernel.perf_event_paranoid to 2 or less, or run heaptap by sudo." },
+	{ "preload library", check_preload,
+	  "Only needed for --engine preload, which watches commands without privilege." },
 };
 
 static void print_line(const char *name, const char *verdict, const char *detail)
@@ -156,6 +194,13 @@ static void print_line(const char *name, const char *verdict, const char *detail
 	printf("  %-16s %-5s ", name, verdict);
 	text__print(stdout, detail);
 	putchar('\n');
+}
+
+static const char *verdict(int result)
+{
+	if (result < 0)
+		return "NO";
+	return !result ? "ok" : result == ABSENT ? "none" : "older";
 }
 
 /* Returns the number of things that are missing. */
@@ -168,7 +213,7 @@ static int run_checks(void)
 		char detail[DETAIL] = "";
 		int result = checks[i].check(detail);
 
-		print_line(checks[i].name, result < 0 ? "NO" : result ? "older" : "ok", detail);
+		print_line(checks[i].name, verdict(result), detail);
 		if (result)
 			printf("  %-16s       %s\n", "", checks[i].remedy);
 		nr_missing += result < 0;
@@ -338,7 +383,11 @@ static int run_doctor(const struct options *options)
 		nr_missing += examine_process((pid_t)options->pids[i], measured ? &cost : NULL,
 					      &options->allocators) != 0;
 	printf("\n%s\n",
-	       nr_missing ? "heaptap cannot do its work here; see above." : "All is well.");
+	       !nr_missing ? "All is well."
+	       : preload_works
+		       ? "heaptap cannot do its work here as it should, see above; commands "
+			 "that it starts can be watched (--engine preload)."
+		       : "heaptap cannot do its work here; see above.");
 	return nr_missing ? EXIT_CANNOT : EXIT_DONE;
 }
 

@@ -146,12 +146,21 @@ const struct opt opts[] = {
 	  "Leave the processes it starts alone. The default with --pid." },
 	{ "ring-size", 0, "BYTES", OPT_BYTES, MEMBER(ring_bytes), 64 << 10, 2ull << 30, WATCH,
 	  "Size of the ring between kernel and heaptap: 64K to 2G, rounded up to a power of two; "
-	  "16M by default. A larger one absorbs longer bursts." },
+	  "16M by default. A larger one absorbs longer bursts. With --engine preload each process "
+	  "has a ring of its own, of 1M to 1G; 4M by default." },
 	{ "memory-limit", 0, "BYTES", OPT_BYTES, MEMBER(memory_bytes), 16 << 20, 1ull << 50,
 	  VIEW | CMD_SYMBOLIZE,
 	  "Stop reading a recording when heaptap itself has that much memory, and show what came "
 	  "before; the report itself may take as much again and more. By default three quarters of "
 	  "what the machine has." },
+	{ "engine", 0, "auto|bpf|preload", OPT_WORD, MEMBER(engine), 0, 0, WATCH,
+	  "How to watch: bpf from outside, by probes of the kernel, which takes root; preload from "
+	  "inside a COMMAND that is started with a library in it, without privilege. auto, the "
+	  "default, takes bpf where that works, else preload, and says so." },
+	{ "sample", 0, "BYTES", OPT_BYTES, MEMBER(sample_bytes), 1, UINT32_MAX, WATCH,
+	  "Record one allocation for about each BYTES that are allocated, and of every larger "
+	  "block; "
+	  "reports are estimates then. Takes --engine preload." },
 	{ "link", 0, "session|multi|perf", OPT_WORD, MEMBER(link), 0, 0, WATCH,
 	  "Attach by this kind of link only. By default the first of them that works here is "
 	  "taken." },

@@ -80,7 +80,9 @@ struct options {
 	int error_exitcode;	    /* 0: off */
 	enum opt_tristate lossless; /* auto: when launching */
 	enum opt_tristate follow;   /* likewise */
-	uint64_t ring_bytes;
+	uint64_t ring_bytes;	    /* 0: the engine's default */
+	const char *engine;	    /* NULL: auto */
+	uint64_t sample_bytes;	    /* 0: every allocation counts */
 	uint64_t memory_bytes; /* of heaptap itself, while it reads a recording; 0: three quarters
 				* of the machine's */
 	uint64_t max_bytes;    /* of a stream that is received; 0: the default */

@@ -12,8 +12,6 @@
 #include "cmd/opts.h"
 #include "cmd/suggest.h"
 
-#define DEFAULT_RING_BYTES (16ull << 20)
-
 /* getopt's code of a long option: its row, out of the way of letters. */
 #define LONG_CODE 0x100
 
@@ -515,7 +513,7 @@ int opts__parse(const struct cmd *cmd, int argc, char **argv, struct options *op
 	struct parse parse = { .cmd = cmd, .argc = argc, .argv = argv, .options = options };
 	int err;
 
-	*options = (struct options){ .ring_bytes = DEFAULT_RING_BYTES };
+	*options = (struct options){ 0 };
 	err = scan(&parse);
 	if (err || options->help)
 		return err;

@@ -15,7 +15,7 @@
 #include "base/util.h"
 #include "cmd/cmd.h"
 #include "cmd/names.h"
-#include "cmd/targets.h"
+#include "cmd/watch.h"
 #include "trace/writer.h"
 #include "wire.h"
 
@@ -83,34 +83,13 @@ int run__open(struct run *run, const struct options *options)
 	struct sym_options sym_options = { .sysroot = options->sysroot,
 					   .debug_dir = options->debug_dir,
 					   .debuginfod = options->debuginfod };
-	bool launched = options->command != NULL;
-	struct pid_set targets = { 0 };
-	struct bpf_source_config config = {
-		.lossless =
-			options->lossless == OPT_YES || (options->lossless == OPT_AUTO && launched),
-		.link_kind = options->link,
-		.free_stacks = options->free_stacks,
-		.check_stacks = options->check_stacks,
-		.plain_loop = options->plain_loop,
-		.to_the_last = options->follow == OPT_YES,
-		.follow = options->follow == OPT_YES || (options->follow == OPT_AUTO && launched),
-		.ring_bytes = options->ring_bytes,
-		.allocators = &options->allocators,
-	};
 
 	*run = (struct run){ .options = options,
 			     .count_heap = true,
 			     .memory = memory_watch__new(options->memory_bytes) };
-	catch_signals(launched);
-	if (options->file) {
-		run->source = file_source__open(options->file, options->from);
-	} else if (launched) {
-		run->source = bpf_source__launch(&config, options->command);
-	} else {
-		if (!targets__find(options, &targets))
-			run->source = bpf_source__attach(&config, targets.pids, targets.nr);
-		pid_set__clear(&targets);
-	}
+	catch_signals(options->command != NULL);
+	run->source = options->file ? file_source__open(options->file, options->from)
+				    : watch__open(options);
 	if (!run->source)
 		return -EIO;
 	/* Not before the launch: a command must not inherit it. */

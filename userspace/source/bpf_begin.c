@@ -45,6 +45,7 @@ static struct bpf_source *new_source(const struct bpf_source_config *config)
 	keeper__start();
 	if (engine__open(&self->engine, config)) {
 		self->source.close(&self->source);
+		errno = EOPNOTSUPP;
 		return NULL;
 	}
 	keeper__watch(engine__followed_fd(&self->engine), engine__processes_fd(&self->engine));
@@ -52,8 +53,10 @@ static struct bpf_source *new_source(const struct bpf_source_config *config)
 	processes__init(&self->processes, &self->engine, &self->queue, self->epoll);
 	err = mapevents__open(&self->events);
 	if (err) {
-		log_err("The kernel's mapping events cannot be had: %s.", strerror(-err));
+		log__print(config->optional ? LOG_INFO : LOG_ERROR,
+			   "The kernel's mapping events cannot be had: %s.", strerror(-err));
 		self->source.close(&self->source);
+		errno = EOPNOTSUPP;
 		return NULL;
 	}
 	watch_ring(self);
@@ -178,6 +181,7 @@ struct source *bpf_source__launch(const struct bpf_source_config *config, char *
 		return NULL;
 	if (launch__start(&launch, command)) {
 		self->source.close(&self->source);
+		errno = ECHILD;
 		return NULL;
 	}
 	self->command = launch.pid;
@@ -197,6 +201,7 @@ struct source *bpf_source__launch(const struct bpf_source_config *config, char *
 			strerror(-err));
 		kill(launch.pid, SIGKILL);
 		self->source.close(&self->source);
+		errno = ECHILD;
 		return NULL;
 	}
 	say_what_was_found(&processes__find(&self->processes, launch.pid)->mappings, command[0]);

@@ -180,6 +180,7 @@ static int try_kinds(struct engine *engine)
 
 int engine__open(struct engine *engine, const struct bpf_source_config *config)
 {
+	enum log_level level = config->optional ? LOG_INFO : LOG_ERROR;
 	uint64_t size = (uint64_t)sysconf(_SC_PAGESIZE);
 	int err;
 
@@ -194,13 +195,15 @@ int engine__open(struct engine *engine, const struct bpf_source_config *config)
 	if (!err)
 		return 0;
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
-		log_err("This kernel has no BTF (/sys/kernel/btf/vmlinux): it was built without "
-			"CONFIG_DEBUG_INFO_BTF, and heaptap's BPF programs cannot be fitted to "
-			"it.");
+		log__print(level,
+			   "This kernel has no BTF (/sys/kernel/btf/vmlinux): it was built without "
+			   "CONFIG_DEBUG_INFO_BTF, and heaptap's BPF programs cannot be fitted to "
+			   "it.");
 	else
-		log_err("The kernel did not take the BPF programs: %s. Run `heaptap doctor`, or "
-			"this again with -vv, to see why.",
-			strerror(-err));
+		log__print(level,
+			   "The kernel did not take the BPF programs: %s. Run `heaptap doctor`, or "
+			   "this again with -vv, to see why.",
+			   strerror(-err));
 	return err;
 }
 

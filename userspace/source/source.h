@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where wire records come from: a process watched by BPF, or a recording. To add one: a file that
+ * Where wire records come from: a process watched by BPF, one with the preload library in it, or a
+ * recording. To add one: a file that
  * returns a struct source.
  */
 #ifndef SOURCE_H
@@ -53,6 +54,7 @@ struct bpf_source_config {
 	bool plain_loop;       /* walk as on kernels without bpf_loop */
 	bool follow;	       /* children, too */
 	bool many;	       /* there may be many processes */
+	bool optional;	       /* that BPF does not work here is no error: said with -v only */
 	bool to_the_last;      /* go on when the launched command has ended, but not its children */
 	uint64_t ring_bytes;   /* rounded up to a power of two */
 	/* Functions to probe besides (probe/custom.h), the caller's; NULL: none. */
@@ -62,8 +64,22 @@ struct bpf_source_config {
 /* Watches running processes. NULL after saying in a sentence why not. */
 struct source *bpf_source__attach(const struct bpf_source_config *config, const pid_t *pids,
 				  size_t nr_pids);
-/* Launches a command and watches it from its first instruction. Likewise. */
+/* Launches a command and watches it from its first instruction. Likewise; errno is EOPNOTSUPP where
+ * BPF does not work here, and nothing was started. */
 struct source *bpf_source__launch(const struct bpf_source_config *config, char **command);
+
+struct preload_source_config {
+	const char *library;   /* path of libheaptap-preload.so (probe/preload_lib.h) */
+	bool lossless;	       /* let the target wait rather than lose records */
+	bool follow;	       /* children, too */
+	bool to_the_last;      /* as bpf_source_config has it */
+	uint64_t ring_bytes;   /* of each process, rounded up to a power of two */
+	uint32_t sample_bytes; /* as wire_target has it; 0: every allocation counts */
+};
+
+/* Launches a command with the preload library in it, without privilege. NULL after saying in a
+ * sentence why not. */
+struct source *preload_source__launch(const struct preload_source_config *config, char **command);
 
 /* Reads a recording ("htap") or a stream of libdumpalloc ("dumpalloc"); from says which, NULL: what
  * it begins as. "-" is stdin. Likewise. A damaged one yields what is before the damage, then pump
