@@ -18,6 +18,10 @@ PRELOAD_MACHINE := $(if $(PRELOAD_IS_MIPS),-ffixed-30 -DMIPS_UNWIND_SELF)
 # Small devices: what is not done for each event is compiled for size there.
 PRELOAD_HOT := event guard hooks real ring stacks unwind_mips unwind_stack walk cache
 PRELOAD_SIZE = $(if $(PRELOAD_IS_MIPS),$(if $(filter $(PRELOAD_HOT),$(basename $(@F))),,-Os))
+# There nothing walks by tables, and exceptions pass through the hooks alone.
+PRELOAD_THROWN := hooks real
+PRELOAD_TABLES = $(if $(PRELOAD_IS_MIPS),$(if $(filter $(PRELOAD_THROWN),$(basename $(@F))),,-fno-exceptions \
+		   -fno-asynchronous-unwind-tables))
 # -fexceptions: what operator new throws passes through the hooks. Large sections are not made larger by
 # what is never called.
 PRELOAD_CFLAGS := -std=gnu99 -O2 -g $(WARNINGS) -fPIC -fvisibility=hidden -fexceptions \
@@ -51,13 +55,15 @@ $(PRELOAD_OUT)/preload/%.o: preload-fallback/%.c $(PRELOAD_OUT)/include/xxhash.h
 		$(PRELOAD_OUT)/preload/flags
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(PRELOAD_CC) $(PRELOAD_CPPFLAGS) $(PRELOAD_CFLAGS) $(PRELOAD_SIZE) $(PRELOAD_EXTRA) \
+	$(Q)$(PRELOAD_CC) $(PRELOAD_CPPFLAGS) $(PRELOAD_CFLAGS) $(PRELOAD_SIZE) $(PRELOAD_TABLES) \
+		$(PRELOAD_EXTRA) \
 		-MMD -MP -c -o $@ $<
 
 $(PRELOAD_OUT)/preload/mips-unwind/%.o: mips-unwind/%.c mk/preload.mk $(PRELOAD_OUT)/preload/flags
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(PRELOAD_CC) $(PRELOAD_CPPFLAGS) $(PRELOAD_CFLAGS) $(PRELOAD_SIZE) $(PRELOAD_EXTRA) \
+	$(Q)$(PRELOAD_CC) $(PRELOAD_CPPFLAGS) $(PRELOAD_CFLAGS) $(PRELOAD_SIZE) $(PRELOAD_TABLES) \
+		$(PRELOAD_EXTRA) \
 		-MMD -MP -c -o $@ $<
 
 $(PRELOAD): $(PRELOAD_OBJECTS)
