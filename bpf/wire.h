@@ -66,6 +66,7 @@ struct wire_head {
 
 /* wire_alloc.flags */
 #define WIRE_ALLOC_REALLOC 1u /* ends the WIRE_FREE_REALLOC that this thread sent last */
+#define WIRE_ALLOC_INJECTED 2u /* with addr 0: it was made to fail, to see what the program does then */
 
 /*
  * An allocation call has returned. addr 0: it failed and allocated nothing, except that with

@@ -92,6 +92,78 @@ static bool set_wait(struct config *config, const char *value)
 	return true;
 }
 
+static bool set_fail(struct config *config, const char *value)
+{
+	return fail_rules__parse(&config->fail, value);
+}
+
+/* Relative to where the program began: it may go elsewhere. */
+static bool set_absolute(char *to, const char *value)
+{
+	size_t len = 0;
+
+	if (*value != '/' && getcwd(to, CONFIG_MAX_PATH - 1)) {
+		len = strlen(to);
+		to[len++] = '/';
+	}
+	if (copy(to + len, CONFIG_MAX_PATH - len, value))
+		return true;
+	to[0] = '\0';
+	return false;
+}
+
+static bool set_fail_known(struct config *config, const char *value)
+{
+	return set_absolute(config->fail_known, value);
+}
+
+static bool set_fail_log(struct config *config, const char *value)
+{
+	return set_absolute(config->fail_log, value);
+}
+
+/* mallocfail's variables, each of which asks for what mallocfail does. */
+static bool mallocfail(struct config *config)
+{
+	return config->fail.given || fail_rules__parse(&config->fail, "path");
+}
+
+static bool set_mallocfail_file(struct config *config, const char *value)
+{
+	return mallocfail(config) &&
+	       set_absolute(config->fail_known, *value ? value : "mallocfail_hashes");
+}
+
+static bool use_mallocfail_file(struct config *config)
+{
+	return mallocfail(config) &&
+	       (config->fail_known[0] || set_absolute(config->fail_known, "mallocfail_hashes"));
+}
+
+static bool set_mallocfail_debug(struct config *config, const char *value)
+{
+	config->fail_debug = true;
+	return use_mallocfail_file(config);
+}
+
+/* Nothing, 0, what is negative or no number: no limit. */
+static bool set_mallocfail_count(struct config *config, const char *value)
+{
+	bool good = use_mallocfail_file(config);
+
+	while (*value == ' ' || *value == '+')
+		value++;
+	for (; *value >= '0' && *value <= '9' && config->fail.count < UINT32_MAX / 16; value++)
+		config->fail.count = config->fail.count * 10 + (uint32_t)(*value - '0');
+	return good;
+}
+
+static bool set_mallocfail_ignore(struct config *config, const char *value)
+{
+	return use_mallocfail_file(config) &&
+	       copy(config->fail_ignore, sizeof(config->fail_ignore), value);
+}
+
 static bool set_help(struct config *config, const char *value)
 {
 	config->help = *value && strcmp(value, "0");
@@ -117,6 +189,23 @@ static const struct variable {
 	  set_unwind },
 	{ NULL, "DUMPALLOC_WALK_STACK", NULL, "the same as HEAPTAP_UNWIND=mips, on MIPS",
 	  set_scan },
+	{ "HEAPTAP_FAIL", NULL, "RULES",
+	  "make allocations fail: path, nth=N, rate=N%, seed=N, size>BYTES, module=FILE, "
+	  "function=NAME, count=N, persistent; with commas between them",
+	  set_fail },
+	{ "HEAPTAP_FAIL_KNOWN", NULL, "PATH",
+	  "a file of call paths that are not failed again; new ones are added", set_fail_known },
+	{ "HEAPTAP_FAIL_LOG", NULL, "PATH", "a file that each failure adds a line of JSON to",
+	  set_fail_log },
+	{ NULL, "MALLOCFAIL_FILE", NULL,
+	  "as HEAPTAP_FAIL=path HEAPTAP_FAIL_KNOWN=PATH (mallocfail_hashes)", set_mallocfail_file },
+	{ NULL, "MALLOCFAIL_DEBUG", NULL, "being set: the stack of each failure on stderr",
+	  set_mallocfail_debug },
+	{ NULL, "MALLOCFAIL_FAIL_COUNT", NULL, "how many allocations fail at most",
+	  set_mallocfail_count },
+	{ NULL, "MALLOCFAIL_IGNORE", NULL,
+	  "parts of names of files and functions whose stacks are not failed, with ; between them",
+	  set_mallocfail_ignore },
 	{ "HEAPTAP_HELP", NULL, "1", "this list on stderr", set_help },
 };
 

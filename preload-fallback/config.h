@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fail_rules.h"
+
 #define CONFIG_MAX_PATH	  1024
 /* Data of the library itself, about; with the unwinder's tables where it has some. */
 #if defined(__x86_64__) || defined(__aarch64__)
@@ -25,6 +27,12 @@ struct config {
 	uint32_t memory_bytes;
 	uint32_t wait_ms; /* a thread waits so long for room at most, once a stall */
 	bool help;
+	/* Failure injection: fail_rules.h, fail.h. */
+	struct fail_rules fail;
+	char fail_known[CONFIG_MAX_PATH]; /* ids of call paths; "": none */
+	char fail_log[CONFIG_MAX_PATH];	  /* "": none */
+	char fail_ignore[512];		  /* parts of names, with ; between them */
+	bool fail_debug;
 	const char *bad; /* name of a variable that was not understood; NULL: none */
 };
 

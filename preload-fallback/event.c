@@ -65,7 +65,8 @@ static void unloaded(uintptr_t start, uintptr_t end)
 
 void event__unloaded(void)
 {
-	modules__refresh(unloaded);
+	if (recorder.ring)
+		modules__refresh(unloaded);
 	unwinder__forget();
 }
 
@@ -206,6 +207,8 @@ void event__allocated(const struct guard_call *call, const struct unwind_from *f
 	struct named_stack stack;
 	unsigned attempts = 3;
 
+	if (!recorder.ring)
+		return;
 	memset(&event, 0, sizeof(event));
 	event.head.pid = recorder.pid;
 	event.time_ns = os__monotonic_ns();
@@ -224,9 +227,13 @@ void event__allocated(const struct guard_call *call, const struct unwind_from *f
 
 void event__freed(const struct guard_call *call, uint16_t func, uint16_t flags, const void *block)
 {
-	struct wire_free *record = reserve(call, sizeof(*record), 1);
-	uint64_t now_ns = os__monotonic_ns();
+	struct wire_free *record;
+	uint64_t now_ns;
 
+	if (!recorder.ring)
+		return;
+	record = reserve(call, sizeof(*record), 1);
+	now_ns = os__monotonic_ns();
 	if (!record)
 		return;
 	record->head.pid = recorder.pid;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "event.h"
+#include "fail.h"
 #include "guard.h"
 #include "lookup.h"
 #include "os.h"
@@ -235,7 +236,7 @@ pid_t hook_fork(void)
 		return -1;
 	}
 	pid = real_fork()();
-	if (!pid && process__records()) {
+	if (!pid && process__hooks()) {
 		int saved = errno;
 
 		process__forked();
@@ -251,9 +252,10 @@ int hook_dlclose(void *library)
 	int status = real_dlclose() ? real_dlclose()(library) : -1;
 	enum guard_phase phase = guard_thread.phase;
 
-	if (process__records()) {
+	if (process__hooks()) {
 		guard__set_phase(GUARD_INTERNAL);
 		event__unloaded();
+		fail__unloaded();
 		guard__set_phase(phase);
 	}
 	return status;

@@ -54,7 +54,8 @@ static void heal(struct guard_thread *thread)
 	for (unsigned i = 0; i < GUARD_DEPTH; i++) {
 		struct ring_claim *claim = &thread->claims[i];
 
-		if (ring__is_open(recorder.ring, claim)) {
+		/* Without a recording there are neither claims nor a ring. */
+		if (claim->bytes && ring__is_open(recorder.ring, claim)) {
 			if (claim->at) {
 				ring__give_up(recorder.ring, claim);
 				ring__count_lost(recorder.ring, 1);

@@ -9,27 +9,56 @@
  * No header that declares malloc is included: the hooks have the names by asm labels, and take
  * three words whatever the function takes (real.h).
  */
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "event.h"
+#include "fail.h"
 #include "process.h"
 #include "real.h"
 #include "wire.h"
 
 #define EXPORT __attribute__((visibility("default"), noinline))
 
-/* Is this a call to record? Failure injection has its place here. */
+/* Is this a call to record, or to fail? */
 static inline bool enter(struct guard_call *call, uintptr_t cfa)
 {
-	return process__records() && guard__enter(call, cfa);
+	return process__hooks() && guard__enter(call, cfa);
 }
 
 /* count * size as it is reported: what overflows was not allocated. */
 static uint64_t product(uintptr_t count, uintptr_t size)
 {
 	return size && count > UINT64_MAX / size ? UINT64_MAX : (uint64_t)count * size;
+}
+
+/*
+ * A call that is made to fail. C++ operators have to do it themselves, with all that belongs to it:
+ * their handler, their exception, which passes through here. Where the handler has found memory,
+ * they have not failed after all.
+ */
+static void *fail_block(struct guard_call *call, enum hook hook, uint16_t func,
+			const struct unwind_from *from, uint64_t requested, uintptr_t a,
+			uintptr_t b, uintptr_t c)
+{
+	void *block = NULL;
+
+	event__allocated(call, from, func, WIRE_ALLOC_INJECTED, NULL, requested);
+	if ((unsigned)hook >= FIRST_CXX_HOOK) {
+		fail__begin_inner();
+		guard__set_phase(GUARD_REAL);
+		block = real__block(hook, a, b, c);
+		guard__set_phase(GUARD_RECORDING);
+		fail__end_inner();
+	}
+	if (block)
+		event__allocated(call, from, func, 0, block, requested);
+	guard__leave(call);
+	if (!block)
+		errno = ENOMEM;
+	return block;
 }
 
 static void *get_block(enum hook hook, uint16_t func, const struct unwind_from *from,
@@ -39,7 +68,9 @@ static void *get_block(enum hook hook, uint16_t func, const struct unwind_from *
 	void *block;
 
 	if (!enter(&call, from->sp))
-		return real__block(hook, a, b, c);
+		return fail__takes_inner() ? NULL : real__block(hook, a, b, c);
+	if (fail__wants(&call, hook, from, requested))
+		return fail_block(&call, hook, func, from, requested, a, b, c);
 	guard__set_phase(GUARD_REAL);
 	block = real__block(hook, a, b, c);
 	guard__set_phase(GUARD_RECORDING);
@@ -52,10 +83,18 @@ static int place_block(enum hook hook, uint16_t func, const struct unwind_from *
 		       uintptr_t align, uintptr_t bytes)
 {
 	struct guard_call call;
-	int err;
+	int err, saved = errno;
 
-	if (!enter(&call, from->sp))
-		return real__placed(hook, out, align, bytes);
+	if (!enter(&call, from->sp)) {
+		err = fail__takes_inner() ? ENOMEM : real__placed(hook, out, align, bytes);
+		errno = saved;
+		return err;
+	}
+	if (fail__wants(&call, hook, from, bytes)) {
+		fail_block(&call, hook, func, from, bytes, 0, 0, 0);
+		errno = saved;
+		return ENOMEM;
+	}
 	guard__set_phase(GUARD_REAL);
 	err = real__placed(hook, out, align, bytes);
 	guard__set_phase(GUARD_RECORDING);
@@ -72,7 +111,10 @@ static void *resize_block(enum hook hook, uint16_t func, const struct unwind_fro
 	void *block;
 
 	if (!enter(&call, from->sp))
-		return real__resized(hook, old, b, c);
+		return fail__takes_inner() ? NULL : real__resized(hook, old, b, c);
+	/* realloc(p, 0) frees. */
+	if ((!old || requested) && fail__wants(&call, hook, from, requested))
+		return fail_block(&call, hook, func, from, requested, 0, 0, 0);
 	if (old)
 		event__freed(&call, func, WIRE_FREE_REALLOC, old);
 	guard__set_phase(GUARD_REAL);

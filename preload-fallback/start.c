@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "event.h"
+#include "fail.h"
 #include "modules.h"
 #include "os.h"
 #include "process.h"
@@ -25,7 +26,7 @@
 struct recorder recorder;
 
 static uint32_t state; /* 0: nothing was done, 1: it is being done, 2: done */
-static bool records;
+static bool records, hooks; /* hooks: or there is something else to do in them */
 /* A word that the kernel wipes in forked children, however they were forked; NULL where it cannot.
  */
 static volatile uint32_t *here;
@@ -66,7 +67,7 @@ static bool is_configured(const struct config *config)
 			" says is not understood; HEAPTAP_HELP=1 explains it");
 	if (config->file[0] || config->server[0])
 		return true;
-	if (!config->help)
+	if (!config->help && !config->fail.given && !config->bad)
 		os__say("nothing is recorded: neither HEAPTAP_FILE nor HEAPTAP_SERVER is set");
 	return false;
 }
@@ -81,10 +82,22 @@ static void mark_here(void)
 	here = page;
 }
 
-/* One mapping for all: the ring takes the largest power of two that leaves the stacks a third. */
-static bool divide_memory(void)
+/* Its share of the memory, which *bytes then lacks. False: there is none. */
+static bool begin_failing(uint32_t *bytes)
 {
-	uint32_t bytes = recorder.config.memory_bytes - CONFIG_STATIC_MEMORY;
+	uint32_t share = *bytes / 5 & ~4095u;
+	void *memory = os__map(share);
+
+	if (!memory)
+		return false;
+	*bytes -= share;
+	fail__init(&recorder.config, memory, share, real__address());
+	return true;
+}
+
+/* One mapping for all: the ring takes the largest power of two that leaves the stacks a third. */
+static bool divide_memory(uint32_t bytes)
+{
 	uint32_t ring = RING_MIN_SIZE, fixed = STREAM_MEMORY + MODULES_MEMORY;
 	uint8_t *memory = os__map(bytes);
 
@@ -114,6 +127,7 @@ static void choose_unwinder(void)
 
 static void set_up(void)
 {
+	uint32_t bytes;
 	int saved = errno;
 
 	real__find();
@@ -122,16 +136,22 @@ static void set_up(void)
 		config__help();
 	recorder.pid = os__pid();
 	recorder.generation = 1;
+	bytes = recorder.config.memory_bytes - CONFIG_STATIC_MEMORY;
+	hooks = recorder.config.fail.given && begin_failing(&bytes);
+	if (recorder.config.fail.given && !hooks)
+		os__say("no allocation is made to fail: out of memory");
 	if (is_configured(&recorder.config)) {
-		records = divide_memory();
+		records = divide_memory(bytes);
 		if (!records)
 			os__say("nothing is recorded: out of memory");
 	}
-	if (records) {
+	hooks = hooks || records;
+	if (hooks) {
 		choose_unwinder();
 		mark_here();
-		modules__refresh(NULL);
 	}
+	if (records)
+		modules__refresh(NULL);
 	errno = saved;
 }
 
@@ -141,28 +161,33 @@ static bool start(void)
 
 	if (!__atomic_compare_exchange_n(&state, &fresh, 1, false, __ATOMIC_ACQUIRE,
 					 __ATOMIC_ACQUIRE))
-		return fresh == 2 && records;
+		return fresh == 2 && hooks;
 	guard__set_phase(GUARD_INTERNAL);
 	set_up();
 	guard__set_phase(GUARD_OUTSIDE);
 	__atomic_store_n(&state, 2, __ATOMIC_RELEASE);
-	return records;
+	return hooks;
+}
+
+bool process__hooks(void)
+{
+	if (__atomic_load_n(&state, __ATOMIC_ACQUIRE) != 2)
+		return start();
+	if (hooks && here && !*here)
+		process__forked();
+	return hooks;
 }
 
 bool process__records(void)
 {
-	if (__atomic_load_n(&state, __ATOMIC_ACQUIRE) != 2)
-		return start();
-	if (records && here && !*here)
-		process__forked();
-	return records;
+	return process__hooks() && records;
 }
 
 void process__forked(void)
 {
 	uint32_t pid = os__pid();
 
-	if (!records || pid == recorder.pid)
+	if (!hooks || pid == recorder.pid)
 		return;
 	if (here)
 		*here = 1;
@@ -170,6 +195,9 @@ void process__forked(void)
 	recorder.pid = pid;
 	recorder.generation++;
 	memset(&guard_thread, 0, sizeof(guard_thread));
+	fail__forked();
+	if (!records)
+		return;
 	ring__reset(recorder.ring, pid);
 	modules__forked(pid);
 	stream__forked();
