@@ -21,6 +21,13 @@ PRELOAD_CPPFLAGS := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DXXH_FORCE_MEMORY_ACCE
 PRELOAD_LDFLAGS := -shared -Wl,-soname,libheaptap-preload.so -Wl,-z,defs -Wl,-z,text -Wl,-z,now \
 		   -Wl,--gc-sections -Wl,--hash-style=both
 
+# What is not done at each event is made small. No exception passes through it; where stacks are walked by
+# tables it has them all the same, for handlers that interrupt it.
+PRELOAD_COLD := config exits fail fail_code fail_exits fail_known fail_report fail_rules lookup modules os \
+		sink sink_file sink_tcp snapshot_out start stream target_out
+$(PRELOAD_COLD:%=$(PRELOAD_OUT)/preload/%.o): PRELOAD_EXTRA += -Os \
+	$(if $(PRELOAD_UNUSED),-fno-exceptions -fno-asynchronous-unwind-tables -fno-unwind-tables)
+
 .PHONY: preload
 preload: $(PRELOAD) ## build the library for machines without BPF; CROSS_COMPILE=mipsel-linux-gnu-
 

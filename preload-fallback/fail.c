@@ -36,6 +36,7 @@ static struct {
 /* A thread's own. */
 static __thread struct {
 	bool inner;
+	uint32_t spared; /* depth of calls in which nothing fails */
 	uint32_t serial; /* of a walk whose path is known, 0: of none; and code since then: */
 	uint32_t epoch;
 } mine __attribute__((tls_model("initial-exec")));
@@ -355,7 +356,8 @@ bool fail__wants_slowly(const struct guard_call *call, enum hook hook,
 	bool wants = false;
 
 	mine.inner = false;
-	if (call->in_handler || is_over() || !fail_rules__fits(rules, bytes) || !walk(from, &path))
+	if (call->in_handler || mine.spared || is_over() || !fail_rules__fits(rules, bytes) ||
+	    !walk(from, &path))
 		return false;
 	learn_code(&path);
 	if (is_protected(&path) || !is_wanted(&path))
@@ -392,4 +394,14 @@ bool fail__takes_inner_slowly(void)
 	mine.inner = false;
 	errno = ENOMEM;
 	return true;
+}
+
+void fail__begin_spared(void)
+{
+	mine.spared++;
+}
+
+void fail__end_spared(void)
+{
+	mine.spared--;
 }

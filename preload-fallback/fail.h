@@ -50,6 +50,10 @@ static inline bool fail__takes_inner(void)
 	return fail_is_on && fail__takes_inner_slowly();
 }
 
+/* What this thread allocates until the end is not to fail; they may nest. */
+void fail__begin_spared(void);
+void fail__end_spared(void);
+
 /* Code may have been unloaded. */
 void fail__unloaded(void);
 /* In a forked child: it counts anew. */

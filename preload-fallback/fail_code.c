@@ -22,15 +22,20 @@
 /* Their callers cannot do without: the loader and the C library end the process, or lose what was
  * to be done at its end. */
 static const char *const protected_names[] = {
-	"__cxa_atexit",	   "__cxa_at_quick_exit",
-	"on_exit",	   "__cxa_thread_atexit_impl",
-	"atexit",	   "at_quick_exit",
-	"pthread_create",  "__pthread_create",
-	"dlopen",	   "dlmopen",
-	"dlclose",	   "dlsym",
-	"dlvsym",	   "dlerror",
-	"dladdr",	   "dladdr1",
-	"dlinfo",	   "dl_iterate_phdr",
+	"__cxa_thread_atexit_impl",
+	"atexit",
+	"at_quick_exit",
+	"pthread_create",
+	"dlopen",
+	"dlmopen",
+	"dlclose",
+	"dlsym",
+	"dlvsym",
+	"dlerror",
+	"dladdr",
+	"dladdr1",
+	"dlinfo",
+	"dl_iterate_phdr",
 	"__tls_get_addr",
 };
 
@@ -86,7 +91,8 @@ static void read_note(struct fail_object *object, const uint8_t *note, size_t le
 		if (name > len || contents > len - name)
 			return;
 		if (head->n_type == GNU_BUILD_ID && head->n_namesz == 4 &&
-		    !memcmp(note, "GNU", 4) && head->n_descsz && head->n_descsz <= FAIL_CODE_BUILD_ID) {
+		    !memcmp(note, "GNU", 4) && head->n_descsz &&
+		    head->n_descsz <= FAIL_CODE_BUILD_ID) {
 			object->build_id_len = (uint8_t)head->n_descsz;
 			memcpy(object->build_id, note + name, head->n_descsz);
 			return;
@@ -171,8 +177,8 @@ static void find_functions(struct fail_object *object, const struct dl_phdr_info
 		const char *name = tables.strings + symbol->st_name;
 		size_t n = 0;
 
-		if (!is_function(symbol) || tables.base + symbol->st_value - object->start >=
-						    object->end - object->start)
+		if (!is_function(symbol) ||
+		    tables.base + symbol->st_value - object->start >= object->end - object->start)
 			continue;
 		if (*code.wanted && !strcmp(name, code.wanted))
 			add_function(tables.base + symbol->st_value, symbol->st_size, true);

@@ -162,7 +162,8 @@ void fail_known__hex(char *to, uint64_t id)
 
 int fail_known__append(const char *path, const void *data, uint32_t len)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0600);
+	int fd =
+		open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0600);
 	ssize_t done;
 	int err;
 

@@ -122,14 +122,10 @@ static const struct word {
 	const char *begin;
 	set_fn set;
 } words[] = {
-	{ "path", set_path },
-	{ "persistent", set_persistent },
-	{ "nth=", set_nth },
-	{ "rate=", set_rate },
-	{ "seed=", set_seed },
-	{ "count=", set_count },
-	{ "size", set_size },
-	{ "module=", set_module },
+	{ "path", set_path },	       { "persistent", set_persistent },
+	{ "nth=", set_nth },	       { "rate=", set_rate },
+	{ "seed=", set_seed },	       { "count=", set_count },
+	{ "size", set_size },	       { "module=", set_module },
 	{ "function=", set_function },
 };
 
@@ -178,5 +174,6 @@ bool fail_rules__chosen(const struct fail_rules *rules, uint32_t number)
 {
 	if (rules->nth && number != rules->nth)
 		return false;
-	return !rules->rate || (uint64_t)mix(rules->seed, number) * FAIL_RATE_ONE >> 32 < rules->rate;
+	return !rules->rate ||
+	       (uint64_t)mix(rules->seed, number) * FAIL_RATE_ONE >> 32 < rules->rate;
 }

@@ -34,6 +34,12 @@ static uint64_t product(uintptr_t count, uintptr_t size)
 	return size && count > UINT64_MAX / size ? UINT64_MAX : (uint64_t)count * size;
 }
 
+/* Inside of an operator that is to fail, and which may call another operator first. */
+static inline bool fails_inside(enum hook hook)
+{
+	return (unsigned)hook < FIRST_CXX_HOOK && fail__takes_inner();
+}
+
 /*
  * A call that is made to fail. C++ operators have to do it themselves, with all that belongs to it:
  * their handler, their exception, which passes through here. Where the handler has found memory,
@@ -68,7 +74,7 @@ static void *get_block(enum hook hook, uint16_t func, const struct unwind_from *
 	void *block;
 
 	if (!enter(&call, from->sp))
-		return fail__takes_inner() ? NULL : real__block(hook, a, b, c);
+		return fails_inside(hook) ? NULL : real__block(hook, a, b, c);
 	if (fail__wants(&call, hook, from, requested))
 		return fail_block(&call, hook, func, from, requested, a, b, c);
 	guard__set_phase(GUARD_REAL);
@@ -86,7 +92,7 @@ static int place_block(enum hook hook, uint16_t func, const struct unwind_from *
 	int err, saved = errno;
 
 	if (!enter(&call, from->sp)) {
-		err = fail__takes_inner() ? ENOMEM : real__placed(hook, out, align, bytes);
+		err = fails_inside(hook) ? ENOMEM : real__placed(hook, out, align, bytes);
 		errno = saved;
 		return err;
 	}
@@ -111,7 +117,7 @@ static void *resize_block(enum hook hook, uint16_t func, const struct unwind_fro
 	void *block;
 
 	if (!enter(&call, from->sp))
-		return fail__takes_inner() ? NULL : real__resized(hook, old, b, c);
+		return fails_inside(hook) ? NULL : real__resized(hook, old, b, c);
 	/* realloc(p, 0) frees. */
 	if ((!old || requested) && fail__wants(&call, hook, from, requested))
 		return fail_block(&call, hook, func, from, requested, 0, 0, 0);
