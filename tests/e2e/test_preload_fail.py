@@ -74,7 +74,7 @@ def _():
     blocks = re.findall(r"^-{7} Start trace -{7}\n(.*?)^-{7} End trace -{7}\n", done.stderr, re.M | re.S)
     same(len(blocks), 11, "traces")
     for block in blocks:
-        has(block, r"^/.*/failing\(main\+0x[0-9a-f]+\)$", "a trace")
+        has(block, r"(?m)^/.*/failing\(main\+0x[0-9a-f]+\)$", "a trace")
         same([line for line in block.splitlines() if not re.fullmatch(r"\S+\(\w*\+0x[0-9a-f]+\)", line)], [],
              "lines of a trace")
     second, _ = failing(MALLOCFAIL_FILE=known)

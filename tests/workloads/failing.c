@@ -73,6 +73,12 @@ __attribute__((noinline, noclone)) static void *resized(void *block, size_t byte
 	return block;
 }
 
+__attribute__((noinline, noclone)) static void fill(char *block)
+{
+	if (block)
+		memset(block, 5, 20);
+}
+
 static void functions(void)
 {
 	char *block, *bigger;
@@ -81,8 +87,7 @@ static void functions(void)
 	free(check("malloc", malloc(10)));
 	free(check("calloc", calloc(3, 10)));
 	block = check("malloc for realloc", malloc(20));
-	if (block)
-		memset(block, 5, 20);
+	fill(block);
 	bigger = check("realloc", resized(block, 2000));
 	if (!bigger && block && block[19] != 5)
 		tell("realloc", "lost the old block");
