@@ -47,7 +47,7 @@ $(PRELOAD): $(PRELOAD_OBJECTS)
 	$(Q)$(PRELOAD_CC) $(PRELOAD_CFLAGS) $(PRELOAD_LDFLAGS) $(PRELOAD_EXTRA) -o $@ $^
 
 # Parts of it that unit tests try, compiled as the rest of heaptap is.
-PRELOAD_PARTS := $(patsubst %,$(O)/preload-parts/%.o,block_out boot config fail_known fail_rules hash os ring stacks)
+PRELOAD_PARTS := $(patsubst %,$(O)/preload-parts/%.o,block_out boot config fail_known fail_rules hash os ring snapshot_blocks stacks)
 
 $(O)/preload-parts/%.o: preload-fallback/%.c $(O)/flags
 	$(call msg,CC,$<)

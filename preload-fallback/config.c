@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "config.h"
 
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
@@ -122,6 +123,36 @@ static bool set_fail_log(struct config *config, const char *value)
 	return set_absolute(config->fail_log, value);
 }
 
+static bool set_snapshot(struct config *config, const char *value)
+{
+	return set_absolute(config->snapshot, value);
+}
+
+/* A name, with or without SIG, of those that programs leave alone; a number; or none. */
+static bool set_snapshot_signal(struct config *config, const char *value)
+{
+	static const struct {
+		const char *name;
+		int signal;
+	} names[] = { { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "HUP", SIGHUP },
+		      { "PWR", SIGPWR },   { "WINCH", SIGWINCH }, { "none", 0 } };
+	uint64_t number;
+
+	if (!strncmp(value, "SIG", 3))
+		value += 3;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(value, names[i].name))
+			continue;
+		config->snapshot_signal = names[i].signal;
+		return true;
+	}
+	if (!parse_number(value, &number) || !number || number > 64 || number == SIGKILL ||
+	    number == SIGSTOP)
+		return false;
+	config->snapshot_signal = (int)number;
+	return true;
+}
+
 /* mallocfail's variables, each of which asks for what mallocfail does. */
 static bool mallocfail(struct config *config)
 {
@@ -206,6 +237,12 @@ static const struct variable {
 	{ NULL, "MALLOCFAIL_IGNORE", NULL,
 	  "parts of names of files and functions whose stacks are not failed, with ; between them",
 	  set_mallocfail_ignore },
+	{ "HEAPTAP_SNAPSHOT", NULL, "PATH",
+	  "instead of a recording: what is live, on a signal, at the end, and when an allocation "
+	  "fails; PATH, PATH.1 ...",
+	  set_snapshot },
+	{ "HEAPTAP_SNAPSHOT_SIGNAL", NULL, "NAME", "the signal, unless the program uses it (USR2)",
+	  set_snapshot_signal },
 	{ "HEAPTAP_HELP", NULL, "1", "this list on stderr", set_help },
 };
 
@@ -233,6 +270,7 @@ void config__read(struct config *config, char *const *environment)
 	memset(config, 0, sizeof(*config));
 	config->memory_bytes = DEFAULT_MEMORY;
 	config->wait_ms = DEFAULT_WAIT_MS;
+	config->snapshot_signal = SIGUSR2;
 	for (size_t i = 0; i < NR_VARIABLES; i++) {
 		const struct variable *variable = &variables[i];
 		const char *name = variable->name, *value = value_of(environment, name);

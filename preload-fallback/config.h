@@ -33,6 +33,9 @@ struct config {
 	char fail_log[CONFIG_MAX_PATH];	  /* "": none */
 	char fail_ignore[512];		  /* parts of names, with ; between them */
 	bool fail_debug;
+	/* Snapshots: snapshot.h. */
+	char snapshot[CONFIG_MAX_PATH]; /* may have a %p; "": none */
+	int snapshot_signal;		/* 0: none */
 	const char *bad; /* name of a variable that was not understood; NULL: none */
 };
 

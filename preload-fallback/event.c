@@ -6,6 +6,7 @@
 #include "modules.h"
 #include "os.h"
 #include "recorder.h"
+#include "snapshot.h"
 #include "stream.h"
 #include "wire.h"
 
@@ -65,7 +66,7 @@ static void unloaded(uintptr_t start, uintptr_t end)
 
 void event__unloaded(void)
 {
-	if (recorder.ring)
+	if (recorder.stacks.slots)
 		modules__refresh(unloaded);
 	unwinder__forget();
 }
@@ -207,6 +208,8 @@ void event__allocated(const struct guard_call *call, const struct unwind_from *f
 	struct named_stack stack;
 	unsigned attempts = 3;
 
+	if (snapshot_is_on)
+		snapshot__allocated(call, from, func, flags, block, bytes);
 	if (!recorder.ring)
 		return;
 	memset(&event, 0, sizeof(event));
@@ -230,6 +233,8 @@ void event__freed(const struct guard_call *call, uint16_t func, uint16_t flags, 
 	struct wire_free *record;
 	uint64_t now_ns;
 
+	if (snapshot_is_on)
+		snapshot__freed(call, flags, block);
 	if (!recorder.ring)
 		return;
 	record = reserve(call, sizeof(*record), 1);

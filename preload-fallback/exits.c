@@ -22,6 +22,7 @@
 #include "process.h"
 #include "real.h"
 #include "recorder.h"
+#include "snapshot.h"
 #include "stream.h"
 
 #define EXPORT	      __attribute__((visibility("default")))
@@ -48,18 +49,22 @@ typedef int (*close_fn)(void *library);
 
 extern char **environ;
 
-/* Writes what there is. False: this is no process that is recorded, or not the one itself. */
+/* Writes what there is. False: there is nothing to do in this process, or it is not the one itself.
+ */
 static bool write_out(bool ended)
 {
 	enum guard_phase phase = guard_thread.phase;
 	int saved = errno;
 	bool own;
 
-	if (!process__records())
+	if (!process__hooks())
 		return false;
 	own = os__pid() == recorder.pid;
 	guard__set_phase(GUARD_INTERNAL);
-	stream__finish(ended && own);
+	if (process__records())
+		stream__finish(ended && own);
+	else if (ended && own)
+		snapshot__at_end();
 	guard__set_phase(phase);
 	errno = saved;
 	return own;
@@ -141,7 +146,7 @@ static int after_exec(bool ended)
 {
 	int saved = errno;
 
-	if (ended)
+	if (ended && process__records())
 		stream__resume();
 	errno = saved;
 	return -1;

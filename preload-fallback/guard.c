@@ -8,6 +8,7 @@
 #include "os.h"
 #include "recorder.h"
 #include "ring.h"
+#include "snapshot.h"
 
 /* A thread that is being scheduled commits sooner than that. */
 #define SUSPECT_NS (20 * NSEC_PER_MSEC)
@@ -65,6 +66,7 @@ static void heal(struct guard_thread *thread)
 		}
 		claim->bytes = 0;
 	}
+	snapshot__thrown_out();
 	thread->depth = 0;
 	thread->serial = 0;
 	guard__set_phase(GUARD_OUTSIDE);

@@ -13,6 +13,7 @@
 #include "process.h"
 #include "real.h"
 #include "recorder.h"
+#include "snapshot.h"
 #include "stream.h"
 
 #define MAX_ENVIRONMENT (256u << 10)
@@ -67,7 +68,7 @@ static bool is_configured(const struct config *config)
 			" says is not understood; HEAPTAP_HELP=1 explains it");
 	if (config->file[0] || config->server[0])
 		return true;
-	if (!config->help && !config->fail.given && !config->bad)
+	if (!config->help && !config->fail.given && !config->snapshot[0] && !config->bad)
 		os__say("nothing is recorded: neither HEAPTAP_FILE nor HEAPTAP_SERVER is set");
 	return false;
 }
@@ -115,6 +116,33 @@ static bool divide_memory(uint32_t bytes)
 	return true;
 }
 
+/* Likewise, of what is left, where there is no ring. */
+static bool begin_snapshots(uint32_t bytes)
+{
+	uint8_t *memory = os__map(bytes);
+
+	if (!memory)
+		return false;
+	modules__init(memory, MODULES_MEMORY, recorder.pid, real__address());
+	snapshot__init(memory + MODULES_MEMORY, bytes - MODULES_MEMORY);
+	return true;
+}
+
+/* Which of the two there is, for they are of the same memory. */
+static void begin_recording(uint32_t bytes)
+{
+	const struct config *config = &recorder.config;
+	bool wanted = is_configured(config);
+
+	if (wanted && config->snapshot[0])
+		os__say("no snapshots are written, for there is a recording");
+	records = wanted && divide_memory(bytes);
+	if (wanted && !records)
+		os__say("nothing is recorded: out of memory");
+	if (!wanted && config->snapshot[0] && !begin_snapshots(bytes))
+		os__say("no snapshots are written: out of memory");
+}
+
 static void choose_unwinder(void)
 {
 	recorder.unwinder = unwinder__choose(recorder.config.unwind);
@@ -140,17 +168,13 @@ static void set_up(void)
 	hooks = recorder.config.fail.given && begin_failing(&bytes);
 	if (recorder.config.fail.given && !hooks)
 		os__say("no allocation is made to fail: out of memory");
-	if (is_configured(&recorder.config)) {
-		records = divide_memory(bytes);
-		if (!records)
-			os__say("nothing is recorded: out of memory");
-	}
-	hooks = hooks || records;
+	begin_recording(bytes);
+	hooks = hooks || records || snapshot_is_on;
 	if (hooks) {
 		choose_unwinder();
 		mark_here();
 	}
-	if (records)
+	if (records || snapshot_is_on)
 		modules__refresh(NULL);
 	errno = saved;
 }
@@ -196,11 +220,14 @@ void process__forked(void)
 	recorder.generation++;
 	memset(&guard_thread, 0, sizeof(guard_thread));
 	fail__forked();
-	if (!records)
+	snapshot__forked();
+	if (!records && !snapshot_is_on)
 		return;
-	ring__reset(recorder.ring, pid);
+	if (records) {
+		ring__reset(recorder.ring, pid);
+		stream__forked();
+	}
 	modules__forked(pid);
-	stream__forked();
 	guard__set_phase(GUARD_INTERNAL);
 	modules__refresh(NULL);
 	guard__set_phase(GUARD_OUTSIDE);
@@ -227,15 +254,18 @@ __attribute__((constructor)) static void begin(void)
 {
 	int saved = errno;
 
-	if (!process__records())
+	if (!process__hooks())
 		return;
-	if (&environ && environ && !strstr(recorder.config.file, "%p")) {
+	if (snapshot_is_on)
+		snapshot__open();
+	if (records && &environ && environ && !strstr(recorder.config.file, "%p")) {
 		rename_for_others("HEAPTAP_FILE");
 		rename_for_others("DUMPALLOC_FILE");
 	}
 	guard__set_phase(GUARD_INTERNAL);
 	process__watch_end();
-	stream__open();
+	if (records)
+		stream__open();
 	guard__set_phase(GUARD_OUTSIDE);
 	errno = saved;
 }
