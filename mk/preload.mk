@@ -21,11 +21,13 @@ PRELOAD_CPPFLAGS := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DXXH_FORCE_MEMORY_ACCE
 PRELOAD_LDFLAGS := -shared -Wl,-soname,libheaptap-preload.so -Wl,-z,defs -Wl,-z,text -Wl,-z,now \
 		   -Wl,--gc-sections -Wl,--hash-style=both
 
-# What is not done at each event is made small. No exception passes through it; where stacks are walked by
-# tables it has them all the same, for handlers that interrupt it.
-PRELOAD_COLD := config exits fail fail_code fail_exits fail_known fail_report fail_rules lookup modules os \
-		sink sink_file sink_tcp snapshot_out start stream target_out
-$(PRELOAD_COLD:%=$(PRELOAD_OUT)/preload/%.o): PRELOAD_EXTRA += -Os \
+# What is not done at each event is made small. Exceptions pass through the hooks alone; where stacks are walked
+# by tables all have them, for handlers that interrupt the library.
+PRELOAD_WARM := hooks real event guard ring stacks unwind%
+PRELOAD_COLD := $(filter-out $(PRELOAD_WARM:%=$(PRELOAD_OUT)/preload/%.o),$(PRELOAD_OBJECTS))
+PRELOAD_THROWN := $(patsubst %,$(PRELOAD_OUT)/preload/%.o,hooks real)
+$(PRELOAD_COLD): PRELOAD_EXTRA += -Os
+$(filter-out $(PRELOAD_THROWN),$(PRELOAD_OBJECTS)): PRELOAD_EXTRA += \
 	$(if $(PRELOAD_UNUSED),-fno-exceptions -fno-asynchronous-unwind-tables -fno-unwind-tables)
 
 .PHONY: preload
