@@ -15,9 +15,13 @@ PRELOAD_OBJECTS := $(PRELOAD_SOURCES:preload-fallback/%.c=$(PRELOAD_OUT)/preload
 		   $(if $(PRELOAD_IS_MIPS),$(patsubst %.c,$(PRELOAD_OUT)/preload/%.o,$(wildcard mips-unwind/*.c)))
 # $30 is the caller's frame pointer, which the scanner of stacks begins with.
 PRELOAD_MACHINE := $(if $(PRELOAD_IS_MIPS),-ffixed-30 -DMIPS_UNWIND_SELF)
-# Small devices: what is not done for each event is compiled for size there.
-PRELOAD_HOT := event guard hooks real ring stacks unwind_mips unwind_stack walk cache
-PRELOAD_SIZE = $(if $(PRELOAD_IS_MIPS),$(if $(filter $(PRELOAD_HOT),$(basename $(@F))),,-Os))
+# What is not done at each event is compiled for size. Exceptions pass through the hooks alone; where stacks
+# are walked by tables all have them, for handlers that interrupt the library.
+PRELOAD_HOT := event guard hooks real ring stacks unwind% walk cache
+PRELOAD_THROWN := hooks real
+PRELOAD_SIZE = $(if $(filter $(PRELOAD_HOT),$(basename $(@F))),,-Os) \
+	       $(if $(PRELOAD_IS_MIPS),$(if $(filter $(PRELOAD_THROWN),$(basename $(@F))),, \
+		 -fno-exceptions -fno-asynchronous-unwind-tables -fno-unwind-tables))
 # -fexceptions: what operator new throws passes through the hooks. Large sections are not made larger by
 # what is never called.
 PRELOAD_CFLAGS := -std=gnu99 -O2 -g $(WARNINGS) -fPIC -fvisibility=hidden -fexceptions \
@@ -68,8 +72,8 @@ $(PRELOAD): $(PRELOAD_OBJECTS)
 		wc -c $(PRELOAD_OUT)/stripped/$(@F) | sed 's/^ */  STRIPPED /; s/ [^ ]*$$/ bytes: &/; s/:  */: /')
 
 # Parts of it that unit tests try, compiled as the rest of heaptap is.
-PRELOAD_PARTS := $(patsubst %,$(O)/preload-parts/%.o,block_out boot chance config live_set os ring sample \
-			stacks)
+PRELOAD_PARTS := $(patsubst %,$(O)/preload-parts/%.o,block_out boot chance config fail_known fail_rules hash \
+			live_set os ring sample snapshot_blocks stacks)
 
 $(O)/preload-parts/%.o: preload-fallback/%.c $(O)/flags
 	$(call msg,CC,$<)

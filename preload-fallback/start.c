@@ -9,6 +9,7 @@
 #include "boot.h"
 #include "chance.h"
 #include "event.h"
+#include "fail.h"
 #include "live_set.h"
 #include "modules.h"
 #include "os.h"
@@ -16,6 +17,7 @@
 #include "real.h"
 #include "recorder.h"
 #include "sample.h"
+#include "snapshot.h"
 #include "stream.h"
 
 #define MAX_ENVIRONMENT (256u << 10)
@@ -30,9 +32,10 @@
 
 struct recorder recorder;
 
-static uint8_t *set_memory; /* for the addresses of samples */
+static uint8_t *set_memory; /* for the addresses of samples, */
+static uint32_t set_bytes;  /* so many bytes */
 static uint32_t state;	    /* 0: nothing was done, 1: it is being done, 2: done */
-static bool records;
+static bool records, hooks; /* hooks: or there is something else to do in them */
 /* A word that the kernel wipes in forked children, however they were forked; NULL where it cannot.
  */
 static volatile uint32_t *here;
@@ -73,7 +76,7 @@ static bool is_configured(const struct config *config)
 			" says is not understood; HEAPTAP_HELP=1 explains it");
 	if (config->file[0] || config->server[0])
 		return true;
-	if (!config->help)
+	if (!config->help && !config->fail.given && !config->snapshot[0] && !config->bad)
 		os__say("nothing is recorded: neither HEAPTAP_FILE nor HEAPTAP_SERVER is set");
 	return false;
 }
@@ -100,19 +103,31 @@ static uint32_t live_set_bytes(uint32_t bytes)
 	return set;
 }
 
-/* One mapping for all: the ring takes the largest power of two that leaves the stacks a third. */
-static bool divide_memory(void)
+/* Its share of the memory, which *bytes then lacks. False: there is none. */
+static bool begin_failing(uint32_t *bytes)
 {
-	uint32_t bytes = recorder.config.memory_bytes - CONFIG_STATIC_MEMORY;
+	uint32_t share = *bytes / 5 & ~4095u;
+	void *memory = os__map(share);
+
+	if (!memory)
+		return false;
+	*bytes -= share;
+	fail__init(&recorder.config, memory, share, real__address());
+	return true;
+}
+
+/* One mapping for all: the ring takes the largest power of two that leaves the stacks a third. */
+static bool divide_memory(uint32_t bytes)
+{
 	uint32_t ring = RING_MIN_SIZE, fixed = STREAM_MEMORY + MODULES_MEMORY;
-	uint32_t set = live_set_bytes(bytes);
 	uint8_t *memory = os__map(bytes);
 
 	if (!memory)
 		return false;
 	set_memory = memory;
-	memory += set;
-	bytes -= set;
+	set_bytes = live_set_bytes(bytes);
+	memory += set_bytes;
+	bytes -= set_bytes;
 	while (ring * 2 <= bytes / 3 * 2 - fixed)
 		ring *= 2;
 	recorder.ring = (struct ring *)memory;
@@ -123,6 +138,33 @@ static bool divide_memory(void)
 	ring += fixed;
 	stacks__init(&recorder.stacks, memory + ring, bytes - ring);
 	return true;
+}
+
+/* Likewise, of what is left, where there is no ring. */
+static bool begin_snapshots(uint32_t bytes)
+{
+	uint8_t *memory = os__map(bytes);
+
+	if (!memory)
+		return false;
+	modules__init(memory, MODULES_MEMORY, recorder.pid, real__address());
+	snapshot__init(memory + MODULES_MEMORY, bytes - MODULES_MEMORY);
+	return true;
+}
+
+/* Which of the two there is, for they are of the same memory. */
+static void begin_recording(uint32_t bytes)
+{
+	const struct config *config = &recorder.config;
+	bool wanted = is_configured(config);
+
+	if (wanted && config->snapshot[0])
+		os__say("no snapshots are written, for there is a recording");
+	records = wanted && divide_memory(bytes);
+	if (wanted && !records)
+		os__say("nothing is recorded: out of memory");
+	if (!wanted && config->snapshot[0] && !begin_snapshots(bytes))
+		os__say("no snapshots are written: out of memory");
 }
 
 static void choose_unwinder(void)
@@ -143,7 +185,7 @@ static void start_sampling(void)
 
 	if (!config->sample_bytes)
 		return;
-	live_set__init(set_memory, live_set_bytes(config->memory_bytes - CONFIG_STATIC_MEMORY));
+	live_set__init(set_memory, set_bytes);
 	for (const void *at = boot__next(NULL); at; at = boot__next(at))
 		live_set__pin(at);
 	sample__start(config->sample_bytes, config->seed ? config->seed : here_and_now);
@@ -151,6 +193,7 @@ static void start_sampling(void)
 
 static void set_up(void)
 {
+	uint32_t bytes;
 	int saved = errno;
 
 	real__find();
@@ -159,19 +202,24 @@ static void set_up(void)
 		config__help();
 	recorder.pid = os__pid();
 	recorder.generation = 1;
+	bytes = recorder.config.memory_bytes - CONFIG_STATIC_MEMORY;
+	hooks = recorder.config.fail.given && begin_failing(&bytes);
+	if (recorder.config.fail.given && !hooks)
+		os__say("no allocation is made to fail: out of memory");
 	if (!real__is_complete())
 		recorder.config.sample_bytes = 0;
-	if (is_configured(&recorder.config)) {
-		records = divide_memory();
-		if (!records)
-			os__say("nothing is recorded: out of memory");
-	}
-	if (records) {
+	begin_recording(bytes);
+	if (!records) /* snapshots are of all blocks */
+		recorder.config.sample_bytes = 0;
+	hooks = hooks || records || snapshot_is_on;
+	if (hooks) {
 		choose_unwinder();
 		mark_here();
-		modules__refresh(NULL);
-		start_sampling();
 	}
+	if (records || snapshot_is_on)
+		modules__refresh(NULL);
+	if (records)
+		start_sampling();
 	errno = saved;
 }
 
@@ -182,28 +230,33 @@ static __attribute__((noinline, cold)) bool start(void)
 
 	if (!__atomic_compare_exchange_n(&state, &fresh, 1, false, __ATOMIC_ACQUIRE,
 					 __ATOMIC_ACQUIRE))
-		return fresh == 2 && records;
+		return fresh == 2 && hooks;
 	guard__set_phase(GUARD_INTERNAL);
 	set_up();
 	guard__set_phase(GUARD_OUTSIDE);
 	__atomic_store_n(&state, 2, __ATOMIC_RELEASE);
-	return records;
+	return hooks;
+}
+
+bool process__hooks(void)
+{
+	if (__atomic_load_n(&state, __ATOMIC_ACQUIRE) != 2)
+		return start();
+	if (hooks && here && !*here)
+		process__forked();
+	return hooks;
 }
 
 bool process__records(void)
 {
-	if (__atomic_load_n(&state, __ATOMIC_ACQUIRE) != 2)
-		return start();
-	if (records && here && !*here)
-		process__forked();
-	return records;
+	return process__hooks() && records;
 }
 
 __attribute__((noinline, cold)) void process__forked(void)
 {
 	uint32_t pid = os__pid();
 
-	if (!records || pid == recorder.pid)
+	if (!hooks || pid == recorder.pid)
 		return;
 	if (here)
 		*here = 1;
@@ -211,11 +264,17 @@ __attribute__((noinline, cold)) void process__forked(void)
 	recorder.pid = pid;
 	recorder.generation++;
 	memset(&guard_thread, 0, sizeof(guard_thread));
-	live_set__clear();
-	sample__forked(pid);
-	ring__reset(recorder.ring, pid);
+	fail__forked();
+	snapshot__forked();
+	if (!records && !snapshot_is_on)
+		return;
+	if (records) {
+		live_set__clear();
+		sample__forked(pid);
+		ring__reset(recorder.ring, pid);
+		stream__forked();
+	}
 	modules__forked(pid);
-	stream__forked();
 	guard__set_phase(GUARD_INTERNAL);
 	modules__refresh(NULL);
 	guard__set_phase(GUARD_OUTSIDE);
@@ -242,15 +301,18 @@ __attribute__((constructor)) static void begin(void)
 {
 	int saved = errno;
 
-	if (!process__records())
+	if (!process__hooks())
 		return;
-	if (&environ && environ && !strstr(recorder.config.file, "%p")) {
+	if (snapshot_is_on)
+		snapshot__open();
+	if (records && &environ && environ && !strstr(recorder.config.file, "%p")) {
 		rename_for_others("HEAPTAP_FILE");
 		rename_for_others("DUMPALLOC_FILE");
 	}
 	guard__set_phase(GUARD_INTERNAL);
 	process__watch_end();
-	stream__open();
+	if (records)
+		stream__open();
 	guard__set_phase(GUARD_OUTSIDE);
 	errno = saved;
 }
