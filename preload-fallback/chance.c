@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "chance.h"
 
+#include "os.h"
+
 /* Binary digits of a logarithm behind the point, and of other fractions. */
 #define LOG_BITS 24u
 #define ONE	 (1ull << 32)
@@ -51,13 +53,20 @@ static uint64_t multiply(uint64_t a, uint64_t b)
 	return a * b >> 32; /* both are below ONE */
 }
 
+static uint64_t divide(uint64_t a, uint32_t b)
+{
+	uint32_t rest;
+
+	return os__divide(a, b, &rest);
+}
+
 uint32_t chance__weight(uint64_t *state, uint32_t bytes, uint32_t every)
 {
-	uint64_t x = ((uint64_t)bytes << 32) / every, xx = multiply(x, x);
+	uint64_t x = divide((uint64_t)bytes << 32, every), xx = multiply(x, x);
 	uint64_t x3 = multiply(xx, x), x5 = multiply(x3, xx), x7 = multiply(x5, xx);
 	/* x / (1 - exp(-x)) = 1 + x/2 + x^2/12 - x^4/720 + x^6/30240 - x^8/1209600 ... */
-	uint64_t mean = ((uint64_t)every << 32) / bytes + ONE / 2 + x / 12 - x3 / 720 + x5 / 30240 -
-			x7 / 1209600;
+	uint64_t mean = divide((uint64_t)every << 32, bytes) + ONE / 2 + divide(x, 12) -
+			divide(x3, 720) + divide(x5, 30240) - divide(x7, 1209600);
 
 	return (uint32_t)((mean + (chance__next(state) >> 32)) >> 32);
 }

@@ -12,10 +12,10 @@
 /* In the slot of a block that is being resized: blocks are aligned to more. */
 #define RESIZING 1u
 /* A group that ever had so many is never counted down again. */
-#define PINNED UINT8_MAX
+#define PINNED 0
 
-uint8_t live_set_groups[LIVE_SET_GROUPS]
-	__attribute__((aligned(64))) = { [0 ... LIVE_SET_GROUPS - 1] = PINNED };
+/* Counted down from LIVE_SET_NONE, so that nothing of it is in the library's file. */
+uint8_t live_set_groups[LIVE_SET_GROUPS] __attribute__((aligned(64)));
 
 static uintptr_t *slots;
 static uint32_t nr_buckets; /* a power of two */
@@ -24,7 +24,7 @@ void live_set__init(void *memory, uint32_t bytes)
 {
 	slots = memory;
 	nr_buckets = bytes / (BUCKET_SLOTS * (uint32_t)sizeof(*slots));
-	memset(live_set_groups, 0, sizeof(live_set_groups));
+	memset(live_set_groups, LIVE_SET_NONE, sizeof(live_set_groups));
 }
 
 bool live_set__exists(void)
@@ -39,7 +39,7 @@ void live_set__clear(void)
 	memset(slots, 0, nr_buckets * BUCKET_SLOTS * sizeof(*slots));
 	for (unsigned i = 0; i < LIVE_SET_GROUPS; i++)
 		if (live_set_groups[i] != PINNED)
-			live_set_groups[i] = 0;
+			live_set_groups[i] = LIVE_SET_NONE;
 }
 
 /* The first or the second bucket of an address. */
@@ -80,7 +80,7 @@ static void count(const void *block, int step)
 	do {
 		if (nr == PINNED)
 			return;
-	} while (!__atomic_compare_exchange_n(group, &nr, (uint8_t)(nr + step), true,
+	} while (!__atomic_compare_exchange_n(group, &nr, (uint8_t)(nr - step), true,
 					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
 }
 

@@ -15,6 +15,8 @@
 #include <stdint.h>
 
 #define LIVE_SET_GROUPS 4096u
+/* A group that has none in the set. */
+#define LIVE_SET_NONE 255u
 
 extern uint8_t live_set_groups[LIVE_SET_GROUPS] __attribute__((visibility("hidden")));
 
@@ -26,7 +28,8 @@ static inline uint32_t live_set__group(const void *block)
 /* False: it is not in the set. */
 static inline bool live_set__may_have(const void *block)
 {
-	return __atomic_load_n(&live_set_groups[live_set__group(block)], __ATOMIC_RELAXED);
+	return __atomic_load_n(&live_set_groups[live_set__group(block)], __ATOMIC_RELAXED) !=
+	       LIVE_SET_NONE;
 }
 
 /* Begins an empty set in `bytes` bytes of zeroed memory, a power of two of at least 128, aligned to

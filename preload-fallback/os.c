@@ -195,14 +195,31 @@ const char *os__error(int err)
 	return "it failed";
 }
 
+uint64_t os__divide(uint64_t value, uint32_t by, uint32_t *rest)
+{
+	uint64_t left = 0, quotient = 0;
+
+	for (unsigned bit = 64; bit--;) {
+		left = left << 1 | (value >> bit & 1);
+		quotient <<= 1;
+		if (left >= by) {
+			left -= by;
+			quotient |= 1;
+		}
+	}
+	*rest = (uint32_t)left;
+	return quotient;
+}
+
 char *os__decimal(char *to, uint64_t value)
 {
 	char digits[24];
 	unsigned n = 0;
+	uint32_t digit;
 
 	do {
-		digits[n++] = (char)('0' + value % 10);
-		value /= 10;
+		value = os__divide(value, 10, &digit);
+		digits[n++] = (char)('0' + digit);
 	} while (value);
 	while (n)
 		*to++ = digits[--n];

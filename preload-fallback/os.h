@@ -42,6 +42,8 @@ void os__write_stderr(const void *data, size_t len);
 /* strerror, of the errors a sink may meet; never NULL. */
 const char *os__error(int err);
 
+/* value / by, and what is left; what a compiler has for this is large on small machines. */
+uint64_t os__divide(uint64_t value, uint32_t by, uint32_t *rest);
 /* value in decimal at `to` (24 bytes); returns its end. */
 char *os__decimal(char *to, uint64_t value);
 

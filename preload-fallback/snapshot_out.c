@@ -104,8 +104,8 @@ static void put_blocks(struct out *out, uint32_t stack, uint16_t func, uint32_t 
 /* Two sizes that are one apart, or equal, have any sum. */
 static void put_sum(struct out *out, uint32_t stack, const struct live_sum *sum)
 {
-	uint64_t each = sum->bytes / sum->blocks;
-	uint32_t rest = (uint32_t)(sum->bytes % sum->blocks);
+	uint32_t rest;
+	uint64_t each = os__divide(sum->bytes, sum->blocks, &rest);
 
 	if (each < HUGE_BYTES - 1) {
 		put_blocks(out, stack, sum->func, sum->blocks - rest, each);

@@ -45,10 +45,11 @@ static uint64_t started_ns(void)
 	uint64_t now_ns = os__realtime_ns(), ticks = start_ticks(), hundredths = uptime();
 	long a_second = sysconf(_SC_CLK_TCK);
 	uint64_t then;
+	uint32_t rest;
 
 	if (!ticks || a_second <= 0)
 		return now_ns;
-	then = ticks * 100 / (uint64_t)a_second;
+	then = os__divide(ticks * 100, (uint32_t)a_second, &rest);
 	return hundredths < then ? now_ns : now_ns - (hundredths - then) * (NSEC_PER_SEC / 100);
 }
 

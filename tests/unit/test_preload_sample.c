@@ -396,7 +396,7 @@ static void test_threads(void **state)
 		assert_null(nr_wrong);
 	}
 	for (unsigned i = 0; i < LIVE_SET_GROUPS; i++)
-		assert_int_equal(live_set_groups[i], 0);
+		assert_int_equal(live_set_groups[i], LIVE_SET_NONE);
 	for (unsigned i = 0; i < SET_BYTES; i++)
 		assert_int_equal(set_memory[i], 0);
 }
