@@ -66,6 +66,7 @@ struct wire_head {
 
 /* wire_alloc.flags */
 #define WIRE_ALLOC_REALLOC 1u /* ends the WIRE_FREE_REALLOC that this thread sent last */
+#define WIRE_ALLOC_INJECTED 2u /* with addr 0: it was made to fail, to see what the program does then */
 
 /*
  * An allocation call has returned. addr 0: it failed and allocated nothing, except that with
@@ -157,6 +158,9 @@ struct wire_target {
 	uint32_t sample_bytes;    /* only some allocations are recorded, see below; 0: all are */
 };
 #define WIRE_TARGET_LAUNCHED 1u /* watched from its first instruction */
+/* What was live at one moment: an ALLOC or two for each stack, whose weights and bytes add up, at made-up
+ * addresses. Frees, totals, threads and times are not in it. */
+#define WIRE_TARGET_SNAPSHOT 2u
 /*
  * With sample_bytes R, an allocation of s bytes is recorded always where s >= R, else with the
  * probability 1 - exp(-s / R). Its weight is the inverse of that, rounded up or down at random so

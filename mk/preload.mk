@@ -74,8 +74,8 @@ $(PRELOAD): $(PRELOAD_OBJECTS)
 		wc -c $(PRELOAD_OUT)/stripped/$(@F) | sed 's/^ */  STRIPPED /; s/ [^ ]*$$/ bytes: &/; s/:  */: /')
 
 # Parts of it that unit tests try, compiled as the rest of heaptap is.
-PRELOAD_PARTS := $(patsubst %,$(O)/preload-parts/%.o,block_out boot chance config live_set os ring sample \
-			stacks)
+PRELOAD_PARTS := $(patsubst %,$(O)/preload-parts/%.o,block_out boot chance config fail_known fail_rules hash \
+			live_set os ring sample snapshot_blocks stacks)
 
 $(O)/preload-parts/%.o: preload-fallback/%.c $(O)/flags
 	$(call msg,CC,$<)

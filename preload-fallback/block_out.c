@@ -5,9 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#define XXH_INLINE_ALL
-#define XXH_SIZE_OPT 2
-#include <xxhash.h>
+#include "hash.h"
 
 #define VERSION		1u
 #define BYTE_ORDER_MARK 0x01020304u
@@ -45,7 +43,7 @@ void header_out__write(void *to, uint64_t monotonic_ns, uint64_t realtime_ns)
 		.realtime_ns = realtime_ns,
 	};
 
-	header.checksum = XXH3_64bits(&header, offsetof(struct header_out, checksum));
+	header.checksum = hash__bytes(&header, offsetof(struct header_out, checksum));
 	memcpy(to, &header, sizeof(header));
 }
 
@@ -58,6 +56,6 @@ void block_out__seal(void *records, uint32_t len)
 	uint8_t *at = records;
 
 	memcpy(at - hashed, &head, hashed);
-	head.checksum = XXH3_64bits(at - hashed, hashed + len);
+	head.checksum = hash__bytes(at - hashed, hashed + len);
 	memcpy(at - sizeof(head), &head, sizeof(head));
 }

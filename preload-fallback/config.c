@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "config.h"
 
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
@@ -114,6 +115,108 @@ static bool set_wait(struct config *config, const char *value)
 	return true;
 }
 
+static bool set_fail(struct config *config, const char *value)
+{
+	return fail_rules__parse(&config->fail, value);
+}
+
+/* Relative to where the program began: it may go elsewhere. */
+static bool set_absolute(char *to, const char *value)
+{
+	size_t len = 0;
+
+	if (*value != '/' && getcwd(to, CONFIG_MAX_PATH - 1)) {
+		len = strlen(to);
+		to[len++] = '/';
+	}
+	if (copy(to + len, CONFIG_MAX_PATH - len, value))
+		return true;
+	to[0] = '\0';
+	return false;
+}
+
+static bool set_fail_known(struct config *config, const char *value)
+{
+	return set_absolute(config->fail_known, value);
+}
+
+static bool set_fail_log(struct config *config, const char *value)
+{
+	return set_absolute(config->fail_log, value);
+}
+
+static bool set_snapshot(struct config *config, const char *value)
+{
+	return set_absolute(config->snapshot, value);
+}
+
+/* A name, with or without SIG, of those that programs leave alone; a number; or none. */
+static bool set_snapshot_signal(struct config *config, const char *value)
+{
+	static const struct {
+		const char *name;
+		int signal;
+	} names[] = { { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "HUP", SIGHUP },
+		      { "PWR", SIGPWR },   { "WINCH", SIGWINCH }, { "none", 0 } };
+	uint64_t number;
+
+	if (!strncmp(value, "SIG", 3))
+		value += 3;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(value, names[i].name))
+			continue;
+		config->snapshot_signal = names[i].signal;
+		return true;
+	}
+	if (!parse_number(value, &number) || !number || number > 64 || number == SIGKILL ||
+	    number == SIGSTOP)
+		return false;
+	config->snapshot_signal = (int)number;
+	return true;
+}
+
+/* mallocfail's variables, each of which asks for what mallocfail does. */
+static bool mallocfail(struct config *config)
+{
+	return config->fail.given || fail_rules__parse(&config->fail, "path");
+}
+
+static bool set_mallocfail_file(struct config *config, const char *value)
+{
+	return mallocfail(config) &&
+	       set_absolute(config->fail_known, *value ? value : "mallocfail_hashes");
+}
+
+static bool use_mallocfail_file(struct config *config)
+{
+	return mallocfail(config) &&
+	       (config->fail_known[0] || set_absolute(config->fail_known, "mallocfail_hashes"));
+}
+
+static bool set_mallocfail_debug(struct config *config, const char *value)
+{
+	config->fail_debug = true;
+	return use_mallocfail_file(config);
+}
+
+/* Nothing, 0, what is negative or no number: no limit. */
+static bool set_mallocfail_count(struct config *config, const char *value)
+{
+	bool good = use_mallocfail_file(config);
+
+	while (*value == ' ' || *value == '+')
+		value++;
+	for (; *value >= '0' && *value <= '9' && config->fail.count < UINT32_MAX / 16; value++)
+		config->fail.count = config->fail.count * 10 + (uint32_t)(*value - '0');
+	return good;
+}
+
+static bool set_mallocfail_ignore(struct config *config, const char *value)
+{
+	return use_mallocfail_file(config) &&
+	       copy(config->fail_ignore, sizeof(config->fail_ignore), value);
+}
+
 static bool set_help(struct config *config, const char *value)
 {
 	config->help = *value && strcmp(value, "0");
@@ -146,6 +249,29 @@ static const struct variable {
 	  set_unwind },
 	{ NULL, "DUMPALLOC_WALK_STACK", NULL, "the same as HEAPTAP_UNWIND=mips, on MIPS",
 	  set_scan },
+	{ "HEAPTAP_FAIL", NULL, "RULES",
+	  "make allocations fail: path, nth=N, rate=N%, seed=N, size>BYTES, module=FILE, "
+	  "function=NAME, count=N, persistent; with commas between them",
+	  set_fail },
+	{ "HEAPTAP_FAIL_KNOWN", NULL, "PATH",
+	  "a file of call paths that are not failed again; new ones are added", set_fail_known },
+	{ "HEAPTAP_FAIL_LOG", NULL, "PATH", "a file that each failure adds a line of JSON to",
+	  set_fail_log },
+	{ NULL, "MALLOCFAIL_FILE", NULL,
+	  "as HEAPTAP_FAIL=path HEAPTAP_FAIL_KNOWN=PATH (mallocfail_hashes)", set_mallocfail_file },
+	{ NULL, "MALLOCFAIL_DEBUG", NULL, "being set: the stack of each failure on stderr",
+	  set_mallocfail_debug },
+	{ NULL, "MALLOCFAIL_FAIL_COUNT", NULL, "how many allocations fail at most",
+	  set_mallocfail_count },
+	{ NULL, "MALLOCFAIL_IGNORE", NULL,
+	  "parts of names of files and functions whose stacks are not failed, with ; between them",
+	  set_mallocfail_ignore },
+	{ "HEAPTAP_SNAPSHOT", NULL, "PATH",
+	  "instead of a recording: what is live, on a signal, at the end, and when an allocation "
+	  "fails; PATH, PATH.1 ...",
+	  set_snapshot },
+	{ "HEAPTAP_SNAPSHOT_SIGNAL", NULL, "NAME", "the signal, unless the program uses it (USR2)",
+	  set_snapshot_signal },
 	{ "HEAPTAP_HELP", NULL, "1", "this list on stderr", set_help },
 };
 
@@ -173,6 +299,7 @@ void config__read(struct config *config, char *const *environment)
 	memset(config, 0, sizeof(*config));
 	config->memory_bytes = DEFAULT_MEMORY;
 	config->wait_ms = DEFAULT_WAIT_MS;
+	config->snapshot_signal = SIGUSR2;
 	for (size_t i = 0; i < NR_VARIABLES; i++) {
 		const struct variable *variable = &variables[i];
 		const char *name = variable->name, *value = value_of(environment, name);

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fail_rules.h"
+
 #define CONFIG_MAX_PATH	  1024
 /* Data of the library itself, about; with the unwinder's tables where it has some. */
 #if defined(__x86_64__) || defined(__aarch64__)
@@ -28,6 +30,15 @@ struct config {
 	uint64_t seed;	       /* of the choice; 0: another one each time */
 	uint32_t wait_ms; /* a thread waits so long for room at most, once a stall */
 	bool help;
+	/* Failure injection: fail_rules.h, fail.h. */
+	struct fail_rules fail;
+	char fail_known[CONFIG_MAX_PATH]; /* ids of call paths; "": none */
+	char fail_log[CONFIG_MAX_PATH];	  /* "": none */
+	char fail_ignore[512];		  /* parts of names, with ; between them */
+	bool fail_debug;
+	/* Snapshots: snapshot.h. */
+	char snapshot[CONFIG_MAX_PATH]; /* may have a %p; "": none */
+	int snapshot_signal;		/* 0: none */
 	const char *bad; /* name of a variable that was not understood; NULL: none */
 };
 

@@ -6,6 +6,7 @@
 #include "modules.h"
 #include "os.h"
 #include "recorder.h"
+#include "snapshot.h"
 #include "stream.h"
 #include "wire.h"
 
@@ -65,7 +66,8 @@ static void unloaded(uintptr_t start, uintptr_t end)
 
 void event__unloaded(void)
 {
-	modules__refresh(unloaded);
+	if (recorder.stacks.slots)
+		modules__refresh(unloaded);
 	unwinder__forget();
 }
 
@@ -202,6 +204,10 @@ void event__allocated(const struct guard_call *call, const struct unwind_from *f
 	struct named_stack stack;
 	unsigned attempts = 3;
 
+	if (snapshot_is_on)
+		snapshot__allocated(call, from, func, flags, block, bytes);
+	if (!recorder.ring)
+		return;
 	memset(&event, 0, sizeof(event));
 	event.head.pid = recorder.pid;
 	event.time_ns = os__monotonic_ns();
@@ -238,9 +244,15 @@ void event__ended(const struct guard_call *call, uint16_t func, uint64_t bytes)
 
 void event__freed(const struct guard_call *call, uint16_t func, uint16_t flags, const void *block)
 {
-	struct wire_free *record = reserve(call, sizeof(*record), 1);
-	uint64_t now_ns = os__monotonic_ns();
+	struct wire_free *record;
+	uint64_t now_ns;
 
+	if (snapshot_is_on)
+		snapshot__freed(call, flags, block);
+	if (!recorder.ring)
+		return;
+	record = reserve(call, sizeof(*record), 1);
+	now_ns = os__monotonic_ns();
 	if (!record)
 		return;
 	record->head.pid = recorder.pid;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Events on their way into the ring: what a hook calls, between guard__enter and guard__leave. */
+/* Events on their way into the ring, where there is one: what a hook calls, between guard__enter and
+ * guard__leave. */
 #ifndef PRELOAD_EVENT_H
 #define PRELOAD_EVENT_H
 

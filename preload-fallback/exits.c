@@ -16,6 +16,7 @@
 
 #include "event.h"
 #include "exec_env.h"
+#include "fail.h"
 #include "guard.h"
 #include "lookup.h"
 #include "os.h"
@@ -23,6 +24,7 @@
 #include "real.h"
 #include "recorder.h"
 #include "shared.h"
+#include "snapshot.h"
 #include "stream.h"
 
 #define EXPORT	      __attribute__((visibility("default")))
@@ -51,18 +53,22 @@ typedef int (*close_fn)(void *library);
 
 extern char **environ;
 
-/* Writes what there is. False: this is no process that is recorded, or not the one itself. */
+/* Writes what there is. False: there is nothing to do in this process, or it is not the one itself.
+ */
 static bool write_out(bool ended)
 {
 	enum guard_phase phase = guard_thread.phase;
 	int saved = errno;
 	bool own;
 
-	if (!process__records())
+	if (!process__hooks())
 		return false;
 	own = os__pid() == recorder.pid;
 	guard__set_phase(GUARD_INTERNAL);
-	stream__finish(ended && own);
+	if (process__records())
+		stream__finish(ended && own);
+	else if (ended && own)
+		snapshot__at_end();
 	guard__set_phase(phase);
 	errno = saved;
 	return own;
@@ -144,7 +150,7 @@ static int after_exec(bool ended)
 {
 	int saved = errno;
 
-	if (ended)
+	if (ended && process__records())
 		stream__resume();
 	errno = saved;
 	return -1;
@@ -281,7 +287,7 @@ pid_t hook_fork(void)
 	pid = real_fork()();
 	if (pid)
 		shared__fork_returned(pid);
-	if (!pid && process__records()) {
+	if (!pid && process__hooks()) {
 		int saved = errno;
 
 		process__forked();
@@ -297,9 +303,10 @@ int hook_dlclose(void *library)
 	int status = real_dlclose() ? real_dlclose()(library) : -1;
 	enum guard_phase phase = guard_thread.phase;
 
-	if (process__records()) {
+	if (process__hooks()) {
 		guard__set_phase(GUARD_INTERNAL);
 		event__unloaded();
+		fail__unloaded();
 		guard__set_phase(phase);
 	}
 	return status;

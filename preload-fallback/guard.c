@@ -8,6 +8,7 @@
 #include "os.h"
 #include "recorder.h"
 #include "ring.h"
+#include "snapshot.h"
 
 /* A thread that is being scheduled commits sooner than that. */
 #define SUSPECT_NS (20 * NSEC_PER_MSEC)
@@ -54,7 +55,8 @@ static __attribute__((noinline, cold)) void heal(struct guard_thread *thread)
 	for (unsigned i = 0; i < GUARD_DEPTH; i++) {
 		struct ring_claim *claim = &thread->claims[i];
 
-		if (ring__is_open(recorder.ring, claim)) {
+		/* Without a recording there are neither claims nor a ring. */
+		if (claim->bytes && ring__is_open(recorder.ring, claim)) {
 			if (claim->at) {
 				ring__give_up(recorder.ring, claim);
 				ring__count_lost(recorder.ring, 1);
@@ -64,6 +66,7 @@ static __attribute__((noinline, cold)) void heal(struct guard_thread *thread)
 		}
 		claim->bytes = 0;
 	}
+	snapshot__thrown_out();
 	thread->depth = 0;
 	thread->serial = 0;
 	guard__set_phase(GUARD_OUTSIDE);

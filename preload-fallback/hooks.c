@@ -12,11 +12,13 @@
  * No header that declares malloc is included: the hooks have the names by asm labels, and take
  * three words whatever the function takes (real.h).
  */
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "event.h"
+#include "fail.h"
 #include "live_set.h"
 #include "pass.h"
 #include "process.h"
@@ -28,10 +30,10 @@
 #define EXPORT __attribute__((visibility("default"), noinline))
 #define SLOW   static __attribute__((noinline, cold))
 
-/* Is this a call to record? Failure injection has its place here. */
+/* Is this a call to record, or to fail? */
 static inline bool enter(struct guard_call *call, uintptr_t cfa)
 {
-	return process__records() && guard__enter(call, cfa);
+	return process__hooks() && guard__enter(call, cfa);
 }
 
 /* An allocation is recorded. */
@@ -58,6 +60,49 @@ static bool begins_resize(struct guard_call *call, uint16_t func, const void *bl
 	return true;
 }
 
+/* The end of a call that enter has let in. Where calls are made to fail, all look closer. */
+static inline void leave(struct guard_call *call)
+{
+	guard__leave(call);
+	if (!fail_is_on)
+		sample__resume(call);
+}
+
+/* Inside of an operator that is to fail, and which may call another operator first. */
+static inline bool fails_inside(enum hook hook)
+{
+	return (unsigned)hook < FIRST_CXX_HOOK && fail__takes_inner();
+}
+
+/*
+ * A call that is made to fail, which is recorded whether or not it were a sample. C++ operators
+ * have to do it themselves, with all that belongs to it: their handler, their exception, which
+ * passes through here. Where the handler has found memory, they have not failed after all.
+ */
+static __attribute__((cold)) void *fail_block(struct guard_call *call, enum hook hook,
+					      uint16_t func, const struct unwind_from *from,
+					      uint64_t requested, uintptr_t a, uintptr_t b,
+					      uintptr_t c)
+{
+	void *block = NULL;
+	uint32_t weight;
+
+	event__allocated(call, from, func, WIRE_ALLOC_INJECTED, NULL, requested, 1);
+	if ((unsigned)hook >= FIRST_CXX_HOOK) {
+		fail__begin_inner();
+		guard__set_phase(GUARD_REAL);
+		block = real__block(hook, a, b, c);
+		guard__set_phase(GUARD_RECORDING);
+		fail__end_inner();
+	}
+	if (block && sample__chooses(requested, &weight))
+		allocated(call, from, func, 0, block, requested, weight);
+	leave(call);
+	if (!block)
+		errno = ENOMEM;
+	return block;
+}
+
 static __attribute__((cold)) void *get_block(enum hook hook, uint16_t func,
 					     const struct unwind_from *from, uint64_t requested,
 					     uintptr_t a, uintptr_t b, uintptr_t c)
@@ -68,15 +113,16 @@ static __attribute__((cold)) void *get_block(enum hook hook, uint16_t func,
 	void *block;
 
 	if (!enter(&call, from->sp))
-		return real__block(hook, a, b, c);
+		return fails_inside(hook) ? NULL : real__block(hook, a, b, c);
+	if (fail__wants(&call, hook, from, requested))
+		return fail_block(&call, hook, func, from, requested, a, b, c);
 	chosen = sample__chooses(requested, &weight);
 	guard__set_phase(GUARD_REAL);
 	block = real__block(hook, a, b, c);
 	guard__set_phase(GUARD_RECORDING);
 	if (chosen)
 		allocated(&call, from, func, 0, block, requested, weight);
-	guard__leave(&call);
-	sample__resume(&call);
+	leave(&call);
 	return block;
 }
 
@@ -87,18 +133,25 @@ static __attribute__((cold)) int place_block(enum hook hook, uint16_t func,
 	struct guard_call call;
 	uint32_t weight;
 	bool chosen;
-	int err;
+	int err, saved = errno;
 
-	if (!enter(&call, from->sp))
-		return real__placed(hook, out, align, bytes);
+	if (!enter(&call, from->sp)) {
+		err = fails_inside(hook) ? ENOMEM : real__placed(hook, out, align, bytes);
+		errno = saved;
+		return err;
+	}
+	if (fail__wants(&call, hook, from, bytes)) {
+		fail_block(&call, hook, func, from, bytes, 0, 0, 0);
+		errno = saved;
+		return ENOMEM;
+	}
 	chosen = sample__chooses(bytes, &weight);
 	guard__set_phase(GUARD_REAL);
 	err = real__placed(hook, out, align, bytes);
 	guard__set_phase(GUARD_RECORDING);
 	if (chosen)
 		allocated(&call, from, func, 0, err ? NULL : *out, bytes, weight);
-	guard__leave(&call);
-	sample__resume(&call);
+	leave(&call);
 	return err;
 }
 
@@ -113,7 +166,10 @@ static __attribute__((cold)) void *resize_block(enum hook hook, uint16_t func,
 	void *block;
 
 	if (!enter(&call, from->sp))
-		return real__resized(hook, old, b, c);
+		return fails_inside(hook) ? NULL : real__resized(hook, old, b, c);
+	/* realloc(p, 0) frees. */
+	if ((!old || requested) && fail__wants(&call, hook, from, requested))
+		return fail_block(&call, hook, func, from, requested, 0, 0, 0);
 	chosen = sample__chooses(requested, &weight);
 	ends = begins_resize(&call, func, old);
 	guard__set_phase(GUARD_REAL);
@@ -126,8 +182,7 @@ static __attribute__((cold)) void *resize_block(enum hook hook, uint16_t func,
 			  weight);
 	else if (ends)
 		event__ended(&call, func, block ? 0 : requested);
-	guard__leave(&call);
-	sample__resume(&call);
+	leave(&call);
 	return block;
 }
 

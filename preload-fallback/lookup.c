@@ -2,7 +2,6 @@
 #include "lookup.h"
 
 #include <elf.h>
-#include <link.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,15 +11,6 @@
 #define MAX_CHAIN      65536u
 #define HIDDEN_VERSION 0x8000u
 
-/* Of one object: what its dynamic section points to. */
-struct tables {
-	ElfW(Addr) base;
-	const ElfW(Sym) * symbols;
-	const char *strings;
-	const uint32_t *hash, *gnu_hash;
-	const uint16_t *versions;
-};
-
 struct search {
 	const char *name;
 	bool behind; /* this library has been met */
@@ -28,12 +18,12 @@ struct search {
 };
 
 /* Some loaders have relocated what the section says, some have not. */
-static const void *pointer(const struct tables *tables, ElfW(Addr) value)
+static const void *pointer(const struct lookup_tables *tables, ElfW(Addr) value)
 {
 	return (const void *)(value < tables->base ? value + tables->base : value);
 }
 
-static void read_dynamic(struct tables *tables, const ElfW(Dyn) * dynamic)
+static void read_dynamic(struct lookup_tables *tables, const ElfW(Dyn) * dynamic)
 {
 	for (; dynamic->d_tag != DT_NULL; dynamic++) {
 		ElfW(Addr) value = dynamic->d_un.d_ptr;
@@ -58,8 +48,44 @@ static void read_dynamic(struct tables *tables, const ElfW(Dyn) * dynamic)
 	}
 }
 
+bool lookup__read_tables(struct lookup_tables *tables, const struct dl_phdr_info *info)
+{
+	memset(tables, 0, sizeof(*tables));
+	tables->base = info->dlpi_addr;
+	for (unsigned i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
+			read_dynamic(tables,
+				     (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr));
+	return tables->symbols && tables->strings;
+}
+
+/* The header of a GNU table does not say: the last chain that a bucket begins ends the table. */
+static uint32_t count_by_gnu_hash(const struct lookup_tables *tables)
+{
+	const uint32_t *hash = tables->gnu_hash;
+	const uint32_t *buckets =
+		(const void *)((const uint8_t *)(hash + 4) + hash[2] * sizeof(ElfW(Addr)));
+	const uint32_t *chain = buckets + hash[0];
+	uint32_t last = 0, left = MAX_CHAIN;
+
+	for (uint32_t i = 0; i < hash[0]; i++)
+		last = buckets[i] > last ? buckets[i] : last;
+	if (last < hash[1] || !last)
+		return hash[1];
+	while (left-- && !(chain[last - hash[1]] & 1))
+		last++;
+	return last + 1;
+}
+
+uint32_t lookup__nr_symbols(const struct lookup_tables *tables)
+{
+	if (tables->hash)
+		return tables->hash[1];
+	return tables->gnu_hash ? count_by_gnu_hash(tables) : 0;
+}
+
 /* Is symbol `index` the function? Of several versions the default one is. */
-static void *match(const struct tables *tables, uint32_t index, const char *name)
+static void *match(const struct lookup_tables *tables, uint32_t index, const char *name)
 {
 	const ElfW(Sym) *symbol = &tables->symbols[index];
 	/* The same for both classes. */
@@ -73,7 +99,7 @@ static void *match(const struct tables *tables, uint32_t index, const char *name
 	return (void *)(tables->base + symbol->st_value);
 }
 
-static void *find_by_hash(const struct tables *tables, const char *name)
+static void *find_by_hash(const struct lookup_tables *tables, const char *name)
 {
 	const uint32_t *hash = tables->hash;
 	uint32_t h = 0, index, left = MAX_CHAIN;
@@ -92,7 +118,7 @@ static void *find_by_hash(const struct tables *tables, const char *name)
 }
 
 /* Its header: number of buckets, first symbol that is hashed, words of the filter, a shift. */
-static void *find_by_gnu_hash(const struct tables *tables, const char *name)
+static void *find_by_gnu_hash(const struct lookup_tables *tables, const char *name)
 {
 	const uint32_t *hash = tables->gnu_hash;
 	const ElfW(Addr) *filter = (const void *)(hash + 4);
@@ -136,18 +162,14 @@ static bool is_self(const struct dl_phdr_info *info)
 static int look_at(struct dl_phdr_info *info, size_t size, void *data)
 {
 	struct search *search = data;
-	struct tables tables = { .base = info->dlpi_addr };
+	struct lookup_tables tables;
 	void *found = NULL;
 
 	if (is_self(info)) {
 		search->behind = true;
 		return 0;
 	}
-	for (unsigned i = 0; i < info->dlpi_phnum; i++)
-		if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
-			read_dynamic(&tables,
-				     (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr));
-	if (!tables.symbols || !tables.strings)
+	if (!lookup__read_tables(&tables, info))
 		return 0;
 	if (tables.gnu_hash)
 		found = find_by_gnu_hash(&tables, search->name);

@@ -127,6 +127,15 @@ static void write_quietly(const struct iovec *parts, int nr_parts)
 	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
+void os__write_stderr(const void *data, size_t len)
+{
+	struct iovec all = { (void *)(uintptr_t)data, len };
+	int saved = errno;
+
+	write_quietly(&all, 1);
+	errno = saved;
+}
+
 static struct iovec part(const char *text)
 {
 	struct iovec iov = { (void *)(uintptr_t)text, strlen(text) };

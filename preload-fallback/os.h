@@ -36,6 +36,9 @@ size_t os__read_file(const char *path, char *data, size_t size);
 void os__say_all(const char *const *texts);
 #define os__say(...) os__say_all((const char *const[]){ __VA_ARGS__, NULL })
 
+/* As it is, on stderr; raises no SIGPIPE. */
+void os__write_stderr(const void *data, size_t len);
+
 /* strerror, of the errors a sink may meet; never NULL. */
 const char *os__error(int err);
 

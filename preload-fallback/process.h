@@ -5,7 +5,9 @@
 
 #include <stdbool.h>
 
-/* Is this process recorded? The first call sets everything up. */
+/* Is there anything to do for the hooks? The first call sets everything up. */
+bool process__hooks(void);
+/* Likewise: is this process recorded? */
 bool process__records(void);
 
 /* Has the end of the process noticed and told of. Once. */

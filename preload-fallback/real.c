@@ -35,6 +35,11 @@ uintptr_t real__address(void)
 	return (uintptr_t)real_functions[HOOK_malloc];
 }
 
+const char *real__name(enum hook hook)
+{
+	return names[hook];
+}
+
 /* C++ comes with a library that is loaded later, perhaps where only its users see it. */
 static void *function(enum hook hook)
 {

@@ -32,6 +32,9 @@ bool real__is_complete(void);
 /* Where the real malloc is. */
 uintptr_t real__address(void);
 
+/* As the symbol is called. */
+const char *real__name(enum hook hook);
+
 /* Those that return a block: the arguments are those of the hook. */
 void *real__block(enum hook hook, uintptr_t a, uintptr_t b, uintptr_t c);
 /* realloc, reallocarray. */

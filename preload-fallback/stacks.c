@@ -224,6 +224,25 @@ void stack_entry__settle(struct stack_entry *entry, uint32_t generation, bool se
 	__atomic_store_n(&entry->sent, sent ? generation * 2 : 0, __ATOMIC_RELEASE);
 }
 
+const struct stack_entry *stacks__in_slot(const struct stacks *stacks, uint32_t slot)
+{
+	uint32_t found = __atomic_load_n(&stacks->slots[slot], __ATOMIC_ACQUIRE);
+
+	return found ? entry_at(stacks, offset_of(found)) : NULL;
+}
+
+void stack_entry__frames(const struct stack_entry *entry, const struct stacks *stacks,
+			 uint64_t *frames)
+{
+	const uintptr_t *some;
+
+	for (unsigned nr_left = entry->nr_frames, nr; nr_left; nr_left -= nr) {
+		nr = some_frames(stacks, &entry, nr_left, &some);
+		for (unsigned i = 0; i < nr; i++)
+			*frames++ = some[i];
+	}
+}
+
 static bool is_in(const struct stacks *stacks, const struct stack_entry *entry, uintptr_t start,
 		  uintptr_t end)
 {

@@ -60,6 +60,12 @@ bool stack_entry__claim(struct stack_entry *entry, uint32_t generation);
 /* It was reserved in the stream, or was not. */
 void stack_entry__settle(struct stack_entry *entry, uint32_t generation, bool sent);
 
+/* That of a slot, 0..nr_slots-1; NULL: it is empty. */
+const struct stack_entry *stacks__in_slot(const struct stacks *stacks, uint32_t slot);
+/* All its frames, as nr_frames words of the wire. */
+void stack_entry__frames(const struct stack_entry *entry, const struct stacks *stacks,
+			 uint64_t *frames);
+
 /* Code from start to end is gone. */
 void stacks__unload(struct stacks *stacks, uintptr_t start, uintptr_t end);
 

@@ -10,7 +10,9 @@
 #include "chance.h"
 #include "event.h"
 #include "exec_env.h"
+#include "fail.h"
 #include "live_set.h"
+#include "memory.h"
 #include "modules.h"
 #include "os.h"
 #include "process.h"
@@ -18,15 +20,11 @@
 #include "recorder.h"
 #include "sample.h"
 #include "shared.h"
+#include "snapshot.h"
 #include "stream.h"
 
 #define MAX_ENVIRONMENT (256u << 10)
 #define MAX_VARIABLES	2048u
-#define MODULES_MEMORY	(64u << 10)
-/* The part of all memory that is for the addresses of samples. */
-#define LIVE_SET_PART 8u
-/* Of stacks, where the ring is not part of the same memory. */
-#define SHARED_STACKS (8u << 20)
 
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
@@ -34,14 +32,19 @@
 
 struct recorder recorder;
 
-static uint8_t *set_memory; /* for the addresses of samples */
-static uint32_t state;	    /* 0: nothing was done, 1: it is being done, 2: done */
+static uint32_t state; /* 0: nothing was done, 1: it is being done, 2: done */
 static bool records;
 /* A word that the kernel wipes in forked children, however they were forked; NULL where it cannot.
  */
 static volatile uint32_t *here;
 
 extern char **environ __attribute__((weak));
+
+/* Is there anything to do in the hooks? */
+static inline bool has_work(void)
+{
+	return records || fail_is_on || snapshot_is_on;
+}
 
 static bool is_set(char *const *environment)
 {
@@ -77,7 +80,7 @@ static bool is_configured(const struct config *config)
 			" says is not understood; HEAPTAP_HELP=1 explains it");
 	if (config->file[0] || config->server[0] || config->ring[0])
 		return true;
-	if (!config->help)
+	if (!config->help && !config->fail.given && !config->snapshot[0] && !config->bad)
 		os__say("nothing is recorded: neither HEAPTAP_FILE nor HEAPTAP_SERVER is set");
 	return false;
 }
@@ -90,60 +93,6 @@ static void mark_here(void)
 		return;
 	*page = 1;
 	here = page;
-}
-
-/* Bytes for the set of samples, a power of two. */
-static uint32_t live_set_bytes(uint32_t bytes)
-{
-	uint32_t set = 4096;
-
-	if (!recorder.config.sample_bytes)
-		return 0;
-	while (set * 2 <= bytes / LIVE_SET_PART)
-		set *= 2;
-	return set;
-}
-
-/* The ring and the catalogue are where another process reads them, and as large as that says. */
-static bool share_memory(void)
-{
-	uint32_t set = live_set_bytes(SHARED_STACKS);
-	uint8_t *memory = os__map(MODULES_MEMORY + SHARED_STACKS + set);
-
-	if (!memory || !shared__init())
-		return false;
-	set_memory = memory + MODULES_MEMORY + SHARED_STACKS;
-	modules__init(memory, MODULES_MEMORY, recorder.pid, real__address());
-	modules__share((uint8_t *)recorder.ring + recorder.ring->catalogue_offset,
-		       recorder.ring->catalogue_size, &recorder.ring->catalogue_used);
-	stacks__init(&recorder.stacks, memory + MODULES_MEMORY, SHARED_STACKS);
-	recorder.shared = true;
-	return true;
-}
-
-/* One mapping for all: the ring takes the largest power of two that leaves the stacks a third. */
-static bool divide_memory(void)
-{
-	uint32_t bytes = recorder.config.memory_bytes - CONFIG_STATIC_MEMORY;
-	uint32_t ring = RING_MIN_SIZE, fixed = STREAM_MEMORY + MODULES_MEMORY;
-	uint32_t set = live_set_bytes(bytes);
-	uint8_t *memory = os__map(bytes);
-
-	if (!memory)
-		return false;
-	set_memory = memory;
-	memory += set;
-	bytes -= set;
-	while (ring * 2 <= bytes / 3 * 2 - fixed)
-		ring *= 2;
-	recorder.ring = (struct ring *)memory;
-	ring += (uint32_t)sizeof(struct ring);
-	ring__init(recorder.ring, ring, recorder.pid);
-	stream__init(recorder.config.server[0] ? &sink_tcp : &sink_file, memory + ring);
-	modules__init(memory + ring + STREAM_MEMORY, MODULES_MEMORY, recorder.pid, real__address());
-	ring += fixed;
-	stacks__init(&recorder.stacks, memory + ring, bytes - ring);
-	return true;
 }
 
 static void choose_unwinder(void)
@@ -164,9 +113,7 @@ static void start_sampling(void)
 
 	if (!config->sample_bytes)
 		return;
-	live_set__init(set_memory, live_set_bytes(config->ring[0] ? SHARED_STACKS
-								  : config->memory_bytes -
-									    CONFIG_STATIC_MEMORY));
+	memory__init_live_set();
 	for (const void *at = boot__next(NULL); at; at = boot__next(at))
 		live_set__pin(at);
 	sample__start(config->sample_bytes, config->seed ? config->seed : here_and_now);
@@ -182,29 +129,50 @@ static void tell_what_is_mapped(void)
 		records = shared__offer();
 }
 
+/* A recording or snapshots: which of the two there is, for they are of the same memory. */
+static void begin_recording(uint32_t bytes)
+{
+	const struct config *config = &recorder.config;
+	bool wanted = is_configured(config), snapshots = config->snapshot[0];
+
+	if (wanted && snapshots)
+		os__say("no snapshots are written, for there is a recording");
+	if (wanted)
+		records = config->ring[0] ? memory__for_sharing() : memory__for_recording(bytes);
+	if (wanted && !records)
+		os__say("nothing is recorded: out of memory");
+	if (!wanted && snapshots && !memory__for_snapshots(bytes))
+		os__say("no snapshots are written: out of memory");
+}
+
 static void set_up(void)
 {
+	struct config *config = &recorder.config;
 	int saved = errno;
+	uint32_t bytes;
 
 	real__find();
-	read_environment(&recorder.config);
-	if (recorder.config.help)
+	read_environment(config);
+	if (config->help)
 		config__help();
 	recorder.pid = os__pid();
 	recorder.generation = 1;
+	bytes = memory__bytes();
+	if (config->fail.given && !memory__for_failing(&bytes))
+		os__say("no allocation is made to fail: out of memory");
 	if (!real__is_complete())
-		recorder.config.sample_bytes = 0;
-	if (is_configured(&recorder.config)) {
-		records = recorder.config.ring[0] ? share_memory() : divide_memory();
-		if (!records)
-			os__say("nothing is recorded: out of memory");
-	}
-	if (records) {
+		config->sample_bytes = 0;
+	begin_recording(bytes);
+	if (!records) /* snapshots are of all blocks */
+		config->sample_bytes = 0;
+	if (has_work()) {
 		choose_unwinder();
 		mark_here();
-		tell_what_is_mapped();
-		start_sampling();
 	}
+	if (records || snapshot_is_on)
+		tell_what_is_mapped();
+	if (records)
+		start_sampling();
 	errno = saved;
 }
 
@@ -215,48 +183,63 @@ static __attribute__((noinline, cold)) bool start(void)
 
 	if (!__atomic_compare_exchange_n(&state, &fresh, 1, false, __ATOMIC_ACQUIRE,
 					 __ATOMIC_ACQUIRE))
-		return fresh == 2 && records;
+		return fresh == 2 && has_work();
 	guard__set_phase(GUARD_INTERNAL);
 	set_up();
 	guard__set_phase(GUARD_OUTSIDE);
 	__atomic_store_n(&state, 2, __ATOMIC_RELEASE);
-	return records;
+	return has_work();
+}
+
+bool process__hooks(void)
+{
+	if (__atomic_load_n(&state, __ATOMIC_ACQUIRE) != 2)
+		return start();
+	if (here && !*here && has_work())
+		process__forked();
+	if (records && recorder.shared && shared__is_closed())
+		records = false;
+	return has_work();
 }
 
 bool process__records(void)
 {
-	if (__atomic_load_n(&state, __ATOMIC_ACQUIRE) != 2)
-		return start();
-	if (records && here && !*here)
-		process__forked();
-	if (records && recorder.shared && shared__is_closed())
-		records = false;
-	return records;
+	return process__hooks() && records;
+}
+
+static void recording_forked(void)
+{
+	live_set__clear();
+	sample__forked(recorder.pid);
+	if (recorder.shared) {
+		records = shared__forked();
+		return;
+	}
+	ring__reset(recorder.ring, recorder.pid);
+	stream__forked();
 }
 
 __attribute__((noinline, cold)) void process__forked(void)
 {
 	uint32_t pid = os__pid();
 
-	if (!records || pid == recorder.pid)
+	if (!has_work() || pid == recorder.pid)
 		return;
 	if (here)
 		*here = 1;
 	recorder.parent = recorder.pid;
 	recorder.pid = pid;
 	recorder.generation++;
-	if (recorder.shared)
-		records = shared__forked();
-	else
-		ring__reset(recorder.ring, pid);
-	memset(&guard_thread, 0, sizeof(guard_thread));
-	live_set__clear();
-	sample__forked(pid);
-	modules__forked(pid);
-	stream__forked();
-	guard__set_phase(GUARD_INTERNAL);
 	if (records)
-		tell_what_is_mapped();
+		recording_forked();
+	memset(&guard_thread, 0, sizeof(guard_thread));
+	fail__forked();
+	snapshot__forked();
+	if (!records && !snapshot_is_on)
+		return;
+	modules__forked(pid);
+	guard__set_phase(GUARD_INTERNAL);
+	tell_what_is_mapped();
 	guard__set_phase(GUARD_OUTSIDE);
 }
 
@@ -303,9 +286,11 @@ __attribute__((constructor)) static void begin(void)
 {
 	int saved = errno;
 
-	if (!process__records())
+	if (!process__hooks())
 		return;
-	if (&environ && environ && !strstr(recorder.config.file, "%p")) {
+	if (snapshot_is_on)
+		snapshot__open();
+	if (records && &environ && environ && !strstr(recorder.config.file, "%p")) {
 		rename_for_others("HEAPTAP_FILE");
 		rename_for_others("DUMPALLOC_FILE");
 	}
@@ -315,7 +300,8 @@ __attribute__((constructor)) static void begin(void)
 		exec_env__note(environ);
 		watch_forks();
 	}
-	stream__open();
+	if (records)
+		stream__open();
 	guard__set_phase(GUARD_OUTSIDE);
 	errno = saved;
 }

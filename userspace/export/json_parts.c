@@ -39,6 +39,8 @@ void json_parts__target(struct json *json, const struct process *process)
 	json__string(json, "exe", process->exe);
 	json__string(json, "cmdline", process->cmdline);
 	json_parts__time(json, "started", process->started_ns);
+	if (process->is_snapshot)
+		json__bool(json, "snapshot", true);
 	if (process->sample_bytes)
 		json__uint(json, "sample_bytes", process->sample_bytes);
 	json__end_object(json);

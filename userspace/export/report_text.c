@@ -46,12 +46,17 @@ char *report_text__sampled(uint32_t sample_bytes)
 			 sample_bytes, units[unit]);
 }
 
+static const char snapshot_text[] =
+	"A snapshot: only what was live then; frees and totals are not in it.";
+
 void report_text__write_sampled(const struct model *model, FILE *out)
 {
 	char *text = report_text__sampled(model->sample_bytes);
 
 	if (model->sample_bytes)
 		fprintf(out, "Sampled: %s.\n", text);
+	if (model->is_snapshot)
+		fprintf(out, "%s\n", snapshot_text);
 	free(text);
 }
 
@@ -61,6 +66,8 @@ void report_text__warn_sampled(const struct model *model)
 
 	if (model->sample_bytes)
 		log_warn("Sampled: %s.", text);
+	if (model->is_snapshot)
+		log_warn("%s", snapshot_text);
 	free(text);
 }
 

@@ -179,6 +179,8 @@ static void write_site(const struct state *state, const struct process *process,
 		fprintf(out, ", %" PRIu64 " bytes", site->sum.bytes);
 	if (kind == MISUSE_FAILED && nr > 1)
 		fprintf(out, ", at most %" PRIu64 " at once", site->max_bytes);
+	if (site->nr_injected)
+		fprintf(out, ", %" PRIu64 " injected", site->nr_injected);
 	if (kind == MISUSE_REALLOC)
 		fprintf(out,
 			", one block %" PRIu64 " times; %" PRIu64 " moved and copied %" PRIu64
@@ -338,6 +340,8 @@ static void write_json_site(struct json *json, const struct state *state,
 		json__uint(json, "not_sure", site->nr_unsure);
 	else
 		json__uint(json, "bytes", site->sum.bytes);
+	if (site->nr_injected)
+		json__uint(json, "injected", site->nr_injected);
 	if (kind == MISUSE_REALLOC) {
 		json__uint(json, "moved", site->nr_moved);
 		json__uint(json, "copied_bytes", site->copied_bytes);

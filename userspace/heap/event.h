@@ -24,6 +24,7 @@ struct heap_event {
 	/* DIED: its thread has allocated nothing since, and it did not go on as another block, by
 	 * realloc. */
 	bool temporary;
+	bool injected;	 /* FAILED: on purpose, to see what the program does */
 	uint16_t func;	 /* that was called */
 	uint32_t tid;	 /* that called it */
 	uint32_t stack;	 /* wire id, of the call; 0: not known, as of most frees */

@@ -300,6 +300,7 @@ static void fail(struct heap *heap, const struct wire_alloc *record, const struc
 		     &(struct heap_event){ .kind = HEAP_FAILED,
 					   .bytes = record->bytes,
 					   .weight = weight,
+					   .injected = record->flags & WIRE_ALLOC_INJECTED,
 					   .old = old->addr ? old : NULL });
 }
 

@@ -122,6 +122,7 @@ static void apply_target(struct model *model, const struct wire_target *record)
 		return;
 	process__set_target(process, record, &model->names);
 	model->sample_bytes = max(model->sample_bytes, process->sample_bytes);
+	model->is_snapshot |= process->is_snapshot;
 }
 
 static bool may_copy(struct model *model, const struct process *parent, uint64_t nr)

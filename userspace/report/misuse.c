@@ -267,10 +267,15 @@ static void note_unknown(struct misuse *misuse, struct state *state, const struc
 
 static void note_failure(struct misuse *misuse, struct state *state, const struct heap_event *event)
 {
-	if (passes_unborn(&misuse->model->filter, event))
-		count(site_of(misuse, state, event, MISUSE_FAILED, stack_of(misuse, event->stack),
-			      event->func, 0),
-		      event, event->bytes, 0, 0);
+	struct misuse_site *site;
+
+	if (!passes_unborn(&misuse->model->filter, event))
+		return;
+	site = site_of(misuse, state, event, MISUSE_FAILED, stack_of(misuse, event->stack),
+		       event->func, 0);
+	count(site, event, event->bytes, 0, 0);
+	if (site && event->injected)
+		site->nr_injected += event->weight;
 }
 
 /* The second half of a realloc follows at once. When it does not, the block was freed. */

@@ -39,7 +39,8 @@ struct misuse_site {
 	struct amount sum;  /* how often, of how many bytes: 0 of DOUBLE_FREE and INVALID_FREE */
 	uint64_t nr_unsure; /* of these, after events were lost; INVALID_FREE: or in a forked child
 			     */
-	uint64_t max_bytes; /* of one */
+	uint64_t nr_injected; /* of these, FAILED: on purpose */
+	uint64_t max_bytes;   /* of one */
 	/* REALLOC: sum.bytes is what the blocks had then. */
 	uint64_t nr_moved;
 	uint64_t copied_bytes; /* at most: what the smaller of both held, of those moved */

@@ -43,6 +43,7 @@ struct model {
 
 	uint64_t nr_events; /* allocations, frees and half reallocs of all processes */
 	uint64_t nr_lost;
+	bool is_snapshot;      /* one of the processes is */
 	uint32_t sample_bytes; /* the most of any process; 0: every allocation is recorded */
 	uint64_t end_ns;       /* CLOCK_MONOTONIC: of the end, or of the newest record */
 

@@ -75,6 +75,7 @@ void process__set_target(struct process *process, const struct wire_target *reco
 	process->launched = record->flags & WIRE_TARGET_LAUNCHED;
 	process->watched_whole |= process->launched;
 	process->sample_bytes = record->sample_bytes;
+	process->is_snapshot = record->flags & WIRE_TARGET_SNAPSHOT;
 	heap__set_sampled(process->heap, record->sample_bytes != 0);
 }
 

@@ -40,6 +40,7 @@ struct process {
 	const char *exe, *cmdline;
 	uint64_t started_ns; /* CLOCK_REALTIME */
 	bool launched;
+	bool is_snapshot; /* what was live, without how it came to that (WIRE_TARGET_SNAPSHOT) */
 	uint32_t sample_bytes; /* about one allocation for each so many is recorded; 0: all are */
 	/* From the first instruction of its program on, or as the child of one that was: every
 	 * block it can free has been seen. */
