@@ -15,18 +15,21 @@ PRELOAD_OBJECTS := $(PRELOAD_SOURCES:preload-fallback/%.c=$(PRELOAD_OUT)/preload
 		   $(if $(PRELOAD_IS_MIPS),$(patsubst %.c,$(PRELOAD_OUT)/preload/%.o,$(wildcard mips-unwind/*.c)))
 # $30 is the caller's frame pointer, which the scanner of stacks begins with.
 PRELOAD_MACHINE := $(if $(PRELOAD_IS_MIPS),-ffixed-30 -DMIPS_UNWIND_SELF)
-# Small devices: what is not done for each event is compiled for size there.
-PRELOAD_HOT := event guard hooks real ring stacks unwind_mips unwind_stack walk cache
-PRELOAD_SIZE = $(if $(PRELOAD_IS_MIPS),$(if $(filter $(PRELOAD_HOT),$(basename $(@F))),,-Os))
-# There nothing walks by tables, and exceptions pass through the hooks alone.
-PRELOAD_THROWN := hooks real
-PRELOAD_TABLES = $(if $(PRELOAD_IS_MIPS),$(if $(filter $(PRELOAD_THROWN),$(basename $(@F))),,-fno-exceptions \
-		   -fno-asynchronous-unwind-tables))
+# Small devices: what is not done for each frame of a stack is compiled for size there, and across files.
+PRELOAD_HOT := walk
+# Nothing walks by tables there, and exceptions pass through the hooks alone.
+PRELOAD_THROWN := calls real
+PRELOAD_LTO := -flto $(if $(filter mipsisa%,$(PRELOAD_TARGET)),,-mbranch-likely) -fno-move-loop-invariants -fno-guess-branch-probability -fno-caller-saves \
+	       -fno-expensive-optimizations -fno-code-hoisting -fno-tree-pre
+PRELOAD_NO_TABLES := -fno-exceptions -fno-asynchronous-unwind-tables
+PRELOAD_OWN = $(if $(PRELOAD_IS_MIPS),$(call preload-own,$(basename $(@F))))
+preload-own = $(if $(filter $(PRELOAD_THROWN),$1),-Os -fno-asynchronous-unwind-tables -fno-guess-branch-probability -fno-move-loop-invariants -fno-expensive-optimizations,$(PRELOAD_NO_TABLES) \
+	$(if $(filter $(PRELOAD_HOT),$1),,-Os $(PRELOAD_LTO)))
 # -fexceptions: what operator new throws passes through the hooks. Large sections are not made larger by
 # what is never called.
 PRELOAD_CFLAGS := -std=gnu99 -O2 -g $(WARNINGS) -fPIC -fvisibility=hidden -fexceptions \
 		  -fasynchronous-unwind-tables -fno-stack-protector -fno-builtin-malloc \
-		  -fno-optimize-sibling-calls -ffunction-sections -fdata-sections $(PRELOAD_MACHINE)
+		  -fno-optimize-sibling-calls -fno-ident -ffunction-sections -fdata-sections $(PRELOAD_MACHINE)
 PRELOAD_CPPFLAGS := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DXXH_FORCE_MEMORY_ACCESS=0 \
 		    -Ipreload-fallback -Ibpf -Imips-unwind -I$(PRELOAD_OUT)/include
 PRELOAD_LDFLAGS := -shared -Wl,-soname,libheaptap-preload.so -Wl,-z,defs -Wl,-z,text -Wl,-z,now \
@@ -42,7 +45,7 @@ $(PRELOAD_OUT)/include/xxhash.h:
 		grep -E '/(xxhash|xxh3)\.h$$' | xargs -I{} cp {} $(@D)
 
 # A hook that has nothing to do is a jump to the real function.
-$(PRELOAD_OUT)/preload/hooks.o: PRELOAD_CFLAGS += -foptimize-sibling-calls
+$(PRELOAD_OUT)/preload/hooks.o $(PRELOAD_OUT)/preload/calls.o: PRELOAD_CFLAGS += -foptimize-sibling-calls
 
 # Another compiler, or other flags for it, rebuild.
 PRELOAD_FLAGS := $(PRELOAD_CC) $(PRELOAD_CPPFLAGS) $(PRELOAD_CFLAGS) $(PRELOAD_LDFLAGS) $(PRELOAD_EXTRA)
@@ -55,20 +58,18 @@ $(PRELOAD_OUT)/preload/%.o: preload-fallback/%.c $(PRELOAD_OUT)/include/xxhash.h
 		$(PRELOAD_OUT)/preload/flags
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(PRELOAD_CC) $(PRELOAD_CPPFLAGS) $(PRELOAD_CFLAGS) $(PRELOAD_SIZE) $(PRELOAD_TABLES) \
-		$(PRELOAD_EXTRA) \
+	$(Q)$(PRELOAD_CC) $(PRELOAD_CPPFLAGS) $(PRELOAD_CFLAGS) $(PRELOAD_OWN) $(PRELOAD_EXTRA) \
 		-MMD -MP -c -o $@ $<
 
 $(PRELOAD_OUT)/preload/mips-unwind/%.o: mips-unwind/%.c mk/preload.mk $(PRELOAD_OUT)/preload/flags
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(PRELOAD_CC) $(PRELOAD_CPPFLAGS) $(PRELOAD_CFLAGS) $(PRELOAD_SIZE) $(PRELOAD_TABLES) \
-		$(PRELOAD_EXTRA) \
+	$(Q)$(PRELOAD_CC) $(PRELOAD_CPPFLAGS) $(PRELOAD_CFLAGS) $(PRELOAD_OWN) $(PRELOAD_EXTRA) \
 		-MMD -MP -c -o $@ $<
 
 $(PRELOAD): $(PRELOAD_OBJECTS)
 	$(call msg,LINK,$@)
-	$(Q)$(PRELOAD_CC) $(PRELOAD_CFLAGS) $(PRELOAD_LDFLAGS) $(PRELOAD_EXTRA) -o $@ $^
+	$(Q)$(PRELOAD_CC) $(PRELOAD_CFLAGS) $(PRELOAD_OWN) $(PRELOAD_LDFLAGS) $(PRELOAD_EXTRA) -o $@ $^
 	$(Q)$(if $(CROSS_COMPILE),mkdir -p $(PRELOAD_OUT)/stripped && \
 		$(CROSS_COMPILE)strip -o $(PRELOAD_OUT)/stripped/$(@F) $@ && \
 		wc -c $(PRELOAD_OUT)/stripped/$(@F) | sed 's/^ */  STRIPPED /; s/ [^ ]*$$/ bytes: &/; s/:  */: /')

@@ -8,6 +8,7 @@
 
 #include "chance.h"
 #include "os.h"
+#include "recorder.h"
 #include "ring_abi.h"
 
 #define DEFAULT_MEMORY	(2u << 20)
@@ -37,10 +38,12 @@ static bool set_server(struct config *config, const char *value)
 	       copy(config->server, sizeof(config->server), value);
 }
 
+#if RECORDER_MAY_SHARE
 static bool set_ring(struct config *config, const char *value)
 {
 	return copy(config->ring, sizeof(config->ring), value);
 }
+#endif
 
 static bool set_unwind(struct config *config, const char *value)
 {
@@ -80,24 +83,24 @@ static bool parse_number(const char *value, uint64_t *number)
 	return !*at;
 }
 
+static bool set_number(uint32_t *to, const char *value, uint32_t least, uint32_t most)
+{
+	uint64_t number;
+
+	if (!parse_number(value, &number) || number < least || number > most)
+		return false;
+	*to = (uint32_t)number;
+	return true;
+}
+
 static bool set_memory(struct config *config, const char *value)
 {
-	uint64_t bytes;
-
-	if (!parse_number(value, &bytes) || bytes < CONFIG_MIN_MEMORY || bytes > CONFIG_MAX_MEMORY)
-		return false;
-	config->memory_bytes = (uint32_t)bytes;
-	return true;
+	return set_number(&config->memory_bytes, value, CONFIG_MIN_MEMORY, CONFIG_MAX_MEMORY);
 }
 
 static bool set_sample(struct config *config, const char *value)
 {
-	uint64_t bytes;
-
-	if (!parse_number(value, &bytes) || bytes > CHANCE_MAX_BYTES)
-		return false;
-	config->sample_bytes = (uint32_t)bytes;
-	return true;
+	return set_number(&config->sample_bytes, value, 0, CHANCE_MAX_BYTES);
 }
 
 static bool set_seed(struct config *config, const char *value)
@@ -107,12 +110,7 @@ static bool set_seed(struct config *config, const char *value)
 
 static bool set_wait(struct config *config, const char *value)
 {
-	uint64_t ms;
-
-	if (!parse_number(value, &ms) || ms > MAX_WAIT_MS)
-		return false;
-	config->wait_ms = (uint32_t)ms;
-	return true;
+	return set_number(&config->wait_ms, value, 0, MAX_WAIT_MS);
 }
 
 static bool set_fail(struct config *config, const char *value)
@@ -156,9 +154,9 @@ static bool set_snapshot_signal(struct config *config, const char *value)
 	static const struct {
 		const char *name;
 		int signal;
-	} names[] = { { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "HUP", SIGHUP },
+	} names[] = { { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 },	  { "HUP", SIGHUP },
 		      { "PWR", SIGPWR },   { "WINCH", SIGWINCH }, { "none", 0 } };
-	uint64_t number;
+	uint32_t number;
 
 	if (!strncmp(value, "SIG", 3))
 		value += 3;
@@ -168,8 +166,7 @@ static bool set_snapshot_signal(struct config *config, const char *value)
 		config->snapshot_signal = names[i].signal;
 		return true;
 	}
-	if (!parse_number(value, &number) || !number || number > 64 || number == SIGKILL ||
-	    number == SIGSTOP)
+	if (!set_number(&number, value, 1, 64) || number == SIGKILL || number == SIGSTOP)
 		return false;
 	config->snapshot_signal = (int)number;
 	return true;
@@ -225,57 +222,78 @@ static bool set_help(struct config *config, const char *value)
 
 /* Of two that set the same the first counts. */
 static const struct variable {
-	const char *name, *alias, *value, *help;
+	const char *texts; /* name, alias, value, help, one behind the other; "": there is none */
 	bool (*set)(struct config *config, const char *value);
 } variables[] = {
-	{ "HEAPTAP_SERVER", "DUMPALLOC_SERVER", "HOST:PORT",
-	  "send the recording to `heaptap receive` there", set_server },
-	{ "HEAPTAP_FILE", "DUMPALLOC_FILE", "PATH",
-	  "write it to a file; %p is the pid, and processes this one starts get PATH.PID",
+#define TEXTS(name, alias, value, help) name "\0" alias "\0" value "\0" help
+	{ TEXTS("HEAPTAP_SERVER", "DUMPALLOC_SERVER", "HOST:PORT",
+		"send the recording to `heaptap receive` there"),
+	  set_server },
+	{ TEXTS("HEAPTAP_FILE", "DUMPALLOC_FILE", "PATH",
+		"write it to a file; %p is the pid, and processes this one starts get PATH.PID"),
 	  set_file },
-	{ RING_VARIABLE, NULL, "NAME/TOKEN",
-	  "set by `heaptap record --engine preload`, which reads what is recorded", set_ring },
-	{ "HEAPTAP_MEMORY", NULL, "BYTES",
-	  "memory the library may take, " CONFIG_MIN_TEXT " to 1G; K, M, G may follow (2M)", set_memory },
-	{ "HEAPTAP_WAIT", NULL, "MS",
-	  "how long a thread waits when nothing more fits, before events are dropped (1000)",
+#if RECORDER_MAY_SHARE
+	{ TEXTS(RING_VARIABLE, "", "NAME/TOKEN",
+		"set by `heaptap record --engine preload`, which reads what is recorded"),
+	  set_ring },
+#endif
+	{ TEXTS("HEAPTAP_MEMORY", "", "BYTES",
+		"memory the library may take, " CONFIG_MIN_TEXT " to 1G; K, M, G may follow (2M)"),
+	  set_memory },
+	{ TEXTS("HEAPTAP_WAIT", "", "MS",
+		"how long a thread waits when nothing more fits, before events are dropped (1000)"),
 	  set_wait },
-	{ "HEAPTAP_SAMPLE", NULL, "BYTES",
-	  "record a sample: about one allocation for each so many bytes, up to 1G; 0: all (0)",
+	{ TEXTS("HEAPTAP_SAMPLE", "", "BYTES",
+		"record a sample: about one allocation for each so many bytes, up to 1G; 0: all "
+		"(0)"),
 	  set_sample },
-	{ "HEAPTAP_SEED", NULL, "NUMBER", "choose the same sample each time; 0: another (0)",
+	{ TEXTS("HEAPTAP_SEED", "", "NUMBER", "choose the same sample each time; 0: another (0)"),
 	  set_seed },
-	{ "HEAPTAP_UNWIND", NULL, "NAME", "how stacks are walked: auto, none, eh, fp, mips (auto)",
+	{ TEXTS("HEAPTAP_UNWIND", "", "NAME",
+		"how stacks are walked: auto, none, eh, fp, mips (auto)"),
 	  set_unwind },
-	{ NULL, "DUMPALLOC_WALK_STACK", NULL, "the same as HEAPTAP_UNWIND=mips, on MIPS",
+	{ TEXTS("", "DUMPALLOC_WALK_STACK", "", "the same as HEAPTAP_UNWIND=mips, on MIPS"),
 	  set_scan },
-	{ "HEAPTAP_FAIL", NULL, "RULES",
-	  "make allocations fail: path, nth=N, rate=N%, seed=N, size>BYTES, module=FILE, "
-	  "function=NAME, count=N, persistent; with commas between them",
+	{ TEXTS("HEAPTAP_FAIL", "", "RULES",
+		"make allocations fail: path, nth=N, rate=N%, seed=N, size>BYTES, module=FILE, "
+		"function=NAME, count=N, persistent; with commas between them"),
 	  set_fail },
-	{ "HEAPTAP_FAIL_KNOWN", NULL, "PATH",
-	  "a file of call paths that are not failed again; new ones are added", set_fail_known },
-	{ "HEAPTAP_FAIL_LOG", NULL, "PATH", "a file that each failure adds a line of JSON to",
+	{ TEXTS("HEAPTAP_FAIL_KNOWN", "", "PATH",
+		"a file of call paths that are not failed again; new ones are added"),
+	  set_fail_known },
+	{ TEXTS("HEAPTAP_FAIL_LOG", "", "PATH", "a file that each failure adds a line of JSON to"),
 	  set_fail_log },
-	{ NULL, "MALLOCFAIL_FILE", NULL,
-	  "as HEAPTAP_FAIL=path HEAPTAP_FAIL_KNOWN=PATH (mallocfail_hashes)", set_mallocfail_file },
-	{ NULL, "MALLOCFAIL_DEBUG", NULL, "being set: the stack of each failure on stderr",
+	{ TEXTS("", "MALLOCFAIL_FILE", "",
+		"as HEAPTAP_FAIL=path HEAPTAP_FAIL_KNOWN=PATH (mallocfail_hashes)"),
+	  set_mallocfail_file },
+	{ TEXTS("", "MALLOCFAIL_DEBUG", "", "being set: the stack of each failure on stderr"),
 	  set_mallocfail_debug },
-	{ NULL, "MALLOCFAIL_FAIL_COUNT", NULL, "how many allocations fail at most",
+	{ TEXTS("", "MALLOCFAIL_FAIL_COUNT", "", "how many allocations fail at most"),
 	  set_mallocfail_count },
-	{ NULL, "MALLOCFAIL_IGNORE", NULL,
-	  "parts of names of files and functions whose stacks are not failed, with ; between them",
+	{ TEXTS("", "MALLOCFAIL_IGNORE", "",
+		"parts of names of files and functions whose stacks are not failed, with ; between "
+		"them"),
 	  set_mallocfail_ignore },
-	{ "HEAPTAP_SNAPSHOT", NULL, "PATH",
-	  "instead of a recording: what is live, on a signal, at the end, and when an allocation "
-	  "fails; PATH, PATH.1 ...",
+	{ TEXTS("HEAPTAP_SNAPSHOT", "", "PATH",
+		"instead of a recording: what is live, on a signal, at the end, and when an "
+		"allocation "
+		"fails; PATH, PATH.1 ..."),
 	  set_snapshot },
-	{ "HEAPTAP_SNAPSHOT_SIGNAL", NULL, "NAME", "the signal, unless the program uses it (USR2)",
+	{ TEXTS("HEAPTAP_SNAPSHOT_SIGNAL", "", "NAME",
+		"the signal, unless the program uses it (USR2)"),
 	  set_snapshot_signal },
-	{ "HEAPTAP_HELP", NULL, "1", "this list on stderr", set_help },
+	{ TEXTS("HEAPTAP_HELP", "", "1", "this list on stderr"), set_help },
+#undef TEXTS
 };
 
 #define NR_VARIABLES (sizeof(variables) / sizeof(variables[0]))
+
+enum { NAME, ALIAS, VALUE, HELP };
+
+static const char *text_of(const struct variable *variable, unsigned which)
+{
+	return os__nth(variable->texts, which);
+}
 
 char *const *config__find(char *const *environment, const char *name)
 {
@@ -289,7 +307,7 @@ char *const *config__find(char *const *environment, const char *name)
 
 static const char *value_of(char *const *environment, const char *name)
 {
-	char *const *found = name ? config__find(environment, name) : NULL;
+	char *const *found = *name ? config__find(environment, name) : NULL;
 
 	return found ? *found + strlen(name) + 1 : NULL;
 }
@@ -302,14 +320,15 @@ void config__read(struct config *config, char *const *environment)
 	config->snapshot_signal = SIGUSR2;
 	for (size_t i = 0; i < NR_VARIABLES; i++) {
 		const struct variable *variable = &variables[i];
-		const char *name = variable->name, *value = value_of(environment, name);
+		const char *name = text_of(variable, NAME), *value = value_of(environment, name);
 
 		if (!value || !*value) {
-			name = variable->alias;
+			name = text_of(variable, ALIAS);
 			value = value_of(environment, name);
 		}
 		/* Set to nothing is not set, but for what counts by being there. */
-		if (value && (*value || !variable->value) && !variable->set(config, value))
+		if (value && (*value || !*text_of(variable, VALUE)) &&
+		    !variable->set(config, value))
 			config->bad = name;
 	}
 }
@@ -350,14 +369,16 @@ void config__help(void)
 	for (size_t i = 0; i < NR_VARIABLES; i++) {
 		const struct variable *variable = &variables[i];
 
-		write_text(variable->name ? variable->name : variable->alias);
+		const char *name = text_of(variable, NAME), *alias = text_of(variable, ALIAS);
+
+		write_text(*name ? name : alias);
 		write_text("=");
-		write_text(variable->value ? variable->value : "");
+		write_text(text_of(variable, VALUE));
 		write_text("\n\t");
-		write_text(variable->help);
-		if (variable->name && variable->alias) {
+		write_text(text_of(variable, HELP));
+		if (*name && *alias) {
 			write_text("; also ");
-			write_text(variable->alias);
+			write_text(alias);
 		}
 		write_text("\n");
 	}

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -42,10 +43,7 @@
 	}
 
 typedef void (*exit_fn)(int status);
-typedef int (*exec_fn)(const char *path, char *const *argv, char *const *envp);
-typedef int (*fexec_fn)(int fd, char *const *argv, char *const *envp);
-typedef int (*execat_fn)(int fd, const char *path, char *const *argv, char *const *envp, int flags);
-typedef int (*execv_fn)(const char *path, char *const *argv);
+typedef int (*any_exec_fn)(uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, int flags);
 typedef int (*spawn_fn)(pid_t *pid, const char *path, const void *actions, const void *attributes,
 			char *const *argv, char *const *envp);
 typedef pid_t (*fork_fn)(void);
@@ -85,13 +83,15 @@ static void at_end(void *unused)
 	write_out(true);
 }
 
-extern int __cxa_atexit(void (*function)(void *), void *data, void *library) __attribute__((weak));
+/* As fail_exits.c has it. */
+extern int register_end(uintptr_t function, uintptr_t data,
+			uintptr_t library) __asm__("__cxa_atexit");
 
 /* In glibc what a library registers while it is loaded, and as nobody's, is called after the
  * destructors of all: the last there is. */
 void process__watch_end(void)
 {
-	is_watched = __cxa_atexit && !__cxa_atexit(at_end, NULL, NULL);
+	is_watched = !register_end((uintptr_t)at_end, 0, 0);
 }
 #else
 /* Elsewhere destructors come last. */
@@ -110,16 +110,21 @@ static void exit_group(int status)
 	syscall(SYS_exit_group, status);
 }
 
+static __attribute__((noreturn)) void leave(exit_fn real, int status)
+{
+	write_out(true);
+	if (real)
+		real(status);
+	for (;;)
+		exit_group(status);
+}
+
 #define EXIT(name)                                          \
 	REAL(exit_fn, name)                                 \
 	EXPORT void hook_##name(int status) __asm__(#name); \
 	void hook_##name(int status)                        \
 	{                                                   \
-		write_out(true);                            \
-		if (real_##name())                          \
-			real_##name()(status);              \
-		for (;;)                                    \
-			exit_group(status);                 \
+		leave(real_##name(), status);               \
 	}
 
 EXIT(_exit)
@@ -156,29 +161,34 @@ static int after_exec(bool ended)
 	return -1;
 }
 
-/* The real function, or ENOSYS; it returns only when it has failed. */
-#define EXEC(name, type, parameters, arguments)           \
-	REAL(type, name)                                  \
-	EXPORT int hook_##name parameters __asm__(#name); \
-	int hook_##name parameters                        \
-	{                                                 \
-		bool ended = before_exec();               \
-                                                          \
-		errno = ENOSYS;                           \
-		if (real_##name())                        \
-			real_##name() arguments;          \
-		return after_exec(ended);                 \
+/* The real function, or ENOSYS; it returns only when it has failed. What it does not take it does
+ * not look at. */
+static int become(any_exec_fn real, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, int flags)
+{
+	bool ended = before_exec();
+
+	errno = ENOSYS;
+	if (real)
+		real(a, b, c, d, flags);
+	return after_exec(ended);
+}
+
+#define EXEC(name, parameters, a, b, c, d, flags)                                            \
+	REAL(any_exec_fn, name)                                                              \
+	EXPORT int hook_##name parameters __asm__(#name);                                    \
+	int hook_##name parameters                                                           \
+	{                                                                                    \
+		return become(real_##name(), (uintptr_t)(a), (uintptr_t)(b), (uintptr_t)(c), \
+			      (uintptr_t)(d), flags);                                        \
 	}
 
-EXEC(execve, exec_fn, (const char *path, char *const *argv, char *const *envp),
-     (path, argv, WITH_LIBRARY(envp)))
-EXEC(execvpe, exec_fn, (const char *path, char *const *argv, char *const *envp),
-     (path, argv, WITH_LIBRARY(envp)))
-EXEC(fexecve, fexec_fn, (int fd, char *const *argv, char *const *envp),
-     (fd, argv, WITH_LIBRARY(envp)))
-EXEC(execveat, execat_fn,
-     (int fd, const char *path, char *const *argv, char *const *envp, int flags),
-     (fd, path, argv, WITH_LIBRARY(envp), flags))
+EXEC(execve, (const char *path, char *const *argv, char *const *envp), path, argv,
+     WITH_LIBRARY(envp), 0, 0)
+EXEC(execvpe, (const char *path, char *const *argv, char *const *envp), path, argv,
+     WITH_LIBRARY(envp), 0, 0)
+EXEC(fexecve, (int fd, char *const *argv, char *const *envp), fd, argv, WITH_LIBRARY(envp), 0, 0)
+EXEC(execveat, (int fd, const char *path, char *const *argv, char *const *envp, int flags), fd,
+     path, argv, WITH_LIBRARY(envp), flags)
 
 EXPORT int hook_execv(const char *path, char *const *argv) __asm__("execv");
 int hook_execv(const char *path, char *const *argv)
@@ -186,37 +196,34 @@ int hook_execv(const char *path, char *const *argv)
 	return hook_execve(path, argv, environ);
 }
 
-REAL(execv_fn, execvp)
+REAL(any_exec_fn, execvp)
 EXPORT int hook_execvp(const char *path, char *const *argv) __asm__("execvp");
 int hook_execvp(const char *path, char *const *argv)
 {
-	bool ended;
-
 	if (real_execvpe())
 		return hook_execvpe(path, argv, environ);
-	ended = before_exec();
-	errno = ENOSYS;
-	if (real_execvp())
-		real_execvp()(path, argv);
-	return after_exec(ended);
+	return become(real_execvp(), (uintptr_t)path, (uintptr_t)argv, 0, 0, 0);
 }
 
-/* These do not end the recording: they run in a child of their own. */
-#define SPAWN(name)                                                                             \
-	REAL(spawn_fn, name)                                                                    \
-	EXPORT int hook_##name(pid_t *pid, const char *path, const void *actions,               \
-			       const void *attributes, char *const *argv, char *const *envp)    \
-		__asm__(#name);                                                                 \
-	int hook_##name(pid_t *pid, const char *path, const void *actions,                      \
-			const void *attributes, char *const *argv, char *const *envp)           \
-	{                                                                                       \
-		if (!real_##name())                                                             \
-			return ENOSYS;                                                          \
-		return real_##name()(pid, path, actions, attributes, argv, WITH_LIBRARY(envp)); \
+/* These do not end the recording, for they run in a child of their own: all they need is the
+ * library. */
+#if RECORDER_MAY_SHARE
+#define SPAWN(name)                                                                                \
+	REAL(spawn_fn, name)                                                                       \
+	EXPORT int hook_##name(pid_t *pid, const char *path, const void *actions,                  \
+			       const void *attributes, char *const *argv,                          \
+			       char *const *envp) __asm__(#name);                                  \
+	int hook_##name(pid_t *pid, const char *path, const void *actions, const void *attributes, \
+			char *const *argv, char *const *envp)                                      \
+	{                                                                                          \
+		if (!real_##name())                                                                \
+			return ENOSYS;                                                             \
+		return real_##name()(pid, path, actions, attributes, argv, WITH_LIBRARY(envp));    \
 	}
 
 SPAWN(posix_spawn)
 SPAWN(posix_spawnp)
+#endif
 
 /* Those that list their arguments: as many as there are before the NULL, in an array on the stack.
  */
@@ -285,7 +292,7 @@ pid_t hook_fork(void)
 	}
 	guard_thread.fork = NULL;
 	pid = real_fork()();
-	if (pid)
+	if (pid && recorder__is_shared())
 		shared__fork_returned(pid);
 	if (!pid && process__hooks()) {
 		int saved = errno;

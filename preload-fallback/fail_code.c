@@ -21,23 +21,21 @@
 
 /* Their callers cannot do without: the loader and the C library end the process, or lose what was
  * to be done at its end. */
-static const char *const protected_names[] = {
-	"__cxa_thread_atexit_impl",
-	"atexit",
-	"at_quick_exit",
-	"pthread_create",
-	"dlopen",
-	"dlmopen",
-	"dlclose",
-	"dlsym",
-	"dlvsym",
-	"dlerror",
-	"dladdr",
-	"dladdr1",
-	"dlinfo",
-	"dl_iterate_phdr",
-	"__tls_get_addr",
-};
+static const char protected_names[] = "__cxa_thread_atexit_impl\0"
+				      "atexit\0"
+				      "at_quick_exit\0"
+				      "pthread_create\0"
+				      "dlopen\0"
+				      "dlmopen\0"
+				      "dlclose\0"
+				      "dlsym\0"
+				      "dlvsym\0"
+				      "dlerror\0"
+				      "dladdr\0"
+				      "dladdr1\0"
+				      "dlinfo\0"
+				      "dl_iterate_phdr\0"
+				      "__tls_get_addr\0";
 
 struct function {
 	uintptr_t start, end; /* end 0: it is gone */
@@ -164,6 +162,14 @@ static void add_function(uintptr_t start, uintptr_t size, bool is_wanted)
 		__atomic_store_n(&code.nr_functions, i + 1, __ATOMIC_RELEASE);
 }
 
+/* strings: one behind the other, to an empty one. */
+static bool is_among(const char *strings, const char *name)
+{
+	while (*strings && strcmp(strings, name))
+		strings = os__nth(strings, 1);
+	return *strings;
+}
+
 static void find_functions(struct fail_object *object, const struct dl_phdr_info *info)
 {
 	struct lookup_tables tables;
@@ -175,17 +181,13 @@ static void find_functions(struct fail_object *object, const struct dl_phdr_info
 	for (uint32_t i = 0; i < nr && i < MAX_SYMBOLS; i++) {
 		const ElfW(Sym) *symbol = &tables.symbols[i];
 		const char *name = tables.strings + symbol->st_name;
-		size_t n = 0;
 
 		if (!is_function(symbol) ||
 		    tables.base + symbol->st_value - object->start >= object->end - object->start)
 			continue;
 		if (*code.wanted && !strcmp(name, code.wanted))
 			add_function(tables.base + symbol->st_value, symbol->st_size, true);
-		while (n < sizeof(protected_names) / sizeof(protected_names[0]) &&
-		       strcmp(name, protected_names[n]))
-			n++;
-		if (n == sizeof(protected_names) / sizeof(protected_names[0]))
+		if (!is_among(protected_names, name))
 			continue;
 		object->has_protected = true;
 		add_function(tables.base + symbol->st_value, symbol->st_size, false);

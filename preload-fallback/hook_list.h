@@ -19,8 +19,14 @@
 
 #if __SIZEOF_SIZE_T__ == 4
 #define HOOK_CXX_NAMES(HOOK) ALLOC_CXX_NAMES_OF(HOOK, 96, CXX, j)
+#define HOOK_NEW	     HOOK__Znwj
+#define HOOK_NEW_ARRAY	     HOOK__Znaj
+#define HOOK_DELETE_SIZED    HOOK__ZdlPvj
 #else
 #define HOOK_CXX_NAMES(HOOK) ALLOC_CXX_NAMES_OF(HOOK, 96, CXX, m)
+#define HOOK_NEW	     HOOK__Znwm
+#define HOOK_NEW_ARRAY	     HOOK__Znam
+#define HOOK_DELETE_SIZED    HOOK__ZdlPvm
 #endif
 
 #define HOOKS(HOOK)        \

@@ -78,9 +78,12 @@ bool memory__for_recording(uint32_t bytes)
 bool memory__for_sharing(void)
 {
 	uint32_t fixed = MODULES_MEMORY + SHARED_STACKS;
-	/* The system gives pages as they are written to: the set's may be too many. */
-	uint8_t *memory = os__map(fixed + SHARED_STACKS / LIVE_SET_PART);
+	uint8_t *memory;
 
+	if (!RECORDER_MAY_SHARE)
+		return false;
+	/* The system gives pages as they are written to: the set's may be too many. */
+	memory = os__map(fixed + SHARED_STACKS / LIVE_SET_PART);
 	if (!memory || !shared__init())
 		return false;
 	note_live_set(memory + fixed, SHARED_STACKS);

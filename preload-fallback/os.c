@@ -158,41 +158,52 @@ void os__say_all(const char *const *texts)
 }
 
 /* Not strerror: it may allocate, and look for translations. */
+const char *os__nth(const char *strings, unsigned n)
+{
+	while (n--)
+		strings += strlen(strings) + 1;
+	return strings;
+}
+
+#define ERRORS(ROW)                                      \
+	ROW(EACCES, "permission denied")                 \
+	ROW(EPERM, "not permitted")                      \
+	ROW(ENOENT, "no such file or directory")         \
+	ROW(ENOTDIR, "part of the path is no directory") \
+	ROW(EISDIR, "it is a directory")                 \
+	ROW(ELOOP, "it is a symbolic link")              \
+	ROW(EEXIST, "it exists")                         \
+	ROW(ENOSPC, "no space is left on the device")    \
+	ROW(EDQUOT, "the disk quota is used up")         \
+	ROW(EFBIG, "the file has become too large")      \
+	ROW(EROFS, "the file system is read-only")       \
+	ROW(EIO, "input/output error")                   \
+	ROW(EMFILE, "too many files are open")           \
+	ROW(ENFILE, "too many files are open")           \
+	ROW(ENXIO, "it is no file that can be written")  \
+	ROW(ECONNREFUSED, "connection refused")          \
+	ROW(ECONNRESET, "connection reset")              \
+	ROW(EPIPE, "the connection was closed")          \
+	ROW(ENETUNREACH, "the network is unreachable")   \
+	ROW(EHOSTUNREACH, "the host is unreachable")     \
+	ROW(ETIMEDOUT, "no answer")                      \
+	ROW(EINVAL, "the address is not understood")     \
+	ROW(ENOMEM, "out of memory")
+
 const char *os__error(int err)
 {
-	static const struct {
-		int err;
-		const char *text;
-	} texts[] = {
-		{ EACCES, "permission denied" },
-		{ EPERM, "not permitted" },
-		{ ENOENT, "no such file or directory" },
-		{ ENOTDIR, "part of the path is no directory" },
-		{ EISDIR, "it is a directory" },
-		{ ELOOP, "it is a symbolic link" },
-		{ EEXIST, "it exists" },
-		{ ENOSPC, "no space is left on the device" },
-		{ EDQUOT, "the disk quota is used up" },
-		{ EFBIG, "the file has become too large" },
-		{ EROFS, "the file system is read-only" },
-		{ EIO, "input/output error" },
-		{ EMFILE, "too many files are open" },
-		{ ENFILE, "too many files are open" },
-		{ ENXIO, "it is no file that can be written" },
-		{ ECONNREFUSED, "connection refused" },
-		{ ECONNRESET, "connection reset" },
-		{ EPIPE, "the connection was closed" },
-		{ ENETUNREACH, "the network is unreachable" },
-		{ EHOSTUNREACH, "the host is unreachable" },
-		{ ETIMEDOUT, "no answer" },
-		{ EINVAL, "the address is not understood" },
-		{ ENOMEM, "out of memory" },
-	};
+#define NUMBER(number, text) number,
+#define TEXT(number, text)   text "\0"
+	static const int16_t numbers[] = { ERRORS(NUMBER) };
+	/* One behind the other: a pointer to each, and its relocation, would be as large. */
+	static const char texts[] = ERRORS(TEXT);
+#undef NUMBER
+#undef TEXT
+	unsigned i = 0;
 
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-		if (texts[i].err == err)
-			return texts[i].text;
-	return "it failed";
+	while (i < sizeof(numbers) / sizeof(numbers[0]) && numbers[i] != err)
+		i++;
+	return i < sizeof(numbers) / sizeof(numbers[0]) ? os__nth(texts, i) : "it failed";
 }
 
 uint64_t os__divide(uint64_t value, uint32_t by, uint32_t *rest)

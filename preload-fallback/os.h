@@ -39,6 +39,9 @@ void os__say_all(const char *const *texts);
 /* As it is, on stderr; raises no SIGPIPE. */
 void os__write_stderr(const void *data, size_t len);
 
+/* The n-th of strings that lie one behind the other, from 0. */
+const char *os__nth(const char *strings, unsigned n);
+
 /* strerror, of the errors a sink may meet; never NULL. */
 const char *os__error(int err);
 

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "calls.h"
 #include "live_set.h"
 #include "real.h"
 #include "sample.h"
@@ -32,7 +33,7 @@ PASS_INLINE uint64_t pass__product(uintptr_t count, uintptr_t size)
 	return size && count > UINT64_MAX / size ? UINT64_MAX : (uint64_t)count * size;
 }
 
-PASS_INLINE void *pass__block(enum hook hook, uint64_t bytes, block_fn slow, uintptr_t a,
+PASS_INLINE void *pass__block(enum hook hook, uint64_t bytes, slow_block_fn *slow, uintptr_t a,
 			      uintptr_t b, uintptr_t c)
 {
 	block_fn real = (block_fn)real_functions[hook];
@@ -41,19 +42,19 @@ PASS_INLINE void *pass__block(enum hook hook, uint64_t bytes, block_fn slow, uin
 
 	if (hook == HOOK_malloc) {
 		if (!LIKELY(bytes < left))
-			return slow(a, b, c);
+			return slow(a, b, c, hook);
 		sample_thread.left = left - (uint32_t)bytes;
 		return real(a, b, c);
 	}
 	if (!LIKELY(bytes < left && real))
-		return slow(a, b, c);
+		return slow(a, b, c, hook);
 	sample_thread.left = sample_every_bytes;
 	block = real(a, b, c);
 	sample_thread.left = left - (uint32_t)bytes;
 	return block;
 }
 
-PASS_INLINE int pass__place(enum hook hook, place_fn slow, void **out, uintptr_t align,
+PASS_INLINE int pass__place(enum hook hook, slow_place_fn *slow, void **out, uintptr_t align,
 			    uintptr_t bytes)
 {
 	place_fn real = (place_fn)real_functions[hook];
@@ -61,14 +62,14 @@ PASS_INLINE int pass__place(enum hook hook, place_fn slow, void **out, uintptr_t
 	int err;
 
 	if (!LIKELY(bytes < left && real))
-		return slow(out, align, bytes);
+		return slow(out, align, bytes, hook);
 	sample_thread.left = sample_every_bytes;
 	err = real(out, align, bytes);
 	sample_thread.left = left - (uint32_t)bytes;
 	return err;
 }
 
-PASS_INLINE void *pass__resize(enum hook hook, uint64_t bytes, resize_fn slow, void *old,
+PASS_INLINE void *pass__resize(enum hook hook, uint64_t bytes, slow_resize_fn *slow, void *old,
 			       uintptr_t b, uintptr_t c)
 {
 	resize_fn real = (resize_fn)real_functions[hook];
@@ -76,19 +77,20 @@ PASS_INLINE void *pass__resize(enum hook hook, uint64_t bytes, resize_fn slow, v
 	void *block;
 
 	if (!LIKELY(bytes < left && real) || live_set__may_have(old))
-		return slow(old, b, c);
+		return slow(old, b, c, hook);
 	sample_thread.left = sample_every_bytes;
 	block = real(old, b, c);
 	sample_thread.left = left - (uint32_t)bytes;
 	return block;
 }
 
-PASS_INLINE void pass__free(enum hook hook, free_fn slow, void *block, uintptr_t b, uintptr_t c)
+PASS_INLINE void pass__free(enum hook hook, slow_free_fn *slow, void *block, uintptr_t b,
+			    uintptr_t c)
 {
 	free_fn real = (free_fn)real_functions[hook];
 
 	if (!LIKELY(!live_set__may_have(block)) || (hook != HOOK_free && !real))
-		slow(block, b, c);
+		slow(block, b, c, hook);
 	else
 		real(block, b, c);
 }

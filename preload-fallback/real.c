@@ -7,12 +7,13 @@
 #include "boot.h"
 #include "live_set.h"
 #include "lookup.h"
+#include "os.h"
 
 #define MALLOC_ALIGN 16u
 #define PAGE_ALIGN   4096u
 
-#define HOOK_NAME(number, family, symbol, shape) #symbol,
-static const char *const names[] = { HOOKS(HOOK_NAME) };
+#define HOOK_NAME(number, family, symbol, shape) #symbol "\0"
+static const char names[] = HOOKS(HOOK_NAME);
 #undef HOOK_NAME
 
 void *real_functions[NR_HOOKS];
@@ -20,8 +21,10 @@ static bool searched;
 
 void real__find(void)
 {
-	for (unsigned i = 0; i < NR_HOOKS; i++)
-		real_functions[i] = lookup__function(names[i]);
+	const char *name = names;
+
+	for (unsigned i = 0; i < NR_HOOKS; i++, name = os__nth(name, 1))
+		real_functions[i] = lookup__function(name);
 	__atomic_store_n(&searched, true, __ATOMIC_RELEASE);
 }
 
@@ -37,7 +40,7 @@ uintptr_t real__address(void)
 
 const char *real__name(enum hook hook)
 {
-	return names[hook];
+	return os__nth(names, hook);
 }
 
 /* C++ comes with a library that is loaded later, perhaps where only its users see it. */
@@ -45,7 +48,7 @@ static void *function(enum hook hook)
 {
 	if (!real_functions[hook] && (unsigned)hook >= FIRST_CXX_HOOK &&
 	    __atomic_load_n(&searched, __ATOMIC_ACQUIRE))
-		real_functions[hook] = lookup__function(names[hook]);
+		real_functions[hook] = lookup__function(real__name(hook));
 	return real_functions[hook];
 }
 

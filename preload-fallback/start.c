@@ -122,10 +122,10 @@ static void start_sampling(void)
 /* To whoever reads the ring, or all is in vain. */
 static void tell_what_is_mapped(void)
 {
-	if (recorder.shared)
+	if (recorder__is_shared())
 		modules__add_target(recorder.config.sample_bytes);
 	modules__refresh(NULL);
-	if (recorder.shared)
+	if (recorder__is_shared())
 		records = shared__offer();
 }
 
@@ -197,7 +197,7 @@ bool process__hooks(void)
 		return start();
 	if (here && !*here && has_work())
 		process__forked();
-	if (records && recorder.shared && shared__is_closed())
+	if (records && recorder__is_shared() && shared__is_closed())
 		records = false;
 	return has_work();
 }
@@ -211,7 +211,7 @@ static void recording_forked(void)
 {
 	live_set__clear();
 	sample__forked(recorder.pid);
-	if (recorder.shared) {
+	if (recorder__is_shared()) {
 		records = shared__forked();
 		return;
 	}
@@ -296,7 +296,7 @@ __attribute__((constructor)) static void begin(void)
 	}
 	guard__set_phase(GUARD_INTERNAL);
 	process__watch_end();
-	if (recorder.shared) {
+	if (recorder__is_shared()) {
 		exec_env__note(environ);
 		watch_forks();
 	}

@@ -316,7 +316,7 @@ void stream__drain_some(uint64_t now_ns)
 	 * late. */
 	bool late = now_ns - drained_ns > DRAIN_NS && now_ns > drained_ns;
 
-	if (recorder.shared)
+	if (recorder__is_shared())
 		return;
 	if ((used < enough && !late) || now_ns < next_ns || stream.ended || !try_lock())
 		return;
@@ -330,7 +330,7 @@ void *stream__wait_for_room(uint32_t bytes)
 	uint64_t deadline_ns = now_ns + recorder.config.wait_ms * NSEC_PER_MSEC;
 	void *at;
 
-	if (recorder.shared)
+	if (recorder__is_shared())
 		return shared__wait_for_room(bytes, guard__claim());
 	do {
 		if (guard_thread.nr_suspects)
@@ -356,7 +356,7 @@ void stream__open(void)
 {
 	int err;
 
-	if (recorder.shared)
+	if (recorder__is_shared())
 		return;
 	err = stream.sink->prepare();
 	stream.may_open = true;
@@ -382,7 +382,7 @@ void stream__finish(bool ended)
 {
 	uint64_t now_ns = os__monotonic_ns(), deadline_ns = now_ns + LAST_SEND_NS;
 
-	if (recorder.shared) {
+	if (recorder__is_shared()) {
 		shared__finish();
 		return;
 	}
@@ -414,7 +414,8 @@ void stream__finish(bool ended)
 
 void stream__resume(void)
 {
-	if (recorder.shared || !stream.ended || !lock_until(os__monotonic_ns() + LAST_LOCK_NS))
+	if (recorder__is_shared() || !stream.ended ||
+	    !lock_until(os__monotonic_ns() + LAST_LOCK_NS))
 		return;
 	if (stream.at < stream.end || !stream.sink->take_back ||
 	    !stream.sink->take_back(stream.nr_ends)) {
@@ -429,7 +430,7 @@ void stream__resume(void)
 
 void stream__forked(void)
 {
-	if (recorder.shared)
+	if (recorder__is_shared())
 		return;
 	stream.sink->forked();
 	stream.locked = 0;
