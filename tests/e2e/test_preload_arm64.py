@@ -7,6 +7,7 @@ import glob
 import json
 
 import foreign_tests
+import torture
 from foreign import ARM64, record
 from htap import build, check, equal_counts, has, leaks, main, run, same, temp, test, Counter
 from weighed import PERIOD, compare, estimates, truth
@@ -35,6 +36,12 @@ def _():
                  {(False, "_start")}, "where stacks end")
             names = [frame["function"] for frame in report.leaks[0]["frames"]]
             check("main" in names, f"frames: {names}")
+
+
+@test("hard stacks: alloca, tail calls, large frames, signal handlers, threads")
+def _():
+    for flags in (["-O2"], ["-O1", SIGNED]):
+        torture.judge(ARM64, *flags)
 
 
 @test("constructors, preinit functions and destructors count")
