@@ -80,12 +80,13 @@ static void at_end(void *unused)
 }
 
 extern int __cxa_atexit(void (*function)(void *), void *data, void *library) __attribute__((weak));
+extern const char *gnu_get_libc_version(void) __attribute__((weak));
 
 /* In glibc what a library registers while it is loaded, and as nobody's, is called after the
- * destructors of all: the last there is. */
+ * destructors of all: the last there is. The library may be in a program of musl's, though. */
 void process__watch_end(void)
 {
-	is_watched = __cxa_atexit && !__cxa_atexit(at_end, NULL, NULL);
+	is_watched = gnu_get_libc_version && __cxa_atexit && !__cxa_atexit(at_end, NULL, NULL);
 }
 #else
 /* Elsewhere destructors come last. */

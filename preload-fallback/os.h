@@ -22,6 +22,9 @@ void os__block_signals(sigset_t *before);
 void os__allow_signals(const sigset_t *before);
 
 /* Of the kernel, whatever the C library remembers. */
+/* fcntl(2), of a number or a pointer. */
+int os__fcntl(int fd, int command, long argument);
+
 uint32_t os__pid(void);
 uint32_t os__tid(void);
 

@@ -65,7 +65,7 @@ static int make_memory(void)
 	if (fd < 0)
 		return -1;
 	if (!ftruncate(fd, (off_t)shared.bytes) &&
-	    !fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW))
+	    !os__fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW))
 		return fd;
 	close(fd);
 #endif
