@@ -265,7 +265,7 @@ def _():
     # All descriptors are closed, and then all numbers are of the program's own file.
     code = ("import os, sys\nos.closerange(3, 2000)\n"
             f"fds = [os.open({mine!r}, os.O_WRONLY | os.O_CREAT, 0o600) for _ in range(1000)]\n"
-            "x = [bytearray(1000 + i) for i in range(100000)]\nprint(len(x))")
+            "x = [bytearray(1000 + i % 100) for i in range(100000)]\nprint(len(x))")
     path, done = record("python3", "-c", code, more={"PYTHONMALLOC": "malloc"})
     same((done.stdout, os.path.getsize(mine)), ("100000\n", 0), "what was written")
     check(leaks(path).summary["allocations"] > 100000, "events")
