@@ -136,15 +136,31 @@ void hook_abort(void)
 /* ---- another program --------------------------------------------------------------------------
  */
 
-static bool before_exec(void)
+/* Whoever reads the ring learns what becomes of process pid (shared__exec). */
+static void tell_exec(uint32_t pid, const char *path)
 {
-	return write_out(true);
+	enum guard_phase phase = guard_thread.phase;
+
+	if (!recorder.shared || !process__records())
+		return;
+	guard__set_phase(GUARD_INTERNAL);
+	shared__exec(pid, path);
+	guard__set_phase(phase);
+}
+
+static bool before_exec(const char *path)
+{
+	bool ended = write_out(true);
+
+	tell_exec(os__pid(), path);
+	return ended;
 }
 
 static int after_exec(bool ended)
 {
 	int saved = errno;
 
+	tell_exec(os__pid(), NULL);
 	if (ended)
 		stream__resume();
 	errno = saved;
@@ -152,12 +168,12 @@ static int after_exec(bool ended)
 }
 
 /* The real function, or ENOSYS; it returns only when it has failed. */
-#define EXEC(name, type, parameters, arguments)           \
+#define EXEC(name, type, what, parameters, arguments)     \
 	REAL(type, name)                                  \
 	EXPORT int hook_##name parameters __asm__(#name); \
 	int hook_##name parameters                        \
 	{                                                 \
-		bool ended = before_exec();               \
+		bool ended = before_exec(what);           \
                                                           \
 		errno = ENOSYS;                           \
 		if (real_##name())                        \
@@ -165,13 +181,13 @@ static int after_exec(bool ended)
 		return after_exec(ended);                 \
 	}
 
-EXEC(execve, exec_fn, (const char *path, char *const *argv, char *const *envp),
+EXEC(execve, exec_fn, path, (const char *path, char *const *argv, char *const *envp),
      (path, argv, WITH_LIBRARY(envp)))
-EXEC(execvpe, exec_fn, (const char *path, char *const *argv, char *const *envp),
+EXEC(execvpe, exec_fn, path, (const char *path, char *const *argv, char *const *envp),
      (path, argv, WITH_LIBRARY(envp)))
-EXEC(fexecve, fexec_fn, (int fd, char *const *argv, char *const *envp),
+EXEC(fexecve, fexec_fn, "", (int fd, char *const *argv, char *const *envp),
      (fd, argv, WITH_LIBRARY(envp)))
-EXEC(execveat, execat_fn,
+EXEC(execveat, execat_fn, *path == '/' ? path : "",
      (int fd, const char *path, char *const *argv, char *const *envp, int flags),
      (fd, path, argv, WITH_LIBRARY(envp), flags))
 
@@ -189,7 +205,7 @@ int hook_execvp(const char *path, char *const *argv)
 
 	if (real_execvpe())
 		return hook_execvpe(path, argv, environ);
-	ended = before_exec();
+	ended = before_exec(path);
 	errno = ENOSYS;
 	if (real_execvp())
 		real_execvp()(path, argv);
@@ -205,9 +221,18 @@ int hook_execvp(const char *path, char *const *argv)
 	int hook_##name(pid_t *pid, const char *path, const void *actions,                      \
 			const void *attributes, char *const *argv, char *const *envp)           \
 	{                                                                                       \
+		pid_t child = 0;                                                                \
+		int err;                                                                        \
+                                                                                                \
 		if (!real_##name())                                                             \
 			return ENOSYS;                                                          \
-		return real_##name()(pid, path, actions, attributes, argv, WITH_LIBRARY(envp)); \
+		err = real_##name()(&child, path, actions, attributes, argv,                    \
+				    WITH_LIBRARY(envp));                                        \
+		if (!err && pid)                                                                \
+			*pid = child;                                                           \
+		if (!err)                                                                       \
+			tell_exec((uint32_t)child, path);                                       \
+		return err;                                                                     \
 	}
 
 SPAWN(posix_spawn)

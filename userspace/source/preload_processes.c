@@ -255,6 +255,7 @@ static void add_image(struct preload_source *self, struct preloaded *process,
 	if (process->begun && !process->images && process->pid != self->command && !ring->parent)
 		send_exec(self, process->pid);
 	image->ring = *ring;
+	image->number = preload_execs__ring_came(self, process->pid);
 	while (*last)
 		last = &(*last)->next;
 	*last = image;

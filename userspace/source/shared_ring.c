@@ -127,6 +127,17 @@ static void advance(struct shared_ring *self, uint32_t size)
 	__atomic_store_n(&self->ring->tail, self->tail, __ATOMIC_RELEASE);
 }
 
+/* What a record says of its own lengths, which is in our memory now. */
+static bool is_whole(const void *record, uint16_t type, uint16_t size)
+{
+	const struct ring_exec *exec = record;
+
+	if (type == RING_EXEC)
+		return size >= sizeof(*exec) && exec->path_len <= RING_EXEC_PATH &&
+		       sizeof(*exec) + exec->path_len <= size;
+	return record__valid(record, size);
+}
+
 enum shared_ring_state shared_ring__take(struct shared_ring *self, uint32_t until, void *buffer)
 {
 	union first_word first, *copy = buffer;
@@ -149,7 +160,7 @@ enum shared_ring_state shared_ring__take(struct shared_ring *self, uint32_t unti
 		if (first.head.type == RING_FORK)
 			return first.head.size == sizeof(struct ring_fork) ? SHARED_RING_TAKEN
 									   : give_up(self);
-		if (!record__valid(buffer, first.head.size))
+		if (!is_whole(buffer, first.head.type, first.head.size))
 			return give_up(self);
 		advance(self, first.head.size);
 		return SHARED_RING_TAKEN;
