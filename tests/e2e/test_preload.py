@@ -399,5 +399,17 @@ def _():
     check("TEXTREL" not in text, "text relocations")
 
 
+def symbols(path, kind):
+    """Names in a file's dynamic symbols that are of these kinds of nm's."""
+    lines = run(["nm", "-D", "--without-symbol-versions", path]).expect(0).stdout.split("\n")
+    return {line.split()[-1] for line in lines if re.search(rf" [{kind}] \S+$", line)}
+
+
+@test("every name the library must have is one of musl, too, whose loader ends a program otherwise")
+def _():
+    missing = symbols(LIBRARY, "U") - symbols("/lib/ld-musl-x86_64.so.1", "TWVBDiR")
+    same(missing, set(), "names that musl does not know")
+
+
 if __name__ == "__main__":
     main()

@@ -57,7 +57,7 @@ static size_t make_record(struct child *child, uint8_t *to)
 		uint16_t type, size;
 	} kinds[16] = {
 		{ WIRE_ALLOC, 48 },  { WIRE_ALLOC, 48 },  { WIRE_FREE, 32 },   { WIRE_FREE, 40 },
-		{ WIRE_STACK, 40 },  { WIRE_STACK, 48 },  { RING_FORK, 24 },   { RING_PAD, 8 },
+		{ WIRE_STACK, 40 },  { WIRE_STACK, 48 },  { RING_FORK, 24 },   { RING_EXEC, 32 },
 		{ WIRE_TARGET, 56 }, { WIRE_MODULE, 32 }, { WIRE_MODULE, 48 }, { WIRE_MAPPING, 48 },
 		{ WIRE_END, 24 },    { WIRE_FORK, 24 },	  { WIRE_STRING, 24 }, { 77, 16 },
 	};
@@ -199,6 +199,8 @@ static void take_turns(struct child *child)
 		for (size_t i = 0; i < source->nr; i++)
 			if (preloaded__begin(source, source->list[i], true))
 				demand(!preloaded__drain(source, source->list[i]));
+		preload_execs__look(source, child->at >= child->end);
+		source->round++;
 		demand(!queue__take(&source->queue, see, child));
 	} while (child->at < child->end);
 }
@@ -211,6 +213,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	log__set_level(LOG_ERROR);
 	preload_source__init(source);
 	source->config.follow = true;
+	source->config.library = "/nowhere";
 	source->command = NOBODY;
 	source->take = see;
 	source->take_data = &child;

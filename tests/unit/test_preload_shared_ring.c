@@ -138,7 +138,8 @@ static void test_nonsense_closes_it(void **state)
 		uint16_t type, size;
 	} heads[] = { { WIRE_FREE, 0 },	 { WIRE_FREE, 4 },     { WIRE_FREE, 24 },
 		      { WIRE_FREE, 33 }, { WIRE_FREE, 65528 }, { WIRE_STACK, 32 },
-		      { RING_PAD, 40 },	 { RING_FORK, 32 } };
+		      { RING_PAD, 40 },	 { RING_FORK, 32 },    { RING_EXEC, 16 },
+		      { RING_EXEC, 32 } };
 
 	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
 		struct pair pair;
