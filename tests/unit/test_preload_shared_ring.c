@@ -94,6 +94,20 @@ static void test_opens_only_what_is_whole(void **state)
 	end(&pair);
 }
 
+/* They need not be there: who reads them would be killed. */
+static void test_large_pages_are_refused(void **state)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+	struct shared_ring ring;
+
+	if (fd < 0)
+		skip();
+	assert_int_equal(ftruncate(fd, 4 << 20), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	assert_int_equal(shared_ring__open(&ring, fd), -EBADMSG);
+	close(fd);
+}
+
 static void test_takes_in_order_round_and_round(void **state)
 {
 	struct pair pair;
@@ -238,6 +252,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_opens_only_what_is_whole),
+		cmocka_unit_test(test_large_pages_are_refused),
 		cmocka_unit_test(test_takes_in_order_round_and_round),
 		cmocka_unit_test(test_waits_for_who_has_reserved),
 		cmocka_unit_test(test_nonsense_closes_it),

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "base/util.h"
 #include "trace/record.h"
@@ -52,15 +54,24 @@ static int read_header(struct shared_ring *self)
 	return 0;
 }
 
+/* A file that shrinks would kill who reads it, and so would large pages, which run out. */
+static bool is_safe(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct statfs fs;
+
+	return seals >= 0 && seals & F_SEAL_SHRINK && !fstatfs(fd, &fs) &&
+	       fs.f_type != HUGETLBFS_MAGIC;
+}
+
 int shared_ring__open(struct shared_ring *self, int fd)
 {
-	int seals = fcntl(fd, F_GET_SEALS), err;
 	struct stat st;
 	void *memory;
+	int err;
 
 	*self = (struct shared_ring){ 0 };
-	/* A file that shrinks would kill who reads it. */
-	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(fd, &st))
+	if (!is_safe(fd) || fstat(fd, &st))
 		return -EBADMSG;
 	if (st.st_size < (off_t)(RING_MIN_SIZE + sizeof(struct ring)) ||
 	    st.st_size > (off_t)RING_MAX_SIZE + MAX_CATALOGUE + (1 << 20))
