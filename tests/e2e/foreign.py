@@ -12,7 +12,7 @@ TIMEOUT = 60
 class Port:
     """A machine: name (of the emulator), triplet (of the compiler), flags (for an ABI that is not
     the compiler's own), most_bytes (of the library for it), libs (the folders of its C library and
-    of its loader), loader (its name)."""
+    of its loader), loader (its name). libc: the name of the C library."""
 
     def __init__(self, name, triplet, flags=(), most_bytes=None, libs=("lib", "lib"),
                  loader="ld.so.1"):
@@ -21,9 +21,11 @@ class Port:
         self.emulator = "qemu-" + name
         self.compiler = triplet + "-gcc"
         self.flags = list(flags)
+        self.workload_flags = []
         self.root = "/usr/" + triplet
         self.most_bytes = most_bytes
         self.loader = loader
+        self.libc = "libc.so.6"
         self.libraries = [f"/{libs[0]}/libc.so.6", f"/{libs[1]}/{loader}"]
 
     def need(self):
@@ -50,8 +52,8 @@ class Port:
             if not shutil.which(compiler):
                 raise Skip(f"{compiler} is not installed")
         words = [os.path.basename(flag).strip("-") for flag in flags]
-        return build(name, *self.flags, *flags, target="-".join([name, self.variant, *words]),
-                     compiler=compiler)
+        return build(name, *self.flags, *self.workload_flags, *flags,
+                     target="-".join([name, self.variant, *words]), compiler=compiler)
 
     def shared(self, name, *flags):
         """tests/workloads/NAME.c compiled to a shared library of it."""

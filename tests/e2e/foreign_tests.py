@@ -39,6 +39,12 @@ def add(ports):
         for_each(ports, name)(body)
 
 
+def add_one(name, make):
+    """The same of one that make() gives when it is needed, or skips."""
+    for what, body in _everywhere:
+        test(f"{name}: {what}")(lambda body=body: body(make()))
+
+
 @everywhere("the library is small, and needs the C library alone")
 def _(port):
     path = port.library()
@@ -47,7 +53,7 @@ def _(port):
         check(os.path.getsize(stripped) <= port.most_bytes,
               f"it has {os.path.getsize(stripped)} bytes, more than {port.most_bytes}")
     text = run(["readelf", "-dW", stripped]).expect(0).stdout
-    same(set(re.findall(r"NEEDED.*\[(.*)\]", text)) - {port.loader}, {"libc.so.6"}, "libraries")
+    same(set(re.findall(r"NEEDED.*\[(.*)\]", text)) - {port.loader}, {port.libc}, "libraries")
     check("TEXTREL" not in text, "text relocations")
 
 
