@@ -77,6 +77,24 @@ struct ring_fork_slot {
 #define RING_FORK_OVER	 1u /* it has failed, or there is a child */
 #define RING_FORK_FAILED 2u
 
+/* Type of a struct ring_exec. Never in a recording. */
+#define RING_EXEC 0xfffdu
+
+/*
+ * A process is about to become another program, or has failed to: the producer, or a child that it has
+ * started in its own memory. Followed by path_len bytes of what was asked for. A program that loads
+ * the library hands over a ring; of one that does not, the consumer can say so.
+ */
+struct ring_exec {
+	struct wire_head head;
+	uint32_t pid;
+	uint32_t flags;	   /* RING_EXEC_* */
+	uint32_t path_len; /* 0: not known */
+	uint32_t pad;
+};
+#define RING_EXEC_FAILED 1u /* what was told of last has not happened */
+#define RING_EXEC_PATH	 1024u
+
 /*
  * A variable of the environment says where rings are handed over: NAME/TOKEN, NAME of a datagram
  * socket in the abstract namespace, TOKEN of RING_TOKEN letters. The datagram is a struct
@@ -126,6 +144,7 @@ struct ring {
 _Static_assert(sizeof(struct ring) == 256, "ring layout");
 _Static_assert(sizeof(struct ring_fork) == 24, "ring layout");
 _Static_assert(sizeof(struct ring_fork_slot) == 8, "ring layout");
+_Static_assert(sizeof(struct ring_exec) == 24, "ring layout");
 _Static_assert(sizeof(struct ring_hello) == 40, "ring layout");
 
 #endif /* RING_ABI_H */

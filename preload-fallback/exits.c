@@ -86,12 +86,13 @@ static void at_end(void *unused)
 /* As fail_exits.c has it. */
 extern int register_end(uintptr_t function, uintptr_t data,
 			uintptr_t library) __asm__("__cxa_atexit");
+extern const char *gnu_get_libc_version(void) __attribute__((weak));
 
 /* In glibc what a library registers while it is loaded, and as nobody's, is called after the
- * destructors of all: the last there is. */
+ * destructors of all: the last there is. The library may be in a program of musl's, though. */
 void process__watch_end(void)
 {
-	is_watched = !register_end((uintptr_t)at_end, 0, 0);
+	is_watched = gnu_get_libc_version && !register_end((uintptr_t)at_end, 0, 0);
 }
 #else
 /* Elsewhere destructors come last. */
@@ -146,15 +147,31 @@ void hook_abort(void)
 /* ---- another program --------------------------------------------------------------------------
  */
 
-static bool before_exec(void)
+/* Whoever reads the ring learns what becomes of process pid (shared__exec). */
+static void tell_exec(uint32_t pid, const char *path)
 {
-	return write_out(true);
+	enum guard_phase phase = guard_thread.phase;
+
+	if (!recorder__is_shared() || !process__records())
+		return;
+	guard__set_phase(GUARD_INTERNAL);
+	shared__exec(pid, path);
+	guard__set_phase(phase);
+}
+
+static bool before_exec(const char *path)
+{
+	bool ended = write_out(true);
+
+	tell_exec(os__pid(), path);
+	return ended;
 }
 
 static int after_exec(bool ended)
 {
 	int saved = errno;
 
+	tell_exec(os__pid(), NULL);
 	if (ended && process__records())
 		stream__resume();
 	errno = saved;
@@ -162,10 +179,11 @@ static int after_exec(bool ended)
 }
 
 /* The real function, or ENOSYS; it returns only when it has failed. What it does not take it does
- * not look at. */
-static int become(any_exec_fn real, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, int flags)
+ * not look at. what: the new program's path, or "". */
+static int become(any_exec_fn real, const char *what, uintptr_t a, uintptr_t b, uintptr_t c,
+		  uintptr_t d, int flags)
 {
-	bool ended = before_exec();
+	bool ended = before_exec(what);
 
 	errno = ENOSYS;
 	if (real)
@@ -173,22 +191,24 @@ static int become(any_exec_fn real, uintptr_t a, uintptr_t b, uintptr_t c, uintp
 	return after_exec(ended);
 }
 
-#define EXEC(name, parameters, a, b, c, d, flags)                                            \
-	REAL(any_exec_fn, name)                                                              \
-	EXPORT int hook_##name parameters __asm__(#name);                                    \
-	int hook_##name parameters                                                           \
-	{                                                                                    \
-		return become(real_##name(), (uintptr_t)(a), (uintptr_t)(b), (uintptr_t)(c), \
-			      (uintptr_t)(d), flags);                                        \
+#define EXEC(name, what, parameters, a, b, c, d, flags)                                            \
+	REAL(any_exec_fn, name)                                                                    \
+	EXPORT int hook_##name parameters __asm__(#name);                                          \
+	int hook_##name parameters                                                                 \
+	{                                                                                          \
+		return become(real_##name(), what, (uintptr_t)(a), (uintptr_t)(b), (uintptr_t)(c), \
+			      (uintptr_t)(d), flags);                                              \
 	}
 
-EXEC(execve, (const char *path, char *const *argv, char *const *envp), path, argv,
+EXEC(execve, path, (const char *path, char *const *argv, char *const *envp), path, argv,
      WITH_LIBRARY(envp), 0, 0)
-EXEC(execvpe, (const char *path, char *const *argv, char *const *envp), path, argv,
+EXEC(execvpe, path, (const char *path, char *const *argv, char *const *envp), path, argv,
      WITH_LIBRARY(envp), 0, 0)
-EXEC(fexecve, (int fd, char *const *argv, char *const *envp), fd, argv, WITH_LIBRARY(envp), 0, 0)
-EXEC(execveat, (int fd, const char *path, char *const *argv, char *const *envp, int flags), fd,
-     path, argv, WITH_LIBRARY(envp), flags)
+EXEC(fexecve, "", (int fd, char *const *argv, char *const *envp), fd, argv, WITH_LIBRARY(envp), 0,
+     0)
+EXEC(execveat, *path == '/' ? path : "",
+     (int fd, const char *path, char *const *argv, char *const *envp, int flags), fd, path, argv,
+     WITH_LIBRARY(envp), flags)
 
 EXPORT int hook_execv(const char *path, char *const *argv) __asm__("execv");
 int hook_execv(const char *path, char *const *argv)
@@ -202,12 +222,28 @@ int hook_execvp(const char *path, char *const *argv)
 {
 	if (real_execvpe())
 		return hook_execvpe(path, argv, environ);
-	return become(real_execvp(), (uintptr_t)path, (uintptr_t)argv, 0, 0, 0);
+	return become(real_execvp(), path, (uintptr_t)path, (uintptr_t)argv, 0, 0, 0);
 }
 
 /* These do not end the recording, for they run in a child of their own: all they need is the
  * library. */
 #if RECORDER_MAY_SHARE
+static int spawn(spawn_fn real, pid_t *pid, const char *path, const void *actions,
+		 const void *attributes, char *const *argv, char *const *envp)
+{
+	pid_t child = 0;
+	int err;
+
+	if (!real)
+		return ENOSYS;
+	err = real(&child, path, actions, attributes, argv, WITH_LIBRARY(envp));
+	if (!err && pid)
+		*pid = child;
+	if (!err)
+		tell_exec((uint32_t)child, path);
+	return err;
+}
+
 #define SPAWN(name)                                                                                \
 	REAL(spawn_fn, name)                                                                       \
 	EXPORT int hook_##name(pid_t *pid, const char *path, const void *actions,                  \
@@ -216,9 +252,7 @@ int hook_execvp(const char *path, char *const *argv)
 	int hook_##name(pid_t *pid, const char *path, const void *actions, const void *attributes, \
 			char *const *argv, char *const *envp)                                      \
 	{                                                                                          \
-		if (!real_##name())                                                                \
-			return ENOSYS;                                                             \
-		return real_##name()(pid, path, actions, attributes, argv, WITH_LIBRARY(envp));    \
+		return spawn(real_##name(), pid, path, actions, attributes, argv, envp);           \
 	}
 
 SPAWN(posix_spawn)

@@ -70,6 +70,17 @@ void os__allow_signals(const sigset_t *before)
 	errno = saved;
 }
 
+/* glibc's function for large files has a name that musl does not know, and musl's loader ends a program
+ * in which a name is missing: what a library of glibc's is put into may have been linked to musl. */
+int os__fcntl(int fd, int command, long argument)
+{
+#ifdef SYS_fcntl64
+	return (int)syscall(SYS_fcntl64, fd, command, argument);
+#else
+	return (int)syscall(SYS_fcntl, fd, command, argument);
+#endif
+}
+
 uint32_t os__pid(void)
 {
 	return (uint32_t)syscall(SYS_getpid);

@@ -21,6 +21,9 @@ void os__sleep_us(unsigned us);
 void os__block_signals(sigset_t *before);
 void os__allow_signals(const sigset_t *before);
 
+/* fcntl(2), of a number or a pointer. */
+int os__fcntl(int fd, int command, long argument);
+
 /* Of the kernel, whatever the C library remembers. */
 uint32_t os__pid(void);
 uint32_t os__tid(void);

@@ -65,7 +65,7 @@ static int make_memory(void)
 	if (fd < 0)
 		return -1;
 	if (!ftruncate(fd, (off_t)shared.bytes) &&
-	    !fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW))
+	    !os__fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW))
 		return fd;
 	close(fd);
 #endif
@@ -301,6 +301,49 @@ void shared__fork_returned(int32_t pid)
 		__atomic_store_n(&slot->child, (uint32_t)pid, __ATOMIC_RELEASE);
 	else if (slot)
 		__atomic_store_n(&slot->done, RING_FORK_FAILED, __ATOMIC_RELEASE);
+}
+
+/* Absolute, where it is a path at all and not a name; its length. */
+static uint32_t absolute_path(char *to, const char *path)
+{
+	bool is_relative = *path != '/' && strchr(path, '/');
+	size_t len = 0, more;
+
+	while (path[0] == '.' && path[1] == '/')
+		path += 2;
+	more = strlen(path);
+	if (is_relative && getcwd(to, RING_EXEC_PATH - 1)) {
+		len = strlen(to);
+		to[len++] = '/';
+	}
+	if (more > RING_EXEC_PATH - len)
+		return 0;
+	memcpy(to + len, path, more);
+	return (uint32_t)(len + more);
+}
+
+void shared__exec(uint32_t pid, const char *path)
+{
+	char absolute[RING_EXEC_PATH];
+	struct ring_exec *record;
+	int saved = errno;
+	uint32_t len = path ? absolute_path(absolute, path) : 0;
+	uint32_t size = WIRE_PAD8((uint32_t)sizeof(*record) + len);
+
+	if (!shared__is_closed()) {
+		record = ring__reserve(recorder.ring, size, NULL);
+		if (!record)
+			record = shared__wait_for_room(size, NULL);
+		if (record) {
+			record->head.pid = recorder.pid;
+			record->pid = pid;
+			record->flags = path ? 0 : RING_EXEC_FAILED;
+			record->path_len = len;
+			memcpy(record + 1, absolute, len);
+			ring__commit(record, RING_EXEC, (uint16_t)size);
+		}
+	}
+	errno = saved;
 }
 
 bool shared__forked(void)

@@ -34,6 +34,10 @@ void shared__after_fork(void);
 /* What fork has returned to the parent, where that is known: after the other two. */
 void shared__fork_returned(int32_t pid);
 
+/* Process pid, this one or a child in its memory, is about to become (posix_spawn: is) the program at
+ * path, "" where that is not known; NULL: it has failed to. */
+void shared__exec(uint32_t pid, const char *path);
+
 /* In a forked child: tells its parent's ring, and has one of its own. False: it has none. */
 bool shared__forked(void);
 

@@ -6,15 +6,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "os.h"
+
 #define HIGH_FD 900
 
 int sink__move_away(int fd)
 {
-	int moved = fcntl(fd, F_DUPFD_CLOEXEC, HIGH_FD);
+	int moved = os__fcntl(fd, F_DUPFD_CLOEXEC, HIGH_FD);
 
 	/* Few descriptors are allowed: any number above the standard ones will do. */
 	if (moved < 0)
-		moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		moved = os__fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	close(fd);
 	return moved < 0 ? -EMFILE : moved;
 }

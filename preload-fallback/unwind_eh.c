@@ -35,6 +35,14 @@ enum { SIGNAL_FP = 120, SIGNAL_SP = 160, SIGNAL_PC = 168, SIGNAL_LR = 168 };
 enum { SIGNAL_FP = 544, SIGNAL_SP = 560, SIGNAL_PC = 568, SIGNAL_LR = 552 };
 #endif
 
+/* What was interrupted is written as the next instruction, where that is known: readers take it for
+ * a return address, and look in front of it. */
+#if defined(__aarch64__)
+#define INSTRUCTION_BYTES 4u
+#else
+#define INSTRUCTION_BYTES 0u
+#endif
+
 struct unwind_cached unwind_cache[1 << UNWIND_CACHE_BITS];
 uint32_t unwind_cache_generation;
 
@@ -69,7 +77,7 @@ static unwind_row resolve(uintptr_t address)
 	if (row != ROW_NOWHERE && row != ROW_GAP && row != ROW_SIGNAL)
 		return row;
 	if (unwind_code__is_sigreturn(address + 1))
-		return ROW_SIGNAL;
+		return row == ROW_NOWHERE ? ROW_SIGNAL_NOWHERE : ROW_SIGNAL;
 	if (row == ROW_GAP && address + 1 - unwind_module__entry() < ENTRY_BYTES)
 		return ROW_END;
 	if (unwind_code__follows_call(address + 1))
@@ -166,6 +174,7 @@ static enum step step_special(struct walk *walk, unwind_row row)
 {
 	switch (unwind_row__kind(row)) {
 	case ROW_SIGNAL:
+	case ROW_SIGNAL_NOWHERE:
 		return step_signal(walk);
 	case ROW_END:
 		return STEP_COMPLETE;
@@ -290,6 +299,7 @@ static unsigned walk_on(struct walk *walk, uintptr_t *frames, unsigned max,
 {
 	enum step how = STEP_ON;
 	unsigned nr_frames = 0;
+	unwind_row row;
 
 	do {
 		struct unwind_memo *memo = walk->memo;
@@ -306,8 +316,11 @@ static unsigned walk_on(struct walk *walk, uintptr_t *frames, unsigned max,
 			unwind_memo__begin_frame(memo, nr_frames, walk->sp | !walk->is_return,
 						 walk->fp);
 		}
-		frames[nr_frames++] = walk->pc;
-		how = step(walk, find_row(walk->salt, walk->pc - walk->is_return));
+		frames[nr_frames++] = walk->pc + (walk->is_return ? 0 : INSTRUCTION_BYTES);
+		row = find_row(walk->salt, walk->pc - walk->is_return);
+		/* Readers know it by nothing, and would cut the stack there. */
+		nr_frames -= unwind_unlikely(row == ROW_SIGNAL_NOWHERE);
+		how = step(walk, row);
 	} while (how == STEP_ON);
 	note->flags = how == STEP_CUT ? WIRE_STACK_CUT : 0;
 	if (walk->memo) {

@@ -7,13 +7,6 @@
 
 #include "unwind_auxv.h"
 
-/* uClibc's dl_iterate_phdr says that it counts, and does not: there is what was on the stack. */
-#ifdef __UCLIBC__
-#define HAS_COUNTERS false
-#else
-#define HAS_COUNTERS true
-#endif
-
 struct search {
 	uintptr_t address;
 	struct unwind_module *module;
@@ -57,16 +50,27 @@ static void find_index(const struct dl_phdr_info *info, struct unwind_module *mo
 	}
 }
 
+/* uClibc does not count, and its header has no members for it. */
+#ifdef __UCLIBC__
+static void read_counters(struct search *search, const struct dl_phdr_info *info, size_t size)
+{
+}
+#else
+static void read_counters(struct search *search, const struct dl_phdr_info *info, size_t size)
+{
+	search->has_counters = size >= offsetof(struct dl_phdr_info, dlpi_subs) +
+					       sizeof(info->dlpi_subs);
+	if (search->has_counters)
+		search->nr_unloaded = info->dlpi_subs;
+}
+#endif
+
 static int look(struct dl_phdr_info *info, size_t size, void *data)
 {
 	struct search *search = data;
 	const ElfW(Phdr) * load;
 
-	if (HAS_COUNTERS &&
-	    size >= offsetof(struct dl_phdr_info, dlpi_subs) + sizeof(info->dlpi_subs)) {
-		search->nr_unloaded = info->dlpi_subs;
-		search->has_counters = true;
-	}
+	read_counters(search, info, size);
 	load = find_load(info, search->address);
 	if (!load)
 		return 0;

@@ -26,6 +26,7 @@ enum {
 	ROW_FP_DEREF, /* the same with fp */
 	ROW_PLT,      /* x86-64, a lazy PLT entry: CFA is sp + 8, or 16 once its push is done */
 	ROW_SIGNAL,   /* the kernel's frame of a signal handler */
+	ROW_SIGNAL_NOWHERE, /* the same, of code that no file has */
 	ROW_CHAIN,    /* by the frame pointer, with caution */
 	ROW_END,      /* the outermost frame */
 };

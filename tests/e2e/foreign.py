@@ -4,7 +4,7 @@ import functools
 import os
 import shutil
 
-from htap import BUILT, ROOT, Skip, build, check, run, temp
+from htap import BUILT, ROOT, WORKLOADS, Skip, build, check, run, temp
 
 TIMEOUT = 60
 
@@ -12,17 +12,21 @@ TIMEOUT = 60
 class Port:
     """A machine: name (of the emulator), triplet (of the compiler), flags (for an ABI that is not
     the compiler's own), most_bytes (of the library for it), libs (the folders of its C library and
-    of its loader)."""
+    of its loader), loader (its name). libc: the name of the C library."""
 
-    def __init__(self, name, triplet, flags=(), most_bytes=None, libs=("lib", "lib")):
+    def __init__(self, name, triplet, flags=(), most_bytes=None, libs=("lib", "lib"),
+                 loader="ld.so.1"):
         self.name = self.variant = name
         self.triplet = triplet
         self.emulator = "qemu-" + name
         self.compiler = triplet + "-gcc"
         self.flags = list(flags)
+        self.workload_flags = []
         self.root = "/usr/" + triplet
         self.most_bytes = most_bytes
-        self.libraries = [f"/{libs[0]}/libc.so.6", f"/{libs[1]}/ld.so.1"]
+        self.loader = loader
+        self.libc = "libc.so.6"
+        self.libraries = [f"/{libs[0]}/libc.so.6", f"/{libs[1]}/{loader}"]
 
     def need(self):
         """Skips where it cannot be tried."""
@@ -40,24 +44,32 @@ class Port:
         return os.path.join(out, self.triplet, "libheaptap-preload.so")
 
     def program(self, name, *flags):
-        """tests/workloads/NAME.c compiled for it, with debug information."""
+        """tests/workloads/NAME.c (or .cc) compiled for it, with debug information."""
         self.need()
-        target = "-".join([name, self.variant, *(flag.strip("-") for flag in flags)])
-        return build(name, *self.flags, *flags, target=target, compiler=self.compiler)
+        compiler = self.compiler
+        if os.path.exists(os.path.join(WORKLOADS, name + ".cc")):
+            compiler = self.triplet + "-g++"
+            if not shutil.which(compiler):
+                raise Skip(f"{compiler} is not installed")
+        words = [os.path.basename(flag).strip("-") for flag in flags]
+        return build(name, *self.flags, *self.workload_flags, *flags,
+                     target="-".join([name, self.variant, *words]), compiler=compiler)
 
-    def shared(self, name):
+    def shared(self, name, *flags):
         """tests/workloads/NAME.c compiled to a shared library of it."""
         self.need()
-        return build(name, *self.flags, "-fPIC", "-shared", target=f"{name}-{self.variant}.so",
-                     compiler=self.compiler)
+        return build(name, *self.flags, "-fPIC", "-shared", *flags,
+                     target=f"{name}-{self.variant}.so", compiler=self.compiler)
 
-    def run(self, command, root=None, library=None, **env):
-        """Runs a command of it with the library preloaded and these variables."""
-        words = [self.emulator, "-L", root or self.root, "-E",
-                 "LD_PRELOAD=" + (library or self.library())]
+    def run(self, command, root=None, library=None, behind=(), **env):
+        """Runs a command of it with these variables and the library preloaded, and others behind
+        it."""
+        preloaded = [library or self.library(), *behind]
+        words = [self.emulator, "-L", root or self.root, "-E", "LD_PRELOAD=" + " ".join(preloaded)]
         for name, value in env.items():
             words += ["-E", f"{name}={value}"]
-        return run([*words, *command], timeout=TIMEOUT)
+        # To the emulator as well, whose environment is in /proc.
+        return run([*words, *command], timeout=TIMEOUT, env={**os.environ, **env})
 
     def rootfs(self, *programs):
         """A copy of what its root folder would have of these programs."""
@@ -75,6 +87,7 @@ MIPS = Port("mips", "mips-linux-gnu")
 MIPS64EL = Port("mips64el", "mips64el-linux-gnuabi64", libs=("lib", "lib64"))
 MIPSN32EL = Port("mipsn32el", "mips64el-linux-gnuabi64", ["-mabi=n32"],
                  libs=("lib32", "lib32"))
+ARM64 = Port("aarch64", "aarch64-linux-gnu", loader="ld-linux-aarch64.so.1")
 
 
 def record(port, *command, expect=0, **env):

@@ -4,6 +4,7 @@
 command starts; and a command outlives whoever watches it."""
 import collections
 import contextlib
+import functools
 import json
 import os
 import re
@@ -286,7 +287,7 @@ def _():
     check(entries(plain) - entries(report) == collections.Counter(), "jemalloc behind it hides blocks")
 
 
-@test("what cannot be preloaded is refused in a sentence: static, set-user-ID, musl, another machine")
+@test("what cannot be preloaded is refused in a sentence: static, set-user-ID, another machine")
 def _():
     def refused(program, *words):
         done = heaptap("leaks", *INSIDE, "--", program).expect(1)
@@ -301,7 +302,6 @@ def _():
     os.chown(own, NOBODY, NOBODY)
     os.chmod(own, 0o4755)
     refused(own, "set-user-ID")
-    refused(build("leak", target="leak-musl", compiler="musl-gcc"), "musl")
     with open(build("leak"), "rb") as file:
         image = bytearray(file.read())
     image[18:20] = (8).to_bytes(2, "little")  # EM_MIPS
@@ -316,6 +316,76 @@ def _():
     os.chmod(script, 0o755)
     refused(script, "linked statically")
     refused("/nonexistent", "cannot be run")
+
+
+def for_musl(name, *flags):
+    return build(name, *flags, target=f"{name}-musl", compiler="musl-gcc")
+
+
+@test("programs of musl are watched by the same library: a command, children, what they exec")
+def _():
+    report = leaks(*INSIDE, "--", for_musl("fork"))
+    same(report.summary, json.loads(report.done.stdout), "heaptap against the tally")
+    command = ["sh", "-c", f"{for_musl('quit')} 5 777; echo $?; {for_musl('replace')} {build('functions')}"]
+    report = leaks_tree(*INSIDE, "--", *command)
+    output, stderr = (next(iter(report.values())).done.stdout, next(iter(report.values())).done.stderr)
+    has(output, r"out\n5\n", "what the child printed")
+    same(stderr, "err\n", "stderr")
+    functions, = [r for r in report.values() if r.total_from("every_function")[0]]
+    same(functions.summary, json.loads(output.split("\n")[2]), "what a program of musl's has become")
+    quitting, = [r for r in report.values() if r.total_from("main") == (1, 777)]
+    same(quitting.summary["leaked_blocks"], 1, "blocks of a program that ends by _exit")
+    report = leaks(*INSIDE, "--", for_musl("threads"), "short", "100")
+    same((report.total_from("keep_one"), report.summary["lost_events"]), ((100, 4800), 0), "kept by threads")
+
+
+@functools.cache
+def bits32(*flags):
+    """A 32-bit program without a library, or with these flags."""
+    try:
+        program = build("bits32", "-m32", "-nostdlib", "-fno-pie", "-no-pie", "-fno-stack-protector",
+                        *flags, target="-".join(["bits32", *map(os.path.basename, flags)]))
+        same(run([program]).stdout, "32\n", "its output")
+    except (AssertionError, OSError) as error:
+        raise Skip("no such 32-bit program can be built and run here") from error
+    return program
+
+
+def unwatched(programs, *command):
+    """Runs a command of which these programs, and no others, are not watched: how it ended."""
+    done = heaptap("leaks", *INSIDE, "-o", temp(), "--", *command)
+    lines = [line for line in done.stderr.split("\n") if line.startswith("heaptap:")]
+    for program, why in programs:
+        has("\n".join(lines), rf"{re.escape(program)}, which was started as process \d+, is not watched: it {why}",
+            "stderr")
+    same(len(lines), len(programs), f"lines on stderr: {lines}")
+    return done
+
+
+@test("children that cannot be watched are named, and run as ever: static, 32 bits, by every way to start them")
+def _():
+    static = build("quit", "-static", target="quit-static")
+    odd = [(static, r"is linked statically\."), (bits32("-static"), "is made for another machine or word size")]
+    for command in (["sh", "-c", f"{odd[0][0]} 3; echo $?; {odd[1][0]} </dev/null"],
+                    [PYTHON, "-I", "-c", "import os, subprocess\n"
+                     f"print(subprocess.run(['{odd[0][0]}', '3']).returncode, flush=True)\n"
+                     f"os.posix_spawn('{odd[1][0]}', ['x'], {{}}, file_actions=[(os.POSIX_SPAWN_CLOSE, 0)]); os.wait()"],
+                    ["bash", "-c", f"({odd[0][0]} 3; echo $?); cd /; exec .{odd[1][0]} </dev/null"]):
+        done = unwatched(odd, *command)
+        same(done.stdout, "out\n3\n32\n", "what they print")
+    # Once a program; not where the exec fails, nor for what is watched.
+    unwatched(odd[:1], "sh", "-c", f"for i in 1 2 3; do {static} 0; done; /nonexistent; true; {build('functions')}")
+    unwatched([], "sh", "-c", "nonexistent; env -i true; /etc/passwd; true")
+
+
+@test("a 32-bit child with a loader says so, too, and is as it was")
+def _():
+    if not os.path.exists("/lib/ld-linux.so.2"):
+        raise Skip("there is no 32-bit C library")
+    program = bits32("-Wl,-dynamic-linker,/lib/ld-linux.so.2", "/lib32/libc.so.6")
+    done = unwatched([(program, "is made for another machine or word size")], "sh", "-c",
+                     f"{program} </dev/null; echo $?")
+    same(done.stdout, "32\n0\n", "what it prints")
 
 
 @test("a library that others may change is not used, nor one at a path the loader would split")

@@ -60,6 +60,16 @@ def packaged(arch, what="programs"):
     return asked.stdout.strip()
 
 
+def uclibc():
+    """The root that tests/mips/uclibc built."""
+    asked = subprocess.run([os.path.join(HERE, "uclibc")], stdout=subprocess.PIPE, text=True)
+    if asked.returncode == SKIPPED:
+        skip("there is no uClibc")
+    if asked.returncode != 0:
+        sys.exit("tests/mips/uclibc failed.")
+    return asked.stdout.strip()
+
+
 def compile_c(command, output, sources, flags):
     """Runs a compiler if a source, or a header beside one, is newer than the output."""
     headers = [h for s in sources for h in glob.glob(os.path.join(os.path.dirname(s), "*.h"))]

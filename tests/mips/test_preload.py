@@ -15,6 +15,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 
+import foreign_tests
 import lab
 import machine
 import torture
@@ -119,6 +120,50 @@ def _():
     symbols = run(["mipsel-linux-gnu-nm", "-D", port.library()]).expect(0).stdout
     check(re.search(r" w no_getauxval$", symbols, re.M), f"it is not asked for: {symbols}")
     torture.judge(port, "-O2")
+
+
+# ---- uClibc ----------------------------------------------------------------------------------
+
+
+@functools.cache
+def uclibc():
+    """A machine with uClibc-ng, built here; the compiler is told to forget its own C library."""
+    MIPSEL.need()
+    root = or_skip(lab.uclibc)
+    includes = run([MIPSEL.compiler, "-print-file-name=include"]).expect(0).stdout.strip()
+    flags = [f"--sysroot={root}", "-muclibc", "-nostdinc", "-isystem", f"{root}/usr/include", "-isystem",
+             includes, f"-B{root}/usr/lib", f"-L{root}/usr/lib", f"-L{root}/lib", "-static-libgcc"]
+    port = Port("mipsel", "mipsel-linux-gnu", flags, most_bytes=96 << 10)
+    port.root = root
+    port.variant = "uclibc"
+    port.libc = "libc.so.0"
+    port.loader = "ld-uClibc.so.0"
+    port.libraries = ["/lib/libc.so.0", "/lib/ld-uClibc.so.0"]
+    port.workload_flags = ["-include", os.path.join(HERE, "uclibc.h")]
+    return port
+
+
+foreign_tests.add_one("uClibc", uclibc)
+
+for _flags in (["-O2"], ["-Os", "-no-pie"]):
+    @test(f"uClibc: hard stacks, {' '.join(_flags)}")
+    def _(flags=_flags):
+        torture.judge(uclibc(), *flags)
+
+
+@test("uClibc: handlers, an end by _exit, an exec, samples")
+def _():
+    port = uclibc()
+    path, _ = record(port, port.program("quit"), "7", "4321", expect=7)
+    same(leaks(path).total_from("main"), (1, 4321), "kept")
+    path, _ = record(port, port.program("handlers"), "300", behind=[port.shared("pool", "-fno-builtin")])
+    kept = sum(leak["blocks"] for leak in leaks(path).leaks if leak["bytes"] == leak["blocks"] * 7777)
+    same(kept, 1000, "blocks that handlers kept")
+    path = temp(".htap")
+    port.run([port.program("replace"), "/nonexistent"], HEAPTAP_FILE=path).expect(99)
+    same(leaks(path).total_from("main"), (100, 123400), "kept after an exec that failed")
+    path, _ = record(port, port.program("threads"), "short", "100", HEAPTAP_SAMPLE="1")
+    same(leaks(path).total_from("keep_one"), (100, 4800), "each a sample")
 
 
 # ---- machines --------------------------------------------------------------------------------

@@ -94,6 +94,20 @@ static void test_opens_only_what_is_whole(void **state)
 	end(&pair);
 }
 
+/* They need not be there: who reads them would be killed. */
+static void test_large_pages_are_refused(void **state)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+	struct shared_ring ring;
+
+	if (fd < 0)
+		skip();
+	assert_int_equal(ftruncate(fd, 4 << 20), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	assert_int_equal(shared_ring__open(&ring, fd), -EBADMSG);
+	close(fd);
+}
+
 static void test_takes_in_order_round_and_round(void **state)
 {
 	struct pair pair;
@@ -138,7 +152,8 @@ static void test_nonsense_closes_it(void **state)
 		uint16_t type, size;
 	} heads[] = { { WIRE_FREE, 0 },	 { WIRE_FREE, 4 },     { WIRE_FREE, 24 },
 		      { WIRE_FREE, 33 }, { WIRE_FREE, 65528 }, { WIRE_STACK, 32 },
-		      { RING_PAD, 40 },	 { RING_FORK, 32 } };
+		      { RING_PAD, 40 },	 { RING_FORK, 32 },    { RING_EXEC, 16 },
+		      { RING_EXEC, 32 } };
 
 	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
 		struct pair pair;
@@ -237,6 +252,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_opens_only_what_is_whole),
+		cmocka_unit_test(test_large_pages_are_refused),
 		cmocka_unit_test(test_takes_in_order_round_and_round),
 		cmocka_unit_test(test_waits_for_who_has_reserved),
 		cmocka_unit_test(test_nonsense_closes_it),

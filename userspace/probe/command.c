@@ -19,7 +19,24 @@
 #define MAX_SCRIPTS 5
 /* Of the first line of a script that counts (BINPRM_BUF_SIZE of include/uapi/linux/binfmts.h). */
 #define MAX_SCRIPT_LINE 256
-#define MAX_SECTION	65536
+
+/* What stands in the way of a library. */
+enum obstacle { OBSTACLE_NONE, OBSTACLE_MACHINE, OBSTACLE_STATIC, OBSTACLE_RIGHTS };
+
+static const struct {
+	const char *reason; /* the end of a clause that begins with a program's path */
+	const char *advice;
+} obstacles[] = {
+	[OBSTACLE_MACHINE] = { "is made for another machine or word size than the library",
+			       ": it cannot be put into it." },
+	[OBSTACLE_STATIC] = { "is linked statically",
+			      ": no library can be put into it. --engine bpf watches it from "
+			      "outside, as root." },
+	[OBSTACLE_RIGHTS] = { "gets rights of its own when it is started (set-user-ID, "
+			      "set-group-ID or capabilities)",
+			      ", and then no library is put into it. --engine bpf watches it from "
+			      "outside, as root." },
+};
 
 static bool is_program(const char *path)
 {
@@ -81,38 +98,6 @@ static bool gains_rights(int fd)
 	       fgetxattr(fd, "security.capability", capabilities, sizeof(capabilities)) > 0;
 }
 
-struct wanted_section {
-	const char *name;
-	struct elf_section found;
-};
-
-static bool match_section(const struct elf_section *section, void *data)
-{
-	struct wanted_section *wanted = data;
-
-	if (strcmp(section->name, wanted->name))
-		return true;
-	wanted->found = *section;
-	return false;
-}
-
-/* The content of a section, up to MAX_SECTION bytes and a NUL; the caller frees it. NULL: none. */
-static char *read_section(struct elf_file *elf, const char *name, size_t *len)
-{
-	struct wanted_section wanted = { .name = name };
-	ssize_t got;
-	char *text;
-
-	elf__for_each_section(elf, match_section, &wanted);
-	if (!wanted.found.name || !wanted.found.has_content)
-		return NULL;
-	*len = (size_t)min(wanted.found.size, (uint64_t)MAX_SECTION);
-	text = xcalloc(*len + 1, 1);
-	got = elf__read_at(elf, wanted.found.offset, text, *len);
-	*len = got > 0 ? (size_t)got : 0;
-	return text;
-}
-
 static bool is_of_another_machine(const struct elf_file *elf, const struct elf_file *library)
 {
 	return elf__machine(elf) != elf__machine(library) ||
@@ -120,81 +105,90 @@ static bool is_of_another_machine(const struct elf_file *elf, const struct elf_f
 	       elf__is_big_endian(elf) != elf__is_big_endian(library);
 }
 
-/* musl's loader ends a program when a library is missing that a preloaded one needs. */
-static bool is_of_another_libc(struct elf_file *elf, struct elf_file *library)
-{
-	static const char glibc[] = "libc.so.6";
-	size_t len = 0, needed_len = 0;
-	char *loader = read_section(elf, ".interp", &len);
-	char *needed = read_section(library, ".dynstr", &needed_len);
-	bool is_musl = loader && !strncmp(path__base(loader), "ld-musl", 7);
-	bool wants_glibc = needed && memmem(needed, needed_len, glibc, sizeof(glibc));
-
-	free(loader);
-	free(needed);
-	return is_musl && wants_glibc;
-}
-
-static int check_program(int fd, const char *path, const char *library_path,
-			 struct elf_file *library)
+static enum obstacle obstacle_in(int fd, const struct elf_file *library)
 {
 	struct elf_file *elf = elf__open(fd);
-	int err = -ENOTSUP;
+	enum obstacle obstacle = OBSTACLE_NONE;
 
 	if (!elf)
-		return 0; /* whatever it is, exec will say so */
+		return obstacle; /* whatever it is, exec will say so */
 	if (is_of_another_machine(elf, library))
-		log_err("%s is made for another machine or word size than %s: the library cannot "
-			"be "
-			"put into it.",
-			path, library_path);
+		obstacle = OBSTACLE_MACHINE;
 	else if (!elf__has_interpreter(elf))
-		log_err("%s is linked statically: no library can be put into it. --engine bpf "
-			"watches it from outside, as root.",
-			path);
+		obstacle = OBSTACLE_STATIC;
 	else if (gains_rights(fd))
-		log_err("%s gets rights of its own when it is started (set-user-ID, set-group-ID "
-			"or "
-			"capabilities), and then no library is put into it. --engine bpf watches "
-			"it "
-			"from outside, as root.",
-			path);
-	else if (is_of_another_libc(elf, library))
-		log_err("%s is linked to musl, and %s to glibc: it cannot be put into it. --engine "
-			"bpf "
-			"watches it from outside, as root.",
-			path, library_path);
-	else
-		err = 0;
+		obstacle = OBSTACLE_RIGHTS;
 	elf__close(elf);
-	return err;
+	return obstacle;
 }
 
-int command__check_preload(const char *path, const char *library_path)
+/* Of the program at path, or of the interpreter of the script there, whose path is then in
+ * interpreter. */
+static enum obstacle find_obstacle(const char *path, const struct elf_file *library,
+				   char interpreter[MAX_SCRIPT_LINE])
 {
-	int library_fd = open(library_path, O_RDONLY | O_CLOEXEC), err = 0;
-	struct elf_file *library = library_fd >= 0 ? elf__open(library_fd) : NULL;
-	char interpreter[MAX_SCRIPT_LINE];
+	enum obstacle obstacle = OBSTACLE_NONE;
 
-	if (!library) {
-		log_err("%s cannot be read as a library. Build it again by `make`.", library_path);
-		err = -ENOEXEC;
-	}
-	for (int i = 0; !err && i < MAX_SCRIPTS; i++) {
-		int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	for (int i = 0; i < MAX_SCRIPTS; i++) {
+		int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 		bool is_script = fd >= 0 && read_interpreter(fd, interpreter);
 
 		/* What may be run and not read is taken on trust. */
 		if (fd >= 0 && !is_script)
-			err = check_program(fd, path, library_path, library);
+			obstacle = obstacle_in(fd, library);
 		if (fd >= 0)
 			close(fd);
 		if (!is_script)
 			break;
 		path = interpreter;
 	}
+	return obstacle;
+}
+
+static struct elf_file *open_library(const char *path, int *fd)
+{
+	*fd = open(path, O_RDONLY | O_CLOEXEC);
+	return *fd >= 0 ? elf__open(*fd) : NULL;
+}
+
+static void close_library(struct elf_file *library, int fd)
+{
 	elf__close(library);
-	if (library_fd >= 0)
-		close(library_fd);
+	if (fd >= 0)
+		close(fd);
+}
+
+const char *command__why_not_preload(const char *path, const char *library_path)
+{
+	char interpreter[MAX_SCRIPT_LINE];
+	int fd;
+	struct elf_file *library = open_library(library_path, &fd);
+	enum obstacle obstacle = OBSTACLE_NONE;
+
+	if (library && is_program(path))
+		obstacle = find_obstacle(path, library, interpreter);
+	close_library(library, fd);
+	return obstacles[obstacle].reason;
+}
+
+int command__check_preload(const char *path, const char *library_path)
+{
+	char interpreter[MAX_SCRIPT_LINE] = "";
+	int fd, err = 0;
+	struct elf_file *library = open_library(library_path, &fd);
+	enum obstacle obstacle = OBSTACLE_NONE;
+
+	if (library) {
+		obstacle = find_obstacle(path, library, interpreter);
+	} else {
+		log_err("%s cannot be read as a library. Build it again by `make`.", library_path);
+		err = -ENOEXEC;
+	}
+	if (obstacle) {
+		log_err("%s %s%s", *interpreter ? interpreter : path, obstacles[obstacle].reason,
+			obstacles[obstacle].advice);
+		err = -ENOTSUP;
+	}
+	close_library(library, fd);
 	return err;
 }

@@ -9,8 +9,12 @@ char *command__find(const char *name);
 /*
  * Can the dynamic loader put the library at that path into the program at path, or into the
  * interpreter of the script there? 0; or -errno after a sentence: it is linked statically, is
- * set-user-ID, is made for another machine or C library.
+ * set-user-ID, is made for another machine.
  */
 int command__check_preload(const char *path, const char *library);
+
+/* The same without a sentence: why not ("is linked statically"); NULL: it can, or there is no such
+ * program. */
+const char *command__why_not_preload(const char *path, const char *library);
 
 #endif /* COMMAND_H */

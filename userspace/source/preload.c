@@ -30,7 +30,8 @@ static struct preload_source *self_of(const struct source *source)
 	return (struct preload_source *)source;
 }
 
-static void greet_all(struct preload_source *self)
+/* False: there may be more. */
+static bool greet_all(struct preload_source *self)
 {
 	pid_t pid;
 
@@ -38,9 +39,10 @@ static void greet_all(struct preload_source *self)
 		int fd = ring_socket__take(&self->socket, &pid);
 
 		if (fd < 0)
-			return;
+			return true;
 		preloaded__greet(self, pid, fd);
 	}
+	return false;
 }
 
 static bool is_drained(const struct preloaded *process)
@@ -78,15 +80,18 @@ static void sample_memory(struct preload_source *self)
 /* Hands on all there is now. 0, or -errno. */
 static int do_round(struct preload_source *self, bool force)
 {
+	bool all_greeted;
 	int err = 0;
 
 	self->round++;
 	preloaded__look(self);
-	greet_all(self);
+	all_greeted = greet_all(self);
 	for (size_t i = 0; !err && i < self->nr; i++)
 		if (preloaded__begin(self, self->list[i], force))
 			err = preloaded__drain(self, self->list[i]);
 	sample_memory(self);
+	if (!err && all_greeted)
+		preload_execs__look(self, false);
 	if (!err)
 		end_processes(self);
 	return err ? err : queue__take(&self->queue, self->take, self->take_data);
@@ -131,6 +136,7 @@ static int finish(struct preload_source *self)
 	} while (!err && !all_drained(self) && clock__monotonic_ns() < deadline_ns);
 	if (err)
 		return err;
+	preload_execs__look(self, true);
 	while (self->nr)
 		preloaded__end(self, self->list[0], WIRE_END_STOPPED);
 	if (!self->any_image)
@@ -229,12 +235,14 @@ static void close_source(struct source *source)
 	struct preload_source *self = self_of(source);
 
 	preloaded__free_all(self);
+	preload_execs__clear(&self->execs);
 	ring_socket__close(&self->socket);
 	if (self->epoll >= 0)
 		close(self->epoll);
 	stream_ids__clear(&self->ids);
 	queue__clear(&self->queue);
 	free(self->command_name);
+	free(self->library);
 	free(self);
 }
 

@@ -123,6 +123,8 @@ struct source *preload_source__launch(const struct preload_source_config *config
 
 	preload_source__init(self);
 	self->config = *config;
+	self->library = xstrdup(config->library);
+	self->config.library = self->library;
 	self->command_name = xstrdup(command[0]);
 	/* What is not found exec says best. */
 	if (found)

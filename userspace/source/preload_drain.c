@@ -100,6 +100,19 @@ static bool see_to_fork(struct preload_source *self, struct preloaded *process, 
 	return true;
 }
 
+/* Who becomes another program, as this pid namespace knows it. */
+static void see_to_exec(struct preload_source *self, const struct preloaded *process,
+			const struct image *image, const struct ring_exec *record)
+{
+	if (!self->config.follow && process->pid != self->command)
+		return;
+	if (record->pid == image->ring.producer)
+		preload_execs__add(self, process->pid, image->number, record);
+	else if (self->config.follow && image->ring.producer == (uint32_t)process->pid &&
+		 (pid_t)record->pid > 0)
+		preload_execs__add(self, (pid_t)record->pid, 0, record);
+}
+
 static int take_record(struct preload_source *self, struct preloaded *process, struct image *image,
 		       struct wire_head *record)
 {
@@ -145,7 +158,9 @@ static int drain_ring(struct preload_source *self, struct preloaded *process, st
 				give_up(self, process, image, until);
 			break;
 		}
-		if (record->type != RING_FORK) {
+		if (record->type == RING_EXEC) {
+			see_to_exec(self, process, image, (const struct ring_exec *)record);
+		} else if (record->type != RING_FORK) {
 			err = take_record(self, process, image, record);
 		} else {
 			if (!see_to_fork(self, process, image, (const struct ring_fork *)record))

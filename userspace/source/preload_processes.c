@@ -129,11 +129,12 @@ static void tell_as_parent(struct preload_source *self, struct preloaded *child,
 			   const struct preloaded *parent)
 {
 	const struct wire_target *target = parent->target;
-	const char *exe = (const char *)(target + 1);
+	const char *exe;
 	char *copy;
 
 	if (!target)
 		return;
+	exe = (const char *)(target + 1);
 	copy = xstrndup(exe, target->exe_len);
 	preloaded__tell(self, child, 0, copy, exe + target->exe_len, target->cmdline_len);
 	free(copy);
@@ -254,6 +255,7 @@ static void add_image(struct preload_source *self, struct preloaded *process,
 	if (process->begun && !process->images && process->pid != self->command && !ring->parent)
 		send_exec(self, process->pid);
 	image->ring = *ring;
+	image->number = preload_execs__ring_came(self, process->pid);
 	while (*last)
 		last = &(*last)->next;
 	*last = image;

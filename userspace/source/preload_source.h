@@ -2,7 +2,7 @@
 /*
  * What the parts of the preload source share: preload_begin.c launches the command, preload.c runs
  * the source, preload_processes.c says which processes there are and how they came to be,
- * preload_drain.c takes their rings.
+ * preload_drain.c takes their rings, preload_execs.c says which programs have none.
  */
 #ifndef PRELOAD_SOURCE_H
 #define PRELOAD_SOURCE_H
@@ -23,6 +23,7 @@
 /* A program that a process runs or has run, with its ring. */
 struct image {
 	struct shared_ring ring;
+	uint64_t number; /* of those of its pid, from 1 */
 	struct local_ids ids;
 	struct image *next;	 /* what the process has called exec for after it */
 	uint32_t until;		 /* limited: nothing behind this position counts */
@@ -41,6 +42,15 @@ struct preloaded {
 	bool had_image;
 };
 
+/* Programs that processes have become and that have not shown yet that they are watched. */
+struct preload_execs {
+	struct pending_exec *list;
+	size_t nr;
+	struct hmap nr_rings; /* by pid: that have ever come */
+	char **told;	      /* of which it was said that they are not */
+	size_t nr_told, told_capacity;
+};
+
 struct preload_source {
 	struct source source;
 	struct preload_source_config config;
@@ -51,14 +61,15 @@ struct preload_source {
 	size_t nr, capacity;
 	struct hmap by_pid; /* -> index in list */
 	pid_t command;
-	char *command_name;
+	char *command_name, *library; /* library: config's own copy */
 	bool command_exists; /* it was not collected yet */
 	int command_status;
 	int epoll;
 	bool stopping, ended;
 	uint64_t round, sampled_ns, looked_ns;
 	uint64_t nr_records, nr_rings; /* taken */
-	bool any_image;		       /* some process has loaded the library */
+	struct preload_execs execs;
+	bool any_image; /* some process has loaded the library */
 	/* Where records go while the source is pumped. */
 	record_fn take;
 	void *take_data;
@@ -98,6 +109,17 @@ void preload_source__collect(struct preload_source *self, int options);
 int preloaded__drain(struct preload_source *self, struct preloaded *process);
 /* What was queued goes first. 0, or what take returned. */
 int preload_source__hand_on(struct preload_source *self, const struct wire_head *record);
+
+/* preload_execs.c */
+
+/* A ring of a process has come; its number among those of that pid. */
+uint64_t preload_execs__ring_came(struct preload_source *self, pid_t pid);
+/* A process that has had so many rings has said that it calls exec. */
+void preload_execs__add(struct preload_source *self, pid_t pid, uint64_t nr_rings,
+			const struct ring_exec *record);
+/* After all rings were taken: says what is not watched. at_end: nothing is waited for any more. */
+void preload_execs__look(struct preload_source *self, bool at_end);
+void preload_execs__clear(struct preload_execs *execs);
 
 /* preload.c: fills in what does not depend on the command. */
 void preload_source__init(struct preload_source *self);

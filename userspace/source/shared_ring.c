@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "base/util.h"
 #include "trace/record.h"
@@ -52,15 +54,24 @@ static int read_header(struct shared_ring *self)
 	return 0;
 }
 
+/* A file that shrinks would kill who reads it, and so would large pages, which run out. */
+static bool is_safe(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct statfs fs;
+
+	return seals >= 0 && seals & F_SEAL_SHRINK && !fstatfs(fd, &fs) &&
+	       fs.f_type != HUGETLBFS_MAGIC;
+}
+
 int shared_ring__open(struct shared_ring *self, int fd)
 {
-	int seals = fcntl(fd, F_GET_SEALS), err;
 	struct stat st;
 	void *memory;
+	int err;
 
 	*self = (struct shared_ring){ 0 };
-	/* A file that shrinks would kill who reads it. */
-	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(fd, &st))
+	if (!is_safe(fd) || fstat(fd, &st))
 		return -EBADMSG;
 	if (st.st_size < (off_t)(RING_MIN_SIZE + sizeof(struct ring)) ||
 	    st.st_size > (off_t)RING_MAX_SIZE + MAX_CATALOGUE + (1 << 20))
@@ -127,6 +138,17 @@ static void advance(struct shared_ring *self, uint32_t size)
 	__atomic_store_n(&self->ring->tail, self->tail, __ATOMIC_RELEASE);
 }
 
+/* What a record says of its own lengths, which is in our memory now. */
+static bool is_whole(const void *record, uint16_t type, uint16_t size)
+{
+	const struct ring_exec *exec = record;
+
+	if (type == RING_EXEC)
+		return size >= sizeof(*exec) && exec->path_len <= RING_EXEC_PATH &&
+		       sizeof(*exec) + exec->path_len <= size;
+	return record__valid(record, size);
+}
+
 enum shared_ring_state shared_ring__take(struct shared_ring *self, uint32_t until, void *buffer)
 {
 	union first_word first, *copy = buffer;
@@ -149,7 +171,7 @@ enum shared_ring_state shared_ring__take(struct shared_ring *self, uint32_t unti
 		if (first.head.type == RING_FORK)
 			return first.head.size == sizeof(struct ring_fork) ? SHARED_RING_TAKEN
 									   : give_up(self);
-		if (!record__valid(buffer, first.head.size))
+		if (!is_whole(buffer, first.head.type, first.head.size))
 			return give_up(self);
 		advance(self, first.head.size);
 		return SHARED_RING_TAKEN;
