@@ -1,47 +1,31 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* A line a thread: what it allocated, freed and kept, and what went from one thread to another. */
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "base/util.h"
+#include "export/event_state.h"
 #include "export/json_parts.h"
-#include "export/process_text.h"
 #include "export/report_text.h"
-#include "export/view.h"
 #include "report/activity.h"
 
-struct state {
-	struct model *model;
-	struct activity *activity;
-	const struct view_options *options;
-};
+static void free_observer(void *activity)
+{
+	activity__free(activity);
+}
 
 static void *begin(struct model *model, const struct view_options *options)
 {
-	struct state *state = xcalloc(1, sizeof(*state));
-
-	*state = (struct state){ model, activity__new(model), options };
-	return state;
+	return event_state__new(model, options, activity__new(model), free_observer);
 }
 
-static void free_state(void *data)
-{
-	struct state *state = data;
-
-	if (!state)
-		return;
-	activity__free(state->activity);
-	free(state);
-}
-
-static size_t nr_shown(const struct state *state, const struct activity_process *process)
+static size_t nr_shown(const struct event_state *state, const struct activity_process *process)
 {
 	uint64_t top = state->options->report.top;
 
 	return top ? min(process->nr_threads, top) : process->nr_threads;
 }
 
-static void write_moment(const struct state *state, uint64_t time_ns, FILE *out)
+static void write_moment(const struct event_state *state, uint64_t time_ns, FILE *out)
 {
 	uint64_t start_ns = min(state->model->start_ns, time_ns);
 
@@ -52,7 +36,7 @@ static void write_moment(const struct state *state, uint64_t time_ns, FILE *out)
 }
 
 /* name: of the line. */
-static void write_thread(const struct state *state, const struct activity_thread *thread,
+static void write_thread(const struct event_state *state, const struct activity_thread *thread,
 			 const char *name, FILE *out)
 {
 	uint64_t nr = thread->total.blocks;
@@ -69,9 +53,9 @@ static void write_thread(const struct state *state, const struct activity_thread
 	fputc('\n', out);
 }
 
-static void write_process(const struct state *state, const struct process *process, FILE *out)
+static void write_process(const struct event_state *state, const struct process *process, FILE *out)
 {
-	struct activity_process activity = activity__of(state->activity, process);
+	struct activity_process activity = activity__of(state->observer, process);
 	size_t nr = nr_shown(state, &activity);
 	char name[32];
 
@@ -93,28 +77,19 @@ static void write_process(const struct state *state, const struct process *proce
 
 static int write_text(void *data, FILE *out)
 {
-	struct state *state = data;
+	const struct event_state *state = data;
 	const struct model *model = state->model;
 
 	fputs("By others: blocks of the thread that other threads freed. Of others: what it freed "
 	      "of theirs.\n\n",
 	      out);
-	for (size_t i = 0; i < max(model->nr_processes, 1u); i++) {
-		const struct process *process =
-			model->nr_processes ? model->processes[i] : model__first(model);
-
-		if (model->nr_processes > 1)
-			process_text__heading(process, out);
-		write_process(state, process, out);
-		if (model->nr_processes > 1)
-			fputc('\n', out);
-	}
+	event_state__write_text(state, out, write_process);
 	report_text__write_temporary(model, out);
 	report_text__write_lost(model, out);
 	return 0;
 }
 
-static void write_json_moment(struct json *json, const char *name, const struct state *state,
+static void write_json_moment(struct json *json, const char *name, const struct event_state *state,
 			      uint64_t time_ns)
 {
 	if (time_ns)
@@ -123,7 +98,7 @@ static void write_json_moment(struct json *json, const char *name, const struct 
 		json__null(json, name);
 }
 
-static void write_json_members(struct json *json, const struct state *state,
+static void write_json_members(struct json *json, const struct event_state *state,
 			       const struct activity_thread *thread)
 {
 	const struct {
@@ -145,12 +120,11 @@ static void write_json_members(struct json *json, const struct state *state,
 	write_json_moment(json, "last_seconds", state, thread->last_ns);
 }
 
-static void write_json_process(struct json *json, const struct state *state,
-			       const struct process *process)
+static void write_json_process(const struct event_state *state, const struct process *process,
+			       struct json *json)
 {
-	struct activity_process activity = activity__of(state->activity, process);
+	struct activity_process activity = activity__of(state->observer, process);
 
-	json_parts__process(json, process);
 	json__object(json, "sum");
 	write_json_members(json, state, &activity.sum);
 	json__end_object(json);
@@ -168,18 +142,11 @@ static void write_json_process(struct json *json, const struct state *state,
 		json__end_object(json);
 	}
 	json__end_array(json);
-	json__end_object(json);
 }
 
 static int write_json(void *data, FILE *out)
 {
-	struct state *state = data;
-	struct json json;
-
-	json_parts__begin(&json, out, "threads", state->model);
-	for (size_t i = 0; i < state->model->nr_processes; i++)
-		write_json_process(&json, state, state->model->processes[i]);
-	json_parts__end(&json);
+	event_state__write_json(data, out, "threads", write_json_process);
 	return 0;
 }
 
@@ -191,5 +158,5 @@ const struct view view_threads = {
 	.begin = begin,
 	.write = write_text,
 	.write_json = write_json,
-	.free = free_state,
+	.free = event_state__free,
 };
