@@ -7,13 +7,11 @@
 #include "export/json_parts.h"
 #include "export/report_text.h"
 #include "export/screen.h"
+#include "export/table.h"
 #include "report/sizes.h"
 
 /* Frequent sizes shown, unless --top says how many. */
 #define NR_FREQUENT 10
-/* Columns of the table before the bars. */
-#define TABLE_COLUMNS 77
-#define MIN_BAR	      10
 
 static void free_observer(void *sizes)
 {
@@ -35,23 +33,30 @@ static uint64_t mean_of(struct amount amount)
 	return amount.blocks ? amount.bytes / amount.blocks : 0;
 }
 
-static void write_row(const struct sizes_row *row, uint64_t most, const struct screen *screen)
+static void add_row(struct table *table, const struct sizes_row *row)
 {
-	unsigned room = screen->columns > TABLE_COLUMNS + MIN_BAR ? screen->columns - TABLE_COLUMNS
-								  : MIN_BAR;
-	char range[48];
-
 	if (row->from_bytes == row->to_bytes)
-		snprintf(range, sizeof(range), "%" PRIu64, row->from_bytes);
+		table__cell(table, "%" PRIu64, row->from_bytes);
 	else
-		snprintf(range, sizeof(range), "%" PRIu64 "-%" PRIu64, row->from_bytes,
-			 row->to_bytes);
-	fprintf(screen->out,
-		"%15s %11" PRIu64 " %13" PRIu64 " %11" PRIu64 " %13" PRIu64 " %8.1f%% ", range,
-		row->total.blocks, row->total.bytes, row->live.blocks, row->live.bytes,
-		per_cent(row->temporary.blocks, row->total.blocks));
-	screen__bar(screen, row->total.blocks, most, room);
-	fputc('\n', screen->out);
+		table__cell(table, "%" PRIu64 "-%" PRIu64, row->from_bytes, row->to_bytes);
+	table__cell(table, "%" PRIu64, row->total.blocks);
+	table__cell(table, "%" PRIu64, row->total.bytes);
+	table__cell(table, "%" PRIu64, row->live.blocks);
+	table__cell(table, "%" PRIu64, row->live.bytes);
+	table__cell(table, "%.1f%%", per_cent(row->temporary.blocks, row->total.blocks));
+	table__bar(table, row->total.blocks);
+}
+
+static void write_table(const struct sizes_process *sizes, const struct screen *screen)
+{
+	static const char *const headings[] = { "size",	       "allocations", "bytes",
+						"live blocks", "live bytes",  "temporary" };
+	struct table *table = table__new(headings, ARRAY_SIZE(headings), 1);
+
+	for (size_t i = 0; i < sizes->nr_rows; i++)
+		add_row(table, &sizes->rows[i]);
+	table__write(table, screen);
+	table__free(table);
 }
 
 static void write_frequent(const struct event_state *state, const struct sizes_process *process,
@@ -79,14 +84,8 @@ static void write_process(const struct event_state *state, const struct process 
 	struct screen screen = screen__of(out, state->options->width);
 	struct sizes_process sizes = sizes__of(state->observer, process);
 	const struct sizes_row *sum = &sizes.sum;
-	uint64_t most = 0;
 
-	fprintf(out, "%15s %11s %13s %11s %13s %9s\n", "size", "allocations", "bytes",
-		"live blocks", "live bytes", "temporary");
-	for (size_t i = 0; i < sizes.nr_rows; i++)
-		most = max(most, sizes.rows[i].total.blocks);
-	for (size_t i = 0; i < sizes.nr_rows; i++)
-		write_row(&sizes.rows[i], most, &screen);
+	write_table(&sizes, &screen);
 	write_frequent(state, &sizes, out);
 	fprintf(out,
 		"\nAllocations: %" PRIu64 " (%" PRIu64 " bytes), %" PRIu64 " bytes on average.\n",

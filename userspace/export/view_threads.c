@@ -6,6 +6,8 @@
 #include "export/event_state.h"
 #include "export/json_parts.h"
 #include "export/report_text.h"
+#include "export/screen.h"
+#include "export/table.h"
 #include "report/activity.h"
 
 static void free_observer(void *activity)
@@ -25,51 +27,58 @@ static size_t nr_shown(const struct event_state *state, const struct activity_pr
 	return top ? min(process->nr_threads, top) : process->nr_threads;
 }
 
-static void write_moment(const struct event_state *state, uint64_t time_ns, FILE *out)
+static void add_moment(struct table *table, const struct event_state *state, uint64_t time_ns)
 {
 	uint64_t start_ns = min(state->model->start_ns, time_ns);
 
 	if (time_ns)
-		fprintf(out, " %11.6f", (double)(time_ns - start_ns) / NSEC_PER_SEC);
+		table__cell(table, "%.6f", (double)(time_ns - start_ns) / NSEC_PER_SEC);
 	else
-		fprintf(out, " %11s", "-");
+		table__cell(table, "-");
 }
 
 /* name: of the line. */
-static void write_thread(const struct event_state *state, const struct activity_thread *thread,
-			 const char *name, FILE *out)
+static void add_thread(struct table *table, const struct event_state *state,
+		       const struct activity_thread *thread, const char *name)
 {
 	uint64_t nr = thread->total.blocks;
 
-	fprintf(out,
-		"%10s %12" PRIu64 " %15" PRIu64 " %12" PRIu64 " %12" PRIu64 " %15" PRIu64
-		" %8.1f%% %10" PRIu64 " %10" PRIu64,
-		name, nr, thread->total.bytes, thread->freed.blocks, thread->live.blocks,
-		thread->live.bytes,
-		nr ? 100.0 * (double)thread->temporary.blocks / (double)nr : 0.0,
-		thread->by_others.blocks, thread->of_others.blocks);
-	write_moment(state, thread->first_ns, out);
-	write_moment(state, thread->last_ns, out);
-	fputc('\n', out);
+	table__cell(table, "%s", name);
+	table__cell(table, "%" PRIu64, nr);
+	table__cell(table, "%" PRIu64, thread->total.bytes);
+	table__cell(table, "%" PRIu64, thread->freed.blocks);
+	table__cell(table, "%" PRIu64, thread->live.blocks);
+	table__cell(table, "%" PRIu64, thread->live.bytes);
+	table__cell(table, "%.1f%%",
+		    nr ? 100.0 * (double)thread->temporary.blocks / (double)nr : 0.0);
+	table__cell(table, "%" PRIu64, thread->by_others.blocks);
+	table__cell(table, "%" PRIu64, thread->of_others.blocks);
+	add_moment(table, state, thread->first_ns);
+	add_moment(table, state, thread->last_ns);
 }
 
 static void write_process(const struct event_state *state, const struct process *process, FILE *out)
 {
+	static const char *const headings[] = { "thread",    "allocations", "bytes",
+						"frees",     "live blocks", "live bytes",
+						"temporary", "by others",   "of others",
+						"first s",   "last s" };
 	struct activity_process activity = activity__of(state->observer, process);
+	struct table *table = table__new(headings, ARRAY_SIZE(headings), 1);
+	struct screen screen = screen__of(out, state->options->width);
 	size_t nr = nr_shown(state, &activity);
 	char name[32];
 
-	fprintf(out, "%10s %12s %15s %12s %12s %15s %9s %10s %10s %11s %11s\n", "thread",
-		"allocations", "bytes", "frees", "live blocks", "live bytes", "temporary",
-		"by others", "of others", "first s", "last s");
 	for (size_t i = 0; i < nr; i++) {
 		const struct activity_thread *thread = &activity.threads[i];
 
 		snprintf(name, sizeof(name), "%" PRIu32, thread->tid);
-		write_thread(state, thread, thread->tid ? name : "others", out);
+		add_thread(table, state, thread, thread->tid ? name : "others");
 	}
 	snprintf(name, sizeof(name), "all %zu", activity.nr_threads);
-	write_thread(state, &activity.sum, name, out);
+	add_thread(table, state, &activity.sum, name);
+	table__write(table, &screen);
+	table__free(table);
 	if (nr < activity.nr_threads)
 		fprintf(out, "Not shown: %zu more thread%s.\n", activity.nr_threads - nr,
 			activity.nr_threads - nr == 1 ? "" : "s");
@@ -80,8 +89,8 @@ static int write_text(void *data, FILE *out)
 	const struct event_state *state = data;
 	const struct model *model = state->model;
 
-	fputs("By others: blocks of the thread that other threads freed. Of others: what it freed "
-	      "of theirs.\n\n",
+	fputs("By others: blocks of the thread that other threads freed.\n"
+	      "Of others: what it freed of theirs.\n\n",
 	      out);
 	event_state__write_text(state, out, write_process);
 	report_text__write_temporary(model, out);
@@ -152,7 +161,7 @@ static int write_json(void *data, FILE *out)
 
 const struct view view_threads = {
 	.name = "threads",
-	.takes = VIEW_HEAP | VIEW_TOP,
+	.takes = VIEW_HEAP | VIEW_TOP | VIEW_WIDTH,
 	.of_events = true,
 	.help = "what each thread allocated, freed and kept, and what others freed of it",
 	.begin = begin,

@@ -9,6 +9,7 @@
 #include "export/json_parts.h"
 #include "export/report_text.h"
 #include "export/screen.h"
+#include "export/table.h"
 #include "report/timeline.h"
 
 #define MAX_ROWS 20
@@ -127,24 +128,26 @@ static void write_bars(const struct event_state *state, const struct timeline_pr
 }
 
 static void write_table(const struct event_state *state, const struct timeline_process *line,
-			FILE *out)
+			const struct screen *screen)
 {
+	static const char *const headings[] = { "from s", "to s",	 "live bytes", "highest",
+						"blocks", "allocations", "frees",      "bytes" };
+	struct table *table = table__new(headings, ARRAY_SIZE(headings), 2);
 	size_t step = (line->nr_buckets + MAX_ROWS - 1) / MAX_ROWS;
 
-	fprintf(out, "%12s %12s %14s %14s %10s %11s %11s %14s\n", "from s", "to s", "live bytes",
-		"highest", "blocks", "allocations", "frees", "bytes");
 	for (size_t from = 0; from < line->nr_buckets; from += step) {
 		size_t to = min(from + step, line->nr_buckets);
 		struct timeline_bucket sum = sum_up(line, from, to);
+		const uint64_t figures[] = { sum.live.bytes,  sum.peak_bytes, sum.live.blocks,
+					     sum.born.blocks, sum.nr_frees,   sum.born.bytes };
 
-		fprintf(out,
-			"%12.6f %12.6f %14" PRIu64 " %14" PRIu64 " %10" PRIu64 " %11" PRIu64
-			" %11" PRIu64 " %14" PRIu64 "\n",
-			seconds_since_start(state, begin_of(line, from)),
-			seconds_since_start(state, begin_of(line, to)), sum.live.bytes,
-			sum.peak_bytes, sum.live.blocks, sum.born.blocks, sum.nr_frees,
-			sum.born.bytes);
+		table__cell(table, "%.6f", seconds_since_start(state, begin_of(line, from)));
+		table__cell(table, "%.6f", seconds_since_start(state, begin_of(line, to)));
+		for (size_t i = 0; i < ARRAY_SIZE(figures); i++)
+			table__cell(table, "%" PRIu64, figures[i]);
 	}
+	table__write(table, screen);
+	table__free(table);
 }
 
 static void write_process(const struct event_state *state, const struct process *process, FILE *out)
@@ -155,7 +158,7 @@ static void write_process(const struct event_state *state, const struct process 
 
 	write_bars(state, &line, &screen);
 	fputc('\n', out);
-	write_table(state, &line, out);
+	write_table(state, &line, &screen);
 	fprintf(out,
 		"\nAllocations: %" PRIu64 " (%" PRIu64 " bytes), frees: %" PRIu64 "; live at the "
 		"end: %" PRIu64 " bytes in %" PRIu64 " blocks.\n",
