@@ -42,7 +42,8 @@ static void expect_left(const char *want)
 
 	for (size_t i = 0; i < nr; i++) {
 		assert_int_equal(rows[i].offset, 100 * rows[i].len);
-		assert_memory_equal(pair_row__text(&rows[i]), "01234567890123", min(rows[i].len, 14u));
+		assert_memory_equal(pair_row__text(&rows[i]), "01234567890123",
+				    min(rows[i].len, 14u));
 		sprintf(text + strlen(text), "%s%u:%u", i ? " " : "", rows[i].len, rows[i].pid);
 	}
 	assert_string_equal(text, want);
@@ -124,8 +125,8 @@ static void test_copying_has_its_price(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_what_is_not_taken_back_is_left_in_order, set_up,
-						tear_down),
+		cmocka_unit_test_setup_teardown(test_what_is_not_taken_back_is_left_in_order,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_each_frees_its_own, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_exec_and_end, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_more_than_so_many_copies_at_once, set_up,
