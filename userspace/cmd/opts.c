@@ -152,7 +152,8 @@ const struct opt opts[] = {
 	{ "memory-limit", 0, "BYTES", OPT_BYTES, MEMBER(memory_bytes), 16 << 20, 1ull << 50,
 	  VIEW | CMD_SYMBOLIZE,
 	  "Stop reading a recording when heaptap itself has that much memory, and show what came "
-	  "before; the report itself may take as much again and more. By default three quarters of "
+	  "before; the report made of that may take several times as much where stacks are many and "
+	  "deep: 6 times in tree, 11 times in an export for callgrind. By default three quarters of "
 	  "what the machine has." },
 	{ "engine", 0, "auto|bpf|preload", OPT_WORD, MEMBER(engine), 0, 0, WATCH,
 	  "How to watch: bpf from outside, by probes of the kernel, which takes root; preload from "
