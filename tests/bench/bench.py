@@ -131,27 +131,28 @@ def make_recording(build, directory, kind):
     return path
 
 
-def read_recording(build, path):
-    """heaptap leaks: its CPU seconds and its resident bytes at most."""
+def read_recording(build, path, view="leaks"):
+    """A view of it: its CPU seconds and its resident bytes at most."""
     with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen([f"{build}/heaptap", "leaks", path],
+        process = subprocess.Popen([f"{build}/heaptap", view, path],
                                    stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             output.seek(0)
-            raise Failed(f"heaptap leaks {path} ended with status {process.returncode}: "
+            raise Failed(f"heaptap {view} {path} ended with status {process.returncode}: "
                          f"{output.read(500).decode(errors='replace')}")
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
 
 
 def bench_reading(build, directory, kind, whose):
     path = make_recording(build, directory, kind)
-    seconds = statistics.median(read_recording(build, path)[0] for _ in range(3))
-    print(f"heaptap leaks, a recording of {EVENTS / 1e6:.0f} million events{whose}, "
+    print(f"a recording of {EVENTS / 1e6:.0f} million events{whose}, "
           f"{os.path.getsize(path) / EVENTS:.1f} bytes each:")
-    print_row("  events read in a second of CPU time", EVENTS / seconds / 1e6, "M/s", 3,
-              at_most=False)
+    for view in ("leaks", "peak"):
+        seconds = statistics.median(read_recording(build, path, view)[0] for _ in range(3))
+        print_row(f"  heaptap {view}: events read in a second of CPU time", EVENTS / seconds / 1e6,
+                  "M/s", 3, at_most=False)
     os.unlink(path)
 
 

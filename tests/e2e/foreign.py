@@ -6,7 +6,7 @@ import shutil
 
 from htap import BUILT, ROOT, WORKLOADS, Skip, build, check, run, temp
 
-TIMEOUT = 60
+TIMEOUT = 180
 
 
 class Port:

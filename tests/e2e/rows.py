@@ -27,13 +27,13 @@ def _typed(row):
 
 
 def own(text, calls_only=True):
-    """heaptap's CSV as dictionaries, without the ends of processes unless they are wanted."""
+    """heaptap's CSV as dictionaries, without what is of processes unless that is wanted."""
     rows = [_typed(row) for row in csv.DictReader(io.StringIO(text, newline=""), strict=True)]
     for row in rows:
         if (None in row or None in row.values() or int(row["address_hex"], 16) != row["address"] or
                 row["time_ns"] // 1000000 != row["time_ms"]):
             check(False, f"fields, addresses or times do not match: {row}")
-    return [row for row in rows if row["event"] != "end" or not calls_only]
+    return [row for row in rows if row["event"] not in ("end", "fork") or not calls_only]
 
 
 def malloc_trace(text):

@@ -188,7 +188,7 @@ def add_launched(program, at_least):
 
     @test(f"{name}, launched: its stacks are libdwfl's")
     def _():
-        done = run(command(*program()), data=b"\n", env=ENV, timeout=120).expect(0)
+        done = run(command(*program()), data=b"\n", env=ENV).expect(0)
         judge(name, done.stderr, at_least)
 
 

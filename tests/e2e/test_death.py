@@ -86,7 +86,7 @@ def kill(watcher):
 
 
 def goes_on(pid, what):
-    wait_for(lambda: state(pid) not in "Tt", f"{what} to go on", timeout=2)
+    wait_for(lambda: state(pid) not in "Tt", f"{what} to go on")
     check(lives(pid), f"{what} is gone: state {state(pid)}")
 
 
@@ -181,7 +181,7 @@ def _():
         os.kill(min(pids), signal.SIGKILL)
         wait_for(lambda: min(pids) not in running(program), "heaptap's end")
         try:
-            wait_for(lambda: not running(program), "the child's end", timeout=5)
+            wait_for(lambda: not running(program), "the child's end")
         finally:
             for pid in running(program):
                 os.kill(pid, signal.SIGKILL)

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 
-from htap import CFLAGS, HEAPTAP, check, has, heaptap, main, run, same, scratch, temp, test
+from htap import CFLAGS, HEAPTAP, TIMEOUT, check, has, heaptap, main, run, same, scratch, temp, test
 
 SOURCE = """#include <stdlib.h>
 static void *kept[10000];
@@ -81,7 +81,7 @@ def _():
     heaptap("diff", "--error-exitcode", 3, second, second).expect(0)
     with open(first, "rb") as early:
         text = subprocess.run([HEAPTAP, "diff", "-", second], stdin=early, check=True,
-                              stdout=subprocess.PIPE, timeout=60).stdout.decode()
+                              stdout=subprocess.PIPE, timeout=TIMEOUT).stdout.decode()
     same(text, done.stdout, "the earlier one from standard input")
 
 

@@ -82,7 +82,7 @@ def _():
     same([(f["bytes"], f["allocations"]) for f in sizes["frequent"]],
          [(4096, 641), (1024, 1), (2048, 1), (8192, 1)], "frequent")
     text = heaptap("sizes", "--top", "1", "--max-size", "2048", path).expect(0).stdout
-    has(text, r"(?m)^ +1024-1279 +1 +1024 +0 +0 ")
+    has(text, r"(?m)^ *1024-1279 +1 +1024 +0 +0 ")
     check("4096" not in text, f"what is filtered:\n{text}")
 
 

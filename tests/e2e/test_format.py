@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 
-from htap import (HEAPTAP, ROOT, attached, build, check, finish, has, heaptap, leaks,
+from htap import (HEAPTAP, ROOT, TIMEOUT, attached, build, check, finish, has, heaptap, leaks,
                   main, run, same, started, steps, temp, test, wait_for)
 
 GOLDEN = os.path.join(ROOT, "tests", "golden")
@@ -173,7 +173,7 @@ def _():
         recorder = subprocess.Popen([HEAPTAP, "record", "-o", "-", "--", build("threads"),
                                      "churn", "2", "3000"], stdout=subprocess.PIPE)
         file.write(recorder.stdout.read())
-        same(recorder.wait(60), 0, "status of record -o -")
+        same(recorder.wait(TIMEOUT), 0, "status of record -o -")
     for name in (path, piped):
         with open(name, "rb") as file:
             footer, index = htap_format.read_index(file)
@@ -243,10 +243,10 @@ def _():
         reader = subprocess.Popen([HEAPTAP, "leaks", "-"], stdin=recorder.stdout,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         recorder.stdout.close()
-        out, err = reader.communicate(timeout=60)
+        out, err = reader.communicate(timeout=TIMEOUT)
         same(reader.returncode, 0, f"status of leaks -: {err}")
         has(out.decode(), "Leak sum=40960 count=10 avg=4096", "report")
-        same(recorder.wait(60), 0, "status of record -o -")
+        same(recorder.wait(TIMEOUT), 0, "status of record -o -")
 
 
 def whole_blocks(path):
@@ -272,7 +272,7 @@ def _():
             def grows():
                 target("churn", 1000, 10)
                 return whole_blocks(path)[0] > 3000
-            wait_for(grows, "the first blocks", 60)
+            wait_for(grows, "the first blocks")
             first = whole_blocks(path)
             done = heaptap("leaks", path).expect(1)
             has(done.stdout, r"(?m)^Leak sum=200000 count=2000 avg=100\n", "report")

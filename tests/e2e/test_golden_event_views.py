@@ -42,6 +42,19 @@ def _():
             as_expected(f"{view}.json", json_text(text, width), f"{name}, {view} --json")
 
 
+@test("tables fit the screen: 80 columns unless another width is asked for")
+def _():
+    for view, lines in (("timeline", 20), ("sizes", 25), ("threads", 4)):
+        for width in (None, 60, 80, 120):
+            options = ["--width", str(width)] if width else []
+            text = said(view, golden("le64"), *options)
+            # Whole sentences are for the terminal to break.
+            shown = [line for line in text.split("\n") if not line.endswith(".")]
+            check(len(shown) > lines, f"{view} has no table:\n{text}")
+            longest = max(shown, key=len)
+            check(len(longest) <= (width or 80), f"{view} --width {width}: {longest}")
+
+
 def around_the_peak(text):
     """A timeline with a few of its many buckets."""
     whole = json.loads(text)

@@ -193,7 +193,7 @@ def _():
         with open(program, "wb") as file:
             file.write(damaged(whole, ranges, chance))
         os.chmod(program, 0o755)
-        report = leaks("--", program, timeout=40)
+        report = leaks("--", program)
         same((report.summary["leaked_blocks"], report.summary["leaked_bytes"]), (11, 49152),
              f"totals of damage {seed}")
 

@@ -133,7 +133,7 @@ def client_environment():
 
 def by_valgrind(argv, env):
     """valgrind's totals under heaptap's names, and what the program printed."""
-    done = run([*VALGRIND, *argv], env=env, timeout=120).expect(0)
+    done = run([*VALGRIND, *argv], env=env, timeout=600).expect(0)
     numbers = [int(word.replace(",", "")) for word in re.findall(
         r"(?:in use at exit|total heap usage): ([\d,]+) \w+(?: in|,) ([\d,]+) \w+"
         r"(?:, ([\d,]+) bytes)?", done.stderr) for word in word if word]

@@ -12,8 +12,8 @@ import struct
 import subprocess
 import time
 
-from htap import (HEAPTAP, build, check, finish, has, heaptap, leaks, main, run, same, started, temp,
-                  terminal, test, wait_for)
+from htap import (HEAPTAP, TIMEOUT, build, check, finish, has, heaptap, leaks, main, run, same, started,
+                  temp, terminal, test, wait_for)
 
 
 class Stream:
@@ -145,7 +145,7 @@ class Receiver:
             return file.read()
 
     def connect(self):
-        return socket.create_connection(("127.0.0.1", self.ports[0]), 10)
+        return socket.create_connection(("127.0.0.1", self.ports[0]), TIMEOUT)
 
     def send(self, data):
         with self.connect() as peer:
@@ -180,6 +180,15 @@ def receiver(*arguments, where=":0", folder=None):
     with open(log, "w") as file, started([HEAPTAP, "receive", where, "-o", folder, *arguments],
                                          stderr=file) as process:
         yield Receiver(process, folder, log)
+
+
+def is_read(peer):
+    """Has all been read that a socket of ours has sent?"""
+    with open("/proc/net/tcp") as file:
+        rows = [line.split() for line in file][1:]
+    return any(int(local.rpartition(":")[2], 16) == peer.getpeername()[1] and
+               int(remote.rpartition(":")[2], 16) == peer.getsockname()[1] and
+               int(queues.rpartition(":")[2], 16) == 0 for _, local, remote, _, queues, *_ in rows)
 
 
 def listening():
@@ -273,7 +282,8 @@ def _():
         it.wait_for_log("Nothing is kept", 3)
         broken = it.connect()
         broken.sendall(Stream(pid=8, argv="broken").many(10).data)
-        time.sleep(0.3)
+        # A reset takes with it what has not been read.
+        wait_for(lambda: is_read(broken) and "broken.8.htap" in it.files(), "the receiver to read")
         broken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         broken.close()  # with a reset
         it.wait_for_log("broken.8.htap: .* broken off: Connection reset")
@@ -301,7 +311,7 @@ def _():
 @test("Ctrl-C, SIGTERM and -d end it; what has come is kept, and is whole")
 def _():
     for how in (signal.SIGINT, signal.SIGTERM, None):
-        with receiver(*([] if how else ["-d", "1"])) as it, it.connect() as peer:
+        with receiver(*([] if how else ["-d", "3"])) as it, it.connect() as peer:
             peer.sendall(Stream().many(100).data + b"\x02\x00")
             log = it.stop(how) if how else it.end()
             has(log, r"prog\.4242\.htap: \d+ bytes from .*; the stream was stopped here\.", "stderr")
@@ -369,7 +379,7 @@ def _():
             peer.sendall(Stream(pid=1 + i).many(2).data)
         wait_for(lambda: len(it.files()) == 64, "64 files")
         with it.connect() as late:
-            late.settimeout(10)
+            late.settimeout(TIMEOUT)
             same(late.recv(1), b"", "what the 65th hears")
         it.wait_for_log("is refused: 64 streams are being received already")
         peers.pop().close()
@@ -397,7 +407,7 @@ def _():
     with terminal([HEAPTAP, "receive", ":0", "-o", folder]) as term:
         term.wait_for(r"Listening at .*:(\d+)")
         port = int(re.findall(r":(\d+)(?= and|,)", term.text)[0])
-        with socket.create_connection(("127.0.0.1", port), 10) as peer:
+        with socket.create_connection(("127.0.0.1", port), TIMEOUT) as peer:
             peer.sendall(Stream().many(2).data)
             term.wait_for(r"1 streams \(0 idle\), 0 received, \d\d+ bytes; Ctrl-C ends it")
         term.wait_for(r"0 streams \(0 idle\), 1 received")

@@ -22,7 +22,7 @@ def report_on(data, *options):
     with open(path, "wb") as file:
         file.write(data)
     try:
-        return heaptap("leaks", *options, path, timeout=30)
+        return heaptap("leaks", *options, path)
     finally:
         os.unlink(path)
 

@@ -4,7 +4,7 @@
 import json
 import os
 
-from htap import (Counter, build, check, equal_counts, leaks, library, main, same, test)
+from htap import (TIMEOUT, Counter, build, check, equal_counts, leaks, library, main, same, test)
 
 
 def against_tally(*command, **options):
@@ -14,7 +14,7 @@ def against_tally(*command, **options):
     return report
 
 
-def against_counter(program, *arguments, options=(), timeout=60):
+def against_counter(program, *arguments, options=(), timeout=TIMEOUT):
     """Watches a workload with the counter inside; the report."""
     counter = Counter(program)
     report = leaks(*options, "--", program, *arguments, env=counter.environment(),
@@ -105,7 +105,7 @@ def _():
 @test("8 threads, 10 million events, lossless: nothing lost, every free matched")
 def _():
     report = against_counter(build("threads"), "churn", "8", "312500", options=["--lossless"],
-                             timeout=240)
+                             timeout=600)
     same(report.summary["unknown_frees"], 0, "unknown frees")
     events = 2 * report.summary["allocations"]
     check(events >= 10_000_000, f"only {events} events")
@@ -115,13 +115,13 @@ def _():
 def _():
     for _ in range(6):  # stopping and continuing may cross: not every time
         against_counter(build("threads"), "churn", "8", "20000",
-                        options=["--lossless", "--ring-size", "64K"], timeout=120)
+                        options=["--lossless", "--ring-size", "64K"])
 
 
 @test("without lossless a small ring loses events, and says so")
 def _():
     report = leaks("--no-lossless", "--ring-size", "64K", "--", build("threads"), "churn", "8",
-                   "100000", timeout=120)
+                   "100000")
     check(report.summary["lost_events"] > 0, f"nothing was lost: {report.summary}")
 
 

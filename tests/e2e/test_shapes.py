@@ -209,7 +209,7 @@ def _():
     said = r"(?m)/shape is a static program without symbols: .*--allocator .*$"
     has(done.stderr, said, "stderr, launched")
     with started([program, "wait"]) as target:
-        done = heaptap("leaks", "-p", target.pid, timeout=20).expect(1)
+        done = heaptap("leaks", "-p", target.pid).expect(1)
         has(done.stderr, said, "stderr, attached")
         done = heaptap("doctor", "-p", target.pid).expect(1)
         has(done.stdout, r"(?s)shape +NO +.*static program without symbols.*No allocator that",
@@ -460,8 +460,7 @@ def _():
                              options=["--lossless", "--ring-size", "1M"])
     same(report.total_from("keep_in_crowd"), (300, 300 * 64), "kept by the threads")
     counter = Counter(program)
-    report = leaks("--lossless", "--", program, "300", "300", env=counter.environment(),
-                   timeout=120)
+    report = leaks("--lossless", "--", program, "300", "300", env=counter.environment())
     equal_counts(report, counter)
     same(report.total_from("keep_in_crowd"), (300, 300 * 64), "kept by the threads")
 

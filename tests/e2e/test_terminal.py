@@ -88,7 +88,7 @@ def _():
     command = f"{HEAPTAP} leaks --ring-size 64K -o {temp()} -- {build('threads')} churn 4 30000"
     with terminal(["bash", "--norc", "--noprofile", "-i"]) as term:
         term.type(f"{command}; echo EN''D $?\n")
-        term.wait_for(r"END \d+", 120)
+        term.wait_for(r"END \d+")
         term.type(f"jobs; echo JO''BS\n")
         term.wait_for(r"JOBS\r?\n")
         term.type("exit\n")

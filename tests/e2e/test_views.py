@@ -6,13 +6,14 @@ import functools
 import json
 import os
 
+import rows
 from htap import (attached, build, check, has, heaptap, interrupt, leaks, main, same, steps, temp,
                   test)
 
 
 @functools.cache
 def recording():
-    """Of phases.c, whose phases last 0.4 s."""
+    """Of phases.c, whose phases last 0.4 s or more."""
     path = temp(".htap")
     heaptap("record", "-o", path, "--", build("phases")).expect(0)
     return path
@@ -24,6 +25,27 @@ def view(name, *arguments, **options):
     report = json.loads(done.stdout)
     same((report["view"], report["lost_events"]), (name, 0), "head")
     return report
+
+
+@functools.cache
+def moments():
+    """Moments of the recording, in seconds after its beginning: before keep, before surge, when most is
+    live, when that is freed, and when the peak was reached."""
+    path = temp(".csv")
+    heaptap("export", "-f", "csv", "-o", path, recording()).expect(0)
+    began = datetime.datetime.fromisoformat(view("sites", recording())["began"].replace("Z", "+00:00"))
+    last = {}
+    for event in rows.read(path):
+        if event["event"] == "alloc" and any(f.get("f") == "allocate" for f in event["stack"][:1]):
+            last[event["size"]] = event["time_ns"] / 1e9 - began.timestamp()
+    churn, keep, surge, more = (last[size] for size in (1000, 24, 100000, 7))
+    # Phases may last longer than 0.4 s, and not less.
+    return {"keep": (churn + keep) / 2, "surge": (keep + surge) / 2, "most": surge + 0.2,
+            "less": more - 0.2, "peak": surge}
+
+
+def at(name):
+    return f"{moments()[name]:.6f}"
 
 
 def sites(report, process=0):
@@ -70,7 +92,7 @@ def _():
     same({key: got.get(key) for key in (KEEP, SURGE)}, {key: want[key] for key in (KEEP, SURGE)},
          "peak")
     check(CHURN not in got and MORE not in got, f"not part of the peak: {list(got)}")
-    check(0.8 <= peak["processes"][0]["peak_after_seconds"] < 1.2, "time of the peak")
+    check(abs(peak["processes"][0]["peak_after_seconds"] - moments()["peak"]) < 0.002, "time of the peak")
     summary = leaks(recording()).summary
     total = peak["processes"][0]["sum"]
     same((total["allocated"]["blocks"], total["allocated"]["bytes"], total["freed"]["blocks"],
@@ -84,25 +106,25 @@ def _():
     def live(*arguments):
         report = leaks(*arguments, recording())
         return {kind: report.total_from("allocate")[kind] for kind in (0, 1)}, report
-    same(live("--at", "0.6")[0], {0: 10, 1: 240}, "after the second phase began")
-    same(live("--at", "1.0")[0], {0: 20, 1: 1000240}, "at the peak")
-    same(live("--at", "1.4")[0], {0: 10, 1: 240}, "after it")
+    same(live("--at", at("surge"))[0], {0: 10, 1: 240}, "after the second phase began")
+    same(live("--at", at("most"))[0], {0: 20, 1: 1000240}, "at the peak")
+    same(live("--at", at("less"))[0], {0: 10, 1: 240}, "after it")
     same(live("--at", "1h")[0], {0: 15, 1: 275}, "after the end")
     began = view("sites", recording())["began"]
     moment = datetime.datetime.fromisoformat(began.replace("Z", "+00:00"))
-    text = (moment + datetime.timedelta(seconds=1)).isoformat(timespec="milliseconds")
+    text = (moment + datetime.timedelta(seconds=moments()["most"])).isoformat(timespec="milliseconds")
     same(live("--at", text)[0], {0: 20, 1: 1000240}, text)
-    peak = sites(view("peak", "--at", "0.6", recording()))
+    peak = sites(view("peak", "--at", at("surge"), recording()))
     same({key: peak[key]["peak"] for key in peak}, {CHURN: (1000, 1)}, "the peak until then")
 
 
 @test("--between: what was allocated then and still lives; --thread, --min-size, --max-size")
 def _():
-    report = leaks("--between", "0.2", "0.6", recording())
+    report = leaks("--between", at("keep"), at("surge"), recording())
     same(report.total_from("allocate"), (10, 240), "second phase")
-    report = leaks("--between", "0.6", "9", recording())
+    report = leaks("--between", at("surge"), "1h", recording())
     same(report.total_from("allocate"), (5, 35), "from the third phase on")
-    report = leaks("--between", "0.6", "9", "--at", "1.0", recording())
+    report = leaks("--between", at("surge"), "1h", "--at", at("most"), recording())
     same(report.total_from("allocate"), (10, 1000000), "of it, what lived at 1.0")
     report = leaks("--max-size", "7", recording())
     same(report.total_from("allocate"), (5, 35), "small blocks")

@@ -164,16 +164,18 @@ class Recording:
 
     def _fork(self, record):
         parent = None if record["flags"] & EMPTY else self._process(record)
+        if parent and parent.live:
+            self._tell(record, "fork", record["child"])
         self._begin(Process(record["child"], parent, record["time_ns"]))
 
     def _exec(self, record):
         self._process(record).exec()
         self._tell(record, "exec")
 
-    def _tell(self, record, kind):
+    def _tell(self, record, kind, tid=None):
         pid = record["pid"]
         self.by_pid[pid].events.append(
-            Event(kind, record["time_ns"], pid, pid, None, 0, 0, 0, 0, None))
+            Event(kind, record["time_ns"], pid, tid or pid, None, 0, 0, 0, 0, None))
 
     def _end(self, record):
         if record["pid"] and self._process(record):

@@ -148,6 +148,7 @@ unsigned csv__parse(const struct csv_dialect *dialect, const char *row, size_t l
 	if (len && end[-1] == '\r')
 		end--;
 	for (unsigned nr = 0; nr < max;) {
+		const char *from = at;
 		char *begin = scratch;
 
 		if (at < end && *at == '"')
@@ -156,7 +157,8 @@ unsigned csv__parse(const struct csv_dialect *dialect, const char *row, size_t l
 			at = parse_bare(dialect, at, end, &scratch);
 		if (!at || (at < end && *at != dialect->separator))
 			return nr;
-		fields[nr++] = (struct csv_field){ begin, (size_t)(scratch - begin) };
+		fields[nr++] = (struct csv_field){ begin, (size_t)(scratch - begin),
+						   (size_t)(from - row), (size_t)(at - from) };
 		if (at == end) {
 			*malformed = false;
 			return nr;

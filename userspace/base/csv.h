@@ -45,6 +45,7 @@ void csv_row__clear(struct csv_row *row);
 struct csv_field {
 	const char *text; /* no NUL */
 	size_t len;
+	size_t at, row_len; /* in the row, with quotes and escapes */
 };
 
 /*

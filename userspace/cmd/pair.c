@@ -16,6 +16,14 @@ static void tell(const struct pairing_counts *counts)
 		 " rows are left; frees of what no row allocated: %" PRIu64
 		 "; rows that are malformed, and left out: %" PRIu64 ".",
 		 counts->kept, counts->rows, counts->unmatched, counts->malformed);
+	if (counts->inherited)
+		log_warn("Children have inherited blocks by forks, and not freed %" PRIu64
+			 " of them.",
+			 counts->inherited);
+	if (counts->forks_ignored)
+		log_warn("%" PRIu64 " forks are of more than can be copied: what these children "
+			 "inherited is not among the rows.",
+			 counts->forks_ignored);
 }
 
 static int pair(int fd, const char *name, const char *path)
@@ -67,7 +75,9 @@ const struct cmd cmd_pair = {
 	.summary = "Take from a file of rows what was freed after all.",
 	.about = "Reads rows that `heaptap export -f csv`, `heaptap orphans --format`, or "
 		 "malloc-trace wrote, and writes the allocations that no later row frees, in their "
-		 "order and as they were. Of frees without an allocation nothing is left. Rotated "
+		 "order and as they were. What a child has inherited by a fork and not freed comes "
+		 "under its own pid as well. Of frees without an allocation nothing is left. "
+		 "Rotated "
 		 "files go one behind the other, the oldest first.",
 	.examples = "heaptap pair -i rows.csv -o left.csv\n"
 		    "cat rows.csv.1 rows.csv | heaptap pair -i - -o -",

@@ -3,29 +3,26 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/csv.h"
-#include "base/hash.h"
 #include "base/json_check.h"
 #include "base/lines.h"
 #include "base/util.h"
+#include "cmd/pair_heaps.h"
 
 #define MAX_FIELDS 32
-#define NONE	   UINT64_MAX
-
-/* A row that may be left. */
-struct row {
-	uint64_t offset; /* in the file; of a free slot: the next one */
-	char *text;	 /* NULL where it can be read again */
-	uint32_t len;	 /* 0: the slot is free */
-};
+/* Rows that children have from their parents, at once. */
+#define MAX_INHERITED (8u << 20)
+#define NOWHERE	      UINT_MAX
 
 /* What a row does. */
-enum action { ALLOCATES, FREES, FREES_ALL, ENDS_PROCESS, NOTHING, MALFORMED };
+enum action { ALLOCATES, FREES, FREES_ALL, ENDS_PROCESS, FORKS, NOTHING, MALFORMED };
 
 struct pairing {
 	int fd;
@@ -36,85 +33,21 @@ struct pairing {
 	const struct csv_dialect *dialect;
 	char *header; /* NULL: malloc-trace has none */
 	size_t header_len;
-	/* Where the fields are. */
-	unsigned pid_at, event_at, address_at, stack_at, nr_fields;
+	/* Where the fields are; tid's NOWHERE if there is none. */
+	unsigned pid_at, tid_at, event_at, address_at, stack_at, nr_fields;
 
-	struct row *rows;
-	size_t nr, capacity;
-	uint64_t free_slot; /* NONE: there is none */
-	struct hmap *heaps; /* address -> slot, of each process */
-	size_t nr_heaps, heaps_capacity;
-	struct hmap by_pid; /* -> index of its heap */
+	struct pair_heaps *heaps;
 	char scratch[LINES_MAX];
 	char text[LINES_MAX]; /* a row that is read again */
 };
 
-static struct hmap *heap_of(struct pairing *pairing, uint64_t pid)
-{
-	const uint64_t *index = hmap__find(&pairing->by_pid, pid);
-
-	if (index)
-		return &pairing->heaps[*index];
-	pairing->heaps = array__grow(pairing->heaps, pairing->nr_heaps, &pairing->heaps_capacity,
-				     sizeof(*pairing->heaps));
-	hmap__set(&pairing->by_pid, pid, pairing->nr_heaps);
-	pairing->heaps[pairing->nr_heaps] = (struct hmap){ 0 };
-	return &pairing->heaps[pairing->nr_heaps++];
-}
-
-static void forget(struct pairing *pairing, uint64_t slot)
-{
-	struct row *row = &pairing->rows[slot];
-
-	free(row->text);
-	*row = (struct row){ .offset = pairing->free_slot };
-	pairing->free_slot = slot;
-}
-
-/* Whether there was something. */
-static bool take_back(struct pairing *pairing, uint64_t pid, uint64_t address)
-{
-	struct hmap *heap = heap_of(pairing, pid);
-	const uint64_t *slot = hmap__find(heap, address);
-
-	if (!slot)
-		return false;
-	forget(pairing, *slot);
-	hmap__delete(heap, address);
-	if (!heap->nr)
-		hmap__clear(heap);
-	return true;
-}
-
-/* Another process of the same pid may follow. lost: what was live is gone; else it is left. */
-static void end_heap(struct pairing *pairing, uint64_t pid, bool lost)
-{
-	struct hmap *heap = heap_of(pairing, pid);
-	uint64_t address, slot;
-
-	for (size_t at = 0; lost && hmap__next(heap, &at, &address, &slot);)
-		forget(pairing, slot);
-	hmap__clear(heap);
-}
-
-static void keep(struct pairing *pairing, uint64_t pid, uint64_t address, const struct line *line)
-{
-	uint64_t slot = pairing->free_slot;
-
-	if (slot == NONE) {
-		pairing->rows = array__grow(pairing->rows, pairing->nr, &pairing->capacity,
-					    sizeof(*pairing->rows));
-		slot = pairing->nr++;
-	} else {
-		pairing->free_slot = pairing->rows[slot].offset;
-	}
-	pairing->rows[slot] = (struct row){ .offset = line->offset, .len = (uint32_t)line->len };
-	if (!pairing->can_read_again) {
-		pairing->rows[slot].text = xmalloc(line->len);
-		memcpy(pairing->rows[slot].text, line->text, line->len);
-	}
-	hmap__set(heap_of(pairing, pid), address, slot);
-}
+/* What a line says. */
+struct said {
+	enum action action;
+	uint32_t pid;
+	uint32_t child;	  /* of FORKS */
+	uint64_t address; /* good unless the line is MALFORMED with address 0 */
+};
 
 static bool name_has(const struct csv_field *name, const char *part)
 {
@@ -137,7 +70,7 @@ static enum action action_of(const struct pairing *pairing, const struct csv_fie
 	} actions[] = {
 		{ "alloc", ALLOCATES }, { "free", FREES },     { "unknown_free", FREES },
 		{ "replaced", FREES },	{ "exec", FREES_ALL }, { "end", ENDS_PROCESS },
-		{ "failed", NOTHING },
+		{ "failed", NOTHING },	{ "fork", FORKS },
 	};
 
 	if (!pairing->header)
@@ -148,80 +81,104 @@ static enum action action_of(const struct pairing *pairing, const struct csv_fie
 	return MALFORMED;
 }
 
-/* What a line says; *pid and *address are good unless it is MALFORMED with *address 0. */
-static enum action understand(struct pairing *pairing, const struct line *line, uint64_t *pid,
-			      uint64_t *address)
+/* A pid in a field; false: none is there. */
+static bool read_pid(const struct csv_field *field, uint32_t *pid)
+{
+	uint64_t value;
+
+	if (!csv_field__uint(field, &value) || value > UINT32_MAX)
+		return false;
+	*pid = (uint32_t)value;
+	return true;
+}
+
+static struct said understand(struct pairing *pairing, const struct line *line)
 {
 	struct csv_field fields[MAX_FIELDS];
-	enum action action = MALFORMED;
+	struct said said = { .action = MALFORMED };
 	bool malformed;
 	unsigned nr = csv__parse(pairing->dialect, line->text, line->len, pairing->scratch, fields,
 				 MAX_FIELDS, &malformed);
 
-	*pid = 0;
-	*address = 0;
 	if (nr <= pairing->address_at || nr <= pairing->event_at ||
-	    !csv_field__uint(&fields[pairing->address_at], address) ||
-	    (pairing->header && !csv_field__uint(&fields[pairing->pid_at], pid)))
-		return MALFORMED;
-	action = action_of(pairing, &fields[pairing->event_at]);
-	if (action != ALLOCATES)
-		return action;
+	    !csv_field__uint(&fields[pairing->address_at], &said.address) ||
+	    (pairing->header && !read_pid(&fields[pairing->pid_at], &said.pid)))
+		return (struct said){ .action = MALFORMED };
+	said.action = action_of(pairing, &fields[pairing->event_at]);
+	if (said.action == FORKS &&
+	    (nr <= pairing->tid_at || !read_pid(&fields[pairing->tid_at], &said.child) ||
+	     !said.child))
+		said.action = MALFORMED;
+	if (said.action != ALLOCATES)
+		return said;
 	if (malformed || nr != pairing->nr_fields ||
 	    !json__is_valid(fields[pairing->stack_at].text, fields[pairing->stack_at].len))
-		return MALFORMED;
-	/* malloc-trace took what failed for an allocation at NULL. */
-	return *address ? ALLOCATES : NOTHING;
+		said.action = MALFORMED;
+	else if (!said.address) /* malloc-trace took what failed for an allocation at NULL. */
+		said.action = NOTHING;
+	return said;
 }
 
 static void take_row(struct pairing *pairing, const struct line *line)
 {
-	enum action action = MALFORMED;
-	uint64_t pid = 0, address = 0;
+	struct pair_heaps *heaps = pairing->heaps;
+	struct pairing_counts *counts = pairing->counts;
+	struct said said = { .action = MALFORMED };
 
-	pairing->counts->rows++;
+	counts->rows++;
 	if (!line->too_long)
-		action = understand(pairing, line, &pid, &address);
-	if (action == MALFORMED)
-		pairing->counts->malformed++;
+		said = understand(pairing, line);
+	if (said.action == MALFORMED)
+		counts->malformed++;
 	/* Whatever happened at an address, what was there is gone. */
-	if (action == ALLOCATES || (action == MALFORMED && address))
-		take_back(pairing, pid, address);
-	if (action == ALLOCATES)
-		keep(pairing, pid, address, line);
-	else if (action == FREES)
-		pairing->counts->unmatched += !take_back(pairing, pid, address);
-	else if (action == FREES_ALL || action == ENDS_PROCESS)
-		end_heap(pairing, pid, action == FREES_ALL);
+	if (said.action == ALLOCATES || (said.action == MALFORMED && said.address))
+		pair_heaps__take_back(heaps, said.pid, said.address);
+	if (said.action == ALLOCATES)
+		pair_heaps__keep(heaps, said.pid, said.address, line->offset,
+				 pairing->can_read_again ? NULL : line->text, (uint32_t)line->len);
+	else if (said.action == FREES)
+		counts->unmatched += !pair_heaps__take_back(heaps, said.pid, said.address);
+	else if (said.action == FREES_ALL || said.action == ENDS_PROCESS)
+		pair_heaps__end(heaps, said.pid, said.action == FREES_ALL);
+	else if (said.action == FORKS)
+		counts->forks_ignored +=
+			!pair_heaps__fork(heaps, said.pid, said.child, counts->rows);
 }
 
-/* The first line says what the others are; true: it is a header. */
-static bool take_header(struct pairing *pairing, const struct line *line)
+/* Where a line that may be a header has the columns that are needed; false: it is none. */
+static bool find_columns(struct pairing *pairing, const struct line *line)
 {
-	const struct {
+	/* The last one only tells of forks. */
+	struct {
 		const char *name;
 		unsigned *at;
 	} wanted[] = { { "pid", &pairing->pid_at },
 		       { "event", &pairing->event_at },
 		       { "address", &pairing->address_at },
-		       { "stack", &pairing->stack_at } };
+		       { "stack", &pairing->stack_at },
+		       { "tid", &pairing->tid_at } };
 	struct csv_field fields[MAX_FIELDS];
-	size_t nr_found = 0;
-	bool malformed = true;
-	unsigned nr = 0;
+	bool malformed;
 
-	if (!line->too_long)
-		nr = csv__parse(&csv_rfc4180, line->text, line->len, pairing->scratch, fields,
-				MAX_FIELDS, &malformed);
-	for (unsigned i = 0; !malformed && i < nr; i++)
+	for (size_t k = 0; k < ARRAY_SIZE(wanted); k++)
+		*wanted[k].at = NOWHERE;
+	pairing->nr_fields = csv__parse(&csv_rfc4180, line->text, line->len, pairing->scratch,
+					fields, MAX_FIELDS, &malformed);
+	for (unsigned i = 0; !malformed && i < pairing->nr_fields; i++)
 		for (size_t k = 0; k < ARRAY_SIZE(wanted); k++)
-			if (csv_field__is(&fields[i], wanted[k].name)) {
+			if (csv_field__is(&fields[i], wanted[k].name))
 				*wanted[k].at = i;
-				nr_found++;
-			}
-	if (nr_found == ARRAY_SIZE(wanted)) {
+	for (size_t k = 0; k + 1 < ARRAY_SIZE(wanted); k++)
+		if (*wanted[k].at == NOWHERE)
+			return false;
+	return true;
+}
+
+/* The first line says what the others are; true: it is a header. */
+static bool take_header(struct pairing *pairing, const struct line *line)
+{
+	if (!line->too_long && find_columns(pairing, line)) {
 		pairing->dialect = &csv_rfc4180;
-		pairing->nr_fields = nr;
 		pairing->header = xmalloc(line->len);
 		memcpy(pairing->header, line->text, line->len);
 		pairing->header_len = line->len;
@@ -260,21 +217,13 @@ static int read_rows(struct pairing *pairing)
 	return more;
 }
 
-static int compare_rows(const void *left, const void *right)
+/* A row's text, of the file's as it is now. 0 or -errno. */
+static int read_again(struct pairing *pairing, const struct pair_row *row)
 {
-	uint64_t a = ((const struct row *)left)->offset, b = ((const struct row *)right)->offset;
+	size_t got = 0;
 
-	return a < b ? -1 : a > b;
-}
-
-/* 0 or -errno. */
-static int write_row(struct pairing *pairing, const struct row *row)
-{
-	const char *text = row->text ? row->text : pairing->text;
-	size_t len = row->len, got = 0;
-
-	while (!row->text && got < len) {
-		ssize_t now = pread(pairing->fd, pairing->text + got, len - got,
+	while (got < row->len) {
+		ssize_t now = pread(pairing->fd, pairing->text + got, row->len - got,
 				    (off_t)(row->offset + got));
 
 		if (now < 0 && errno != EINTR)
@@ -283,29 +232,58 @@ static int write_row(struct pairing *pairing, const struct row *row)
 			return -ESTALE;
 		got += now > 0 ? (size_t)now : 0;
 	}
-	fwrite(text, 1, len, pairing->out);
+	return 0;
+}
+
+/* A row with another pid in it. */
+static void write_inherited(struct pairing *pairing, const char *text, const struct pair_row *row)
+{
+	struct csv_field fields[MAX_FIELDS], *pid = &fields[pairing->pid_at];
+	bool malformed;
+	unsigned nr = csv__parse(pairing->dialect, text, row->len, pairing->scratch, fields,
+				 MAX_FIELDS, &malformed);
+
+	/* The file may have changed since. */
+	if (nr <= pairing->pid_at)
+		return;
+	fprintf(pairing->out, "%.*s%" PRIu32, (int)pid->at, text, row->pid);
+	fwrite(text + pid->at + pid->row_len, 1, row->len - pid->at - pid->row_len, pairing->out);
+}
+
+static int write_row(struct pairing *pairing, const struct pair_row *row)
+{
+	const char *text = pairing->text;
+	int err = 0;
+
+	if (row->text)
+		text = pair_row__text(row);
+	else
+		err = read_again(pairing, row);
+	if (err)
+		return err;
+	if (row->pid)
+		write_inherited(pairing, text, row);
+	else
+		fwrite(text, 1, row->len, pairing->out);
 	fputc('\n', pairing->out);
-	pairing->counts->kept++;
+	pairing->counts->kept += !row->pid;
+	pairing->counts->inherited += row->pid != 0;
 	return 0;
 }
 
 static int write_rows(struct pairing *pairing)
 {
-	size_t nr = 0;
+	const struct pair_row *rows;
+	size_t nr;
 	int err = 0;
 
-	for (size_t i = 0; i < pairing->nr; i++)
-		if (pairing->rows[i].len)
-			pairing->rows[nr++] = pairing->rows[i];
-	pairing->nr = nr;
-	if (nr)
-		qsort(pairing->rows, nr, sizeof(*pairing->rows), compare_rows);
+	rows = pair_heaps__left(pairing->heaps, &nr);
 	if (pairing->header) {
 		fwrite(pairing->header, 1, pairing->header_len, pairing->out);
 		fputc('\n', pairing->out);
 	}
 	for (size_t i = 0; !err && i < nr; i++)
-		err = write_row(pairing, &pairing->rows[i]);
+		err = write_row(pairing, &rows[i]);
 	return err;
 }
 
@@ -319,20 +297,14 @@ int pairing__run(int fd, FILE *out, struct pairing_counts *counts)
 	pairing->fd = fd;
 	pairing->out = out;
 	pairing->counts = counts;
-	pairing->free_slot = NONE;
+	pairing->heaps = pair_heaps__new(MAX_INHERITED);
 	/* Its lines are numbered from where it is read, which is then its beginning. */
 	pairing->can_read_again =
 		!fstat(fd, &status) && S_ISREG(status.st_mode) && lseek(fd, 0, SEEK_CUR) == 0;
 	err = read_rows(pairing);
 	if (!err)
 		err = write_rows(pairing);
-	for (size_t i = 0; i < pairing->nr; i++)
-		free(pairing->rows[i].text);
-	for (size_t i = 0; i < pairing->nr_heaps; i++)
-		hmap__clear(&pairing->heaps[i]);
-	hmap__clear(&pairing->by_pid);
-	free(pairing->heaps);
-	free(pairing->rows);
+	pair_heaps__free(pairing->heaps);
 	free(pairing->header);
 	free(pairing);
 	return err;

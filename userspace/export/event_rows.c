@@ -155,6 +155,7 @@ static const char *const kind_names[] = {
 	[LOGGED_FAILED] = "failed",
 	[LOGGED_EXEC] = "exec",
 	[LOGGED_END] = "end",
+	[LOGGED_FORK] = "fork",
 };
 
 static void put_own(struct event_rows *rows, const struct logged_event *event)
@@ -170,7 +171,7 @@ static void put_own(struct event_rows *rows, const struct logged_event *event)
 	csv_row__uint(row, event->tid);
 	put_cell(row, program_cell(rows, event->exe));
 	csv_row__raw(row, kind, strlen(kind));
-	if (event->kind == LOGGED_EXEC || event->kind == LOGGED_END)
+	if (logged_event__is_of_process(event))
 		csv_row__raw(row, ",", 1);
 	else
 		put_cell(row, function_cell(rows, event->func));
@@ -192,7 +193,7 @@ static const char *malloc_trace_name(const struct event_rows *rows,
 {
 	const struct function *function;
 
-	if (event->kind == LOGGED_FAILED || event->kind == LOGGED_EXEC || event->kind == LOGGED_END)
+	if (event->kind == LOGGED_FAILED || logged_event__is_of_process(event))
 		return NULL;
 	if (event->kind != LOGGED_ALLOC)
 		return event->by_realloc ? "freerealloc" : "free";

@@ -1,44 +1,26 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* How large the blocks are: a histogram with bars, and the sizes asked for most often. */
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "base/util.h"
+#include "export/event_state.h"
 #include "export/json_parts.h"
-#include "export/process_text.h"
 #include "export/report_text.h"
 #include "export/screen.h"
-#include "export/view.h"
+#include "export/table.h"
 #include "report/sizes.h"
 
 /* Frequent sizes shown, unless --top says how many. */
 #define NR_FREQUENT 10
-/* Columns of the table before the bars. */
-#define TABLE_COLUMNS 77
-#define MIN_BAR	      10
 
-struct state {
-	struct model *model;
-	struct sizes *sizes;
-	const struct view_options *options;
-};
+static void free_observer(void *sizes)
+{
+	sizes__free(sizes);
+}
 
 static void *begin(struct model *model, const struct view_options *options)
 {
-	struct state *state = xcalloc(1, sizeof(*state));
-
-	*state = (struct state){ model, sizes__new(model), options };
-	return state;
-}
-
-static void free_state(void *data)
-{
-	struct state *state = data;
-
-	if (!state)
-		return;
-	sizes__free(state->sizes);
-	free(state);
+	return event_state__new(model, options, sizes__new(model), free_observer);
 }
 
 static double per_cent(uint64_t part, uint64_t whole)
@@ -51,26 +33,33 @@ static uint64_t mean_of(struct amount amount)
 	return amount.blocks ? amount.bytes / amount.blocks : 0;
 }
 
-static void write_row(const struct sizes_row *row, uint64_t most, const struct screen *screen)
+static void add_row(struct table *table, const struct sizes_row *row)
 {
-	unsigned room = screen->columns > TABLE_COLUMNS + MIN_BAR ? screen->columns - TABLE_COLUMNS
-								  : MIN_BAR;
-	char range[48];
-
 	if (row->from_bytes == row->to_bytes)
-		snprintf(range, sizeof(range), "%" PRIu64, row->from_bytes);
+		table__cell(table, "%" PRIu64, row->from_bytes);
 	else
-		snprintf(range, sizeof(range), "%" PRIu64 "-%" PRIu64, row->from_bytes,
-			 row->to_bytes);
-	fprintf(screen->out,
-		"%15s %11" PRIu64 " %13" PRIu64 " %11" PRIu64 " %13" PRIu64 " %8.1f%% ", range,
-		row->total.blocks, row->total.bytes, row->live.blocks, row->live.bytes,
-		per_cent(row->temporary.blocks, row->total.blocks));
-	screen__bar(screen, row->total.blocks, most, room);
-	fputc('\n', screen->out);
+		table__cell(table, "%" PRIu64 "-%" PRIu64, row->from_bytes, row->to_bytes);
+	table__cell(table, "%" PRIu64, row->total.blocks);
+	table__cell(table, "%" PRIu64, row->total.bytes);
+	table__cell(table, "%" PRIu64, row->live.blocks);
+	table__cell(table, "%" PRIu64, row->live.bytes);
+	table__cell(table, "%.1f%%", per_cent(row->temporary.blocks, row->total.blocks));
+	table__bar(table, row->total.blocks);
 }
 
-static void write_frequent(const struct state *state, const struct sizes_process *process,
+static void write_table(const struct sizes_process *sizes, const struct screen *screen)
+{
+	static const char *const headings[] = { "size",	       "allocations", "bytes",
+						"live blocks", "live bytes",  "temporary" };
+	struct table *table = table__new(headings, ARRAY_SIZE(headings), 1);
+
+	for (size_t i = 0; i < sizes->nr_rows; i++)
+		add_row(table, &sizes->rows[i]);
+	table__write(table, screen);
+	table__free(table);
+}
+
+static void write_frequent(const struct event_state *state, const struct sizes_process *process,
 			   FILE *out)
 {
 	uint64_t nr = state->options->report.top ? state->options->report.top : NR_FREQUENT;
@@ -90,19 +79,13 @@ static void write_frequent(const struct state *state, const struct sizes_process
 			process->nr_missed);
 }
 
-static void write_process(const struct state *state, const struct process *process, FILE *out)
+static void write_process(const struct event_state *state, const struct process *process, FILE *out)
 {
 	struct screen screen = screen__of(out, state->options->width);
-	struct sizes_process sizes = sizes__of(state->sizes, process);
+	struct sizes_process sizes = sizes__of(state->observer, process);
 	const struct sizes_row *sum = &sizes.sum;
-	uint64_t most = 0;
 
-	fprintf(out, "%15s %11s %13s %11s %13s %9s\n", "size", "allocations", "bytes",
-		"live blocks", "live bytes", "temporary");
-	for (size_t i = 0; i < sizes.nr_rows; i++)
-		most = max(most, sizes.rows[i].total.blocks);
-	for (size_t i = 0; i < sizes.nr_rows; i++)
-		write_row(&sizes.rows[i], most, &screen);
+	write_table(&sizes, &screen);
 	write_frequent(state, &sizes, out);
 	fprintf(out,
 		"\nAllocations: %" PRIu64 " (%" PRIu64 " bytes), %" PRIu64 " bytes on average.\n",
@@ -117,19 +100,10 @@ static void write_process(const struct state *state, const struct process *proce
 
 static int write_text(void *data, FILE *out)
 {
-	struct state *state = data;
+	const struct event_state *state = data;
 	const struct model *model = state->model;
 
-	for (size_t i = 0; i < max(model->nr_processes, 1u); i++) {
-		const struct process *process =
-			model->nr_processes ? model->processes[i] : model__first(model);
-
-		if (model->nr_processes > 1)
-			process_text__heading(process, out);
-		write_process(state, process, out);
-		if (model->nr_processes > 1)
-			fputc('\n', out);
-	}
+	event_state__write_text(state, out, write_process);
 	report_text__write_temporary(model, out);
 	report_text__write_lost(model, out);
 	return 0;
@@ -142,12 +116,11 @@ static void write_json_amounts(struct json *json, const struct sizes_row *row)
 	json_parts__amount(json, "temporary", row->temporary);
 }
 
-static void write_json_process(struct json *json, const struct state *state,
-			       const struct process *process)
+static void write_json_process(const struct event_state *state, const struct process *process,
+			       struct json *json)
 {
-	struct sizes_process sizes = sizes__of(state->sizes, process);
+	struct sizes_process sizes = sizes__of(state->observer, process);
 
-	json_parts__process(json, process);
 	json__object(json, "sum");
 	write_json_amounts(json, &sizes.sum);
 	json__end_object(json);
@@ -171,18 +144,11 @@ static void write_json_process(struct json *json, const struct state *state,
 		json__end_object(json);
 	}
 	json__end_array(json);
-	json__end_object(json);
 }
 
 static int write_json(void *data, FILE *out)
 {
-	struct state *state = data;
-	struct json json;
-
-	json_parts__begin(&json, out, "sizes", state->model);
-	for (size_t i = 0; i < state->model->nr_processes; i++)
-		write_json_process(&json, state, state->model->processes[i]);
-	json_parts__end(&json);
+	event_state__write_json(data, out, "sizes", write_json_process);
 	return 0;
 }
 
@@ -194,5 +160,5 @@ const struct view view_sizes = {
 	.begin = begin,
 	.write = write_text,
 	.write_json = write_json,
-	.free = free_state,
+	.free = event_state__free,
 };

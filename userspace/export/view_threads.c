@@ -1,91 +1,84 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* A line a thread: what it allocated, freed and kept, and what went from one thread to another. */
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "base/util.h"
+#include "export/event_state.h"
 #include "export/json_parts.h"
-#include "export/process_text.h"
 #include "export/report_text.h"
-#include "export/view.h"
+#include "export/screen.h"
+#include "export/table.h"
 #include "report/activity.h"
 
-struct state {
-	struct model *model;
-	struct activity *activity;
-	const struct view_options *options;
-};
+static void free_observer(void *activity)
+{
+	activity__free(activity);
+}
 
 static void *begin(struct model *model, const struct view_options *options)
 {
-	struct state *state = xcalloc(1, sizeof(*state));
-
-	*state = (struct state){ model, activity__new(model), options };
-	return state;
+	return event_state__new(model, options, activity__new(model), free_observer);
 }
 
-static void free_state(void *data)
-{
-	struct state *state = data;
-
-	if (!state)
-		return;
-	activity__free(state->activity);
-	free(state);
-}
-
-static size_t nr_shown(const struct state *state, const struct activity_process *process)
+static size_t nr_shown(const struct event_state *state, const struct activity_process *process)
 {
 	uint64_t top = state->options->report.top;
 
 	return top ? min(process->nr_threads, top) : process->nr_threads;
 }
 
-static void write_moment(const struct state *state, uint64_t time_ns, FILE *out)
+static void add_moment(struct table *table, const struct event_state *state, uint64_t time_ns)
 {
 	uint64_t start_ns = min(state->model->start_ns, time_ns);
 
 	if (time_ns)
-		fprintf(out, " %11.6f", (double)(time_ns - start_ns) / NSEC_PER_SEC);
+		table__cell(table, "%.6f", (double)(time_ns - start_ns) / NSEC_PER_SEC);
 	else
-		fprintf(out, " %11s", "-");
+		table__cell(table, "-");
 }
 
 /* name: of the line. */
-static void write_thread(const struct state *state, const struct activity_thread *thread,
-			 const char *name, FILE *out)
+static void add_thread(struct table *table, const struct event_state *state,
+		       const struct activity_thread *thread, const char *name)
 {
 	uint64_t nr = thread->total.blocks;
 
-	fprintf(out,
-		"%10s %12" PRIu64 " %15" PRIu64 " %12" PRIu64 " %12" PRIu64 " %15" PRIu64
-		" %8.1f%% %10" PRIu64 " %10" PRIu64,
-		name, nr, thread->total.bytes, thread->freed.blocks, thread->live.blocks,
-		thread->live.bytes,
-		nr ? 100.0 * (double)thread->temporary.blocks / (double)nr : 0.0,
-		thread->by_others.blocks, thread->of_others.blocks);
-	write_moment(state, thread->first_ns, out);
-	write_moment(state, thread->last_ns, out);
-	fputc('\n', out);
+	table__cell(table, "%s", name);
+	table__cell(table, "%" PRIu64, nr);
+	table__cell(table, "%" PRIu64, thread->total.bytes);
+	table__cell(table, "%" PRIu64, thread->freed.blocks);
+	table__cell(table, "%" PRIu64, thread->live.blocks);
+	table__cell(table, "%" PRIu64, thread->live.bytes);
+	table__cell(table, "%.1f%%",
+		    nr ? 100.0 * (double)thread->temporary.blocks / (double)nr : 0.0);
+	table__cell(table, "%" PRIu64, thread->by_others.blocks);
+	table__cell(table, "%" PRIu64, thread->of_others.blocks);
+	add_moment(table, state, thread->first_ns);
+	add_moment(table, state, thread->last_ns);
 }
 
-static void write_process(const struct state *state, const struct process *process, FILE *out)
+static void write_process(const struct event_state *state, const struct process *process, FILE *out)
 {
-	struct activity_process activity = activity__of(state->activity, process);
+	static const char *const headings[] = { "thread",    "allocations", "bytes",
+						"frees",     "live blocks", "live bytes",
+						"temporary", "by others",   "of others",
+						"first s",   "last s" };
+	struct activity_process activity = activity__of(state->observer, process);
+	struct table *table = table__new(headings, ARRAY_SIZE(headings), 1);
+	struct screen screen = screen__of(out, state->options->width);
 	size_t nr = nr_shown(state, &activity);
 	char name[32];
 
-	fprintf(out, "%10s %12s %15s %12s %12s %15s %9s %10s %10s %11s %11s\n", "thread",
-		"allocations", "bytes", "frees", "live blocks", "live bytes", "temporary",
-		"by others", "of others", "first s", "last s");
 	for (size_t i = 0; i < nr; i++) {
 		const struct activity_thread *thread = &activity.threads[i];
 
 		snprintf(name, sizeof(name), "%" PRIu32, thread->tid);
-		write_thread(state, thread, thread->tid ? name : "others", out);
+		add_thread(table, state, thread, thread->tid ? name : "others");
 	}
 	snprintf(name, sizeof(name), "all %zu", activity.nr_threads);
-	write_thread(state, &activity.sum, name, out);
+	add_thread(table, state, &activity.sum, name);
+	table__write(table, &screen);
+	table__free(table);
 	if (nr < activity.nr_threads)
 		fprintf(out, "Not shown: %zu more thread%s.\n", activity.nr_threads - nr,
 			activity.nr_threads - nr == 1 ? "" : "s");
@@ -93,28 +86,19 @@ static void write_process(const struct state *state, const struct process *proce
 
 static int write_text(void *data, FILE *out)
 {
-	struct state *state = data;
+	const struct event_state *state = data;
 	const struct model *model = state->model;
 
-	fputs("By others: blocks of the thread that other threads freed. Of others: what it freed "
-	      "of theirs.\n\n",
+	fputs("By others: blocks of the thread that other threads freed.\n"
+	      "Of others: what it freed of theirs.\n\n",
 	      out);
-	for (size_t i = 0; i < max(model->nr_processes, 1u); i++) {
-		const struct process *process =
-			model->nr_processes ? model->processes[i] : model__first(model);
-
-		if (model->nr_processes > 1)
-			process_text__heading(process, out);
-		write_process(state, process, out);
-		if (model->nr_processes > 1)
-			fputc('\n', out);
-	}
+	event_state__write_text(state, out, write_process);
 	report_text__write_temporary(model, out);
 	report_text__write_lost(model, out);
 	return 0;
 }
 
-static void write_json_moment(struct json *json, const char *name, const struct state *state,
+static void write_json_moment(struct json *json, const char *name, const struct event_state *state,
 			      uint64_t time_ns)
 {
 	if (time_ns)
@@ -123,7 +107,7 @@ static void write_json_moment(struct json *json, const char *name, const struct 
 		json__null(json, name);
 }
 
-static void write_json_members(struct json *json, const struct state *state,
+static void write_json_members(struct json *json, const struct event_state *state,
 			       const struct activity_thread *thread)
 {
 	const struct {
@@ -145,12 +129,11 @@ static void write_json_members(struct json *json, const struct state *state,
 	write_json_moment(json, "last_seconds", state, thread->last_ns);
 }
 
-static void write_json_process(struct json *json, const struct state *state,
-			       const struct process *process)
+static void write_json_process(const struct event_state *state, const struct process *process,
+			       struct json *json)
 {
-	struct activity_process activity = activity__of(state->activity, process);
+	struct activity_process activity = activity__of(state->observer, process);
 
-	json_parts__process(json, process);
 	json__object(json, "sum");
 	write_json_members(json, state, &activity.sum);
 	json__end_object(json);
@@ -168,28 +151,21 @@ static void write_json_process(struct json *json, const struct state *state,
 		json__end_object(json);
 	}
 	json__end_array(json);
-	json__end_object(json);
 }
 
 static int write_json(void *data, FILE *out)
 {
-	struct state *state = data;
-	struct json json;
-
-	json_parts__begin(&json, out, "threads", state->model);
-	for (size_t i = 0; i < state->model->nr_processes; i++)
-		write_json_process(&json, state, state->model->processes[i]);
-	json_parts__end(&json);
+	event_state__write_json(data, out, "threads", write_json_process);
 	return 0;
 }
 
 const struct view view_threads = {
 	.name = "threads",
-	.takes = VIEW_HEAP | VIEW_TOP,
+	.takes = VIEW_HEAP | VIEW_TOP | VIEW_WIDTH,
 	.of_events = true,
 	.help = "what each thread allocated, freed and kept, and what others freed of it",
 	.begin = begin,
 	.write = write_text,
 	.write_json = write_json,
-	.free = free_state,
+	.free = event_state__free,
 };

@@ -2,41 +2,26 @@
 /* The heap over time: two lines of bars and a short table; every bucket in JSON and as rows for
  * gnuplot. */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/util.h"
+#include "export/event_state.h"
 #include "export/json_parts.h"
-#include "export/process_text.h"
 #include "export/report_text.h"
 #include "export/screen.h"
-#include "export/view.h"
+#include "export/table.h"
 #include "report/timeline.h"
 
 #define MAX_ROWS 20
 
-struct state {
-	struct model *model;
-	struct timeline *timeline;
-	const struct view_options *options;
-};
+static void free_observer(void *timeline)
+{
+	timeline__free(timeline);
+}
 
 static void *begin(struct model *model, const struct view_options *options)
 {
-	struct state *state = xcalloc(1, sizeof(*state));
-
-	*state = (struct state){ model, timeline__new(model), options };
-	return state;
-}
-
-static void free_state(void *data)
-{
-	struct state *state = data;
-
-	if (!state)
-		return;
-	timeline__free(state->timeline);
-	free(state);
+	return event_state__new(model, options, timeline__new(model), free_observer);
 }
 
 /* Where a bucket begins, and ends: its last one ends when the process did. */
@@ -74,13 +59,13 @@ static uint64_t rate_of(const struct timeline_process *line, size_t from, size_t
 	return rate < 1e19 ? (uint64_t)rate : UINT64_MAX;
 }
 
-static double seconds_since_start(const struct state *state, uint64_t time_ns)
+static double seconds_since_start(const struct event_state *state, uint64_t time_ns)
 {
 	return (double)(time_ns - min(state->model->start_ns, time_ns)) / NSEC_PER_SEC;
 }
 
 /* The time below a line of bars. */
-static void write_axis(const struct state *state, const struct timeline_process *line,
+static void write_axis(const struct event_state *state, const struct timeline_process *line,
 		       const struct screen *screen)
 {
 	char left[32], right[32];
@@ -114,7 +99,7 @@ static void column_range(const struct timeline_process *line, const struct scree
 	*to = max((size_t)(column + 1) * line->nr_buckets / screen->columns, *from + 1);
 }
 
-static void write_bars(const struct state *state, const struct timeline_process *line,
+static void write_bars(const struct event_state *state, const struct timeline_process *line,
 		       const struct screen *screen)
 {
 	uint64_t *live = xcalloc(screen->columns, sizeof(*live)), max_rate = 0;
@@ -142,35 +127,38 @@ static void write_bars(const struct state *state, const struct timeline_process 
 	free(rate);
 }
 
-static void write_table(const struct state *state, const struct timeline_process *line, FILE *out)
+static void write_table(const struct event_state *state, const struct timeline_process *line,
+			const struct screen *screen)
 {
+	static const char *const headings[] = { "from s", "to s",	 "live bytes", "highest",
+						"blocks", "allocations", "frees",      "bytes" };
+	struct table *table = table__new(headings, ARRAY_SIZE(headings), 2);
 	size_t step = (line->nr_buckets + MAX_ROWS - 1) / MAX_ROWS;
 
-	fprintf(out, "%12s %12s %14s %14s %10s %11s %11s %14s\n", "from s", "to s", "live bytes",
-		"highest", "blocks", "allocations", "frees", "bytes");
 	for (size_t from = 0; from < line->nr_buckets; from += step) {
 		size_t to = min(from + step, line->nr_buckets);
 		struct timeline_bucket sum = sum_up(line, from, to);
+		const uint64_t figures[] = { sum.live.bytes,  sum.peak_bytes, sum.live.blocks,
+					     sum.born.blocks, sum.nr_frees,   sum.born.bytes };
 
-		fprintf(out,
-			"%12.6f %12.6f %14" PRIu64 " %14" PRIu64 " %10" PRIu64 " %11" PRIu64
-			" %11" PRIu64 " %14" PRIu64 "\n",
-			seconds_since_start(state, begin_of(line, from)),
-			seconds_since_start(state, begin_of(line, to)), sum.live.bytes,
-			sum.peak_bytes, sum.live.blocks, sum.born.blocks, sum.nr_frees,
-			sum.born.bytes);
+		table__cell(table, "%.6f", seconds_since_start(state, begin_of(line, from)));
+		table__cell(table, "%.6f", seconds_since_start(state, begin_of(line, to)));
+		for (size_t i = 0; i < ARRAY_SIZE(figures); i++)
+			table__cell(table, "%" PRIu64, figures[i]);
 	}
+	table__write(table, screen);
+	table__free(table);
 }
 
-static void write_process(const struct state *state, const struct process *process, FILE *out)
+static void write_process(const struct event_state *state, const struct process *process, FILE *out)
 {
 	struct screen screen = screen__of(out, state->options->width);
-	struct timeline_process line = timeline__of(state->timeline, process);
+	struct timeline_process line = timeline__of(state->observer, process);
 	const struct timeline_bucket *last = &line.buckets[line.nr_buckets - 1];
 
 	write_bars(state, &line, &screen);
 	fputc('\n', out);
-	write_table(state, &line, out);
+	write_table(state, &line, &screen);
 	fprintf(out,
 		"\nAllocations: %" PRIu64 " (%" PRIu64 " bytes), frees: %" PRIu64 "; live at the "
 		"end: %" PRIu64 " bytes in %" PRIu64 " blocks.\n",
@@ -188,10 +176,10 @@ static void write_seconds(uint64_t ns, FILE *out)
 }
 
 /* For gnuplot and its kin: all buckets, numbers only. */
-static void write_rows(const struct state *state, const struct process *process, char comma,
+static void write_rows(const struct event_state *state, const struct process *process, char comma,
 		       FILE *out)
 {
-	struct timeline_process line = timeline__of(state->timeline, process);
+	struct timeline_process line = timeline__of(state->observer, process);
 	uint64_t start_ns = min(state->model->start_ns, line.begin_ns);
 
 	for (size_t i = 0; i < line.nr_buckets; i++) {
@@ -210,7 +198,7 @@ static void write_rows(const struct state *state, const struct process *process,
 	}
 }
 
-static void write_all_rows(const struct state *state, char comma, FILE *out)
+static void write_all_rows(const struct event_state *state, char comma, FILE *out)
 {
 	static const char *const names[] = { "pid",	    "from_seconds", "to_seconds",
 					     "live_bytes",  "live_blocks",  "highest_live_bytes",
@@ -224,7 +212,7 @@ static void write_all_rows(const struct state *state, char comma, FILE *out)
 
 static int write_text(void *data, FILE *out)
 {
-	struct state *state = data;
+	const struct event_state *state = data;
 	const struct model *model = state->model;
 
 	if (state->options->format) {
@@ -232,21 +220,12 @@ static int write_text(void *data, FILE *out)
 		write_all_rows(state, strcmp(state->options->format, "tsv") ? ',' : '\t', out);
 		return 0;
 	}
-	for (size_t i = 0; i < max(model->nr_processes, 1u); i++) {
-		const struct process *process =
-			model->nr_processes ? model->processes[i] : model__first(model);
-
-		if (model->nr_processes > 1)
-			process_text__heading(process, out);
-		write_process(state, process, out);
-		if (model->nr_processes > 1)
-			fputc('\n', out);
-	}
+	event_state__write_text(state, out, write_process);
 	report_text__write_lost(model, out);
 	return 0;
 }
 
-static void write_json_bucket(struct json *json, const struct state *state,
+static void write_json_bucket(struct json *json, const struct event_state *state,
 			      const struct timeline_process *line, size_t index)
 {
 	const struct timeline_bucket *bucket = &line->buckets[index];
@@ -264,13 +243,12 @@ static void write_json_bucket(struct json *json, const struct state *state,
 	json__end_object(json);
 }
 
-static void write_json_process(struct json *json, const struct state *state,
-			       const struct process *process)
+static void write_json_process(const struct event_state *state, const struct process *process,
+			       struct json *json)
 {
-	struct timeline_process line = timeline__of(state->timeline, process);
+	struct timeline_process line = timeline__of(state->observer, process);
 	uint64_t start_ns = min(state->model->start_ns, line.begin_ns);
 
-	json_parts__process(json, process);
 	json_parts__seconds(json, "width_seconds", line.width_ns);
 	json_parts__amount(json, "inherited", line.inherited);
 	json_parts__amount(json, "peak", line.peak);
@@ -282,18 +260,11 @@ static void write_json_process(struct json *json, const struct state *state,
 	for (size_t i = 0; i < line.nr_buckets; i++)
 		write_json_bucket(json, state, &line, i);
 	json__end_array(json);
-	json__end_object(json);
 }
 
 static int write_json(void *data, FILE *out)
 {
-	struct state *state = data;
-	struct json json;
-
-	json_parts__begin(&json, out, "timeline", state->model);
-	for (size_t i = 0; i < state->model->nr_processes; i++)
-		write_json_process(&json, state, state->model->processes[i]);
-	json_parts__end(&json);
+	event_state__write_json(data, out, "timeline", write_json_process);
 	return 0;
 }
 
@@ -304,7 +275,7 @@ static const struct view timeline_rows = {
 	.formats = "csv|tsv",
 	.begin = begin,
 	.write = write_text,
-	.free = free_state,
+	.free = event_state__free,
 };
 
 const struct view view_timeline = {
@@ -317,5 +288,5 @@ const struct view view_timeline = {
 	.begin = begin,
 	.write = write_text,
 	.write_json = write_json,
-	.free = free_state,
+	.free = event_state__free,
 };

@@ -108,6 +108,12 @@ struct logged_event logged_event__of_process(const struct model *model,
 				      .exe = process->exe };
 }
 
+bool logged_event__is_of_process(const struct logged_event *event)
+{
+	return event->kind == LOGGED_EXEC || event->kind == LOGGED_END ||
+	       event->kind == LOGGED_FORK;
+}
+
 /* The names of stacks that come for the first time. */
 static void look_up_names(struct eventlog *log)
 {
@@ -180,6 +186,20 @@ static void add_of_process(struct eventlog *log, const struct process *process,
 	eventlog__add(log, &event);
 }
 
+/* Where a child begins with blocks it is its parent's event. */
+static void add_fork(struct eventlog *log, const struct process *child)
+{
+	const struct process *parent = model__process(log->model, child->parent);
+	struct logged_event event;
+
+	/* Of one process the others do not matter. */
+	if (!parent || log->model->only_pid || !heap__nr_blocks(child->heap))
+		return;
+	event = logged_event__of_process(log->model, parent, LOGGED_FORK);
+	event.tid = child->pid;
+	eventlog__add(log, &event);
+}
+
 /* A process that begins again has exec'ed. */
 static void begin(struct process *process, void *data)
 {
@@ -193,6 +213,8 @@ static void begin(struct process *process, void *data)
 	}
 	if (log->begun[process->number])
 		add_of_process(log, process, LOGGED_EXEC);
+	else if (process->parent)
+		add_fork(log, process);
 	log->begun[process->number] = true;
 }
 

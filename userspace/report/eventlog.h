@@ -19,6 +19,7 @@ enum logged_kind {
 	LOGGED_FAILED,	     /* an allocation */
 	LOGGED_EXEC,	     /* another program: all blocks of the process are gone */
 	LOGGED_END,	     /* the watching of the process has ended: what lives is left */
+	LOGGED_FORK,	     /* a child, whose pid is in tid, has all blocks of the process, too */
 };
 
 struct logged_event {
@@ -29,9 +30,9 @@ struct logged_event {
 	uint32_t stack;	 /* index; 0: none */
 	uint32_t weight; /* how many like it this one stands for; 1 where all is recorded */
 	uint64_t time_ns;
-	uint64_t addr;	/* of the block; FAILED, EXEC, END: 0 */
-	uint64_t bytes; /* of the block, or asked for in vain; UNKNOWN_FREE, EXEC, END:
-			 * 0 */
+	uint64_t addr;	/* of the block; FAILED and what is of a process: 0 */
+	uint64_t bytes; /* of the block, or asked for in vain; UNKNOWN_FREE and what is of a
+			 * process: 0 */
 	uint64_t old_addr, old_bytes; /* ALLOC, FAILED by a realloc: its old block; 0: not known */
 	const struct process *process;
 	const char *exe; /* of the process at that moment; NULL: unknown */
@@ -58,6 +59,8 @@ struct logged_event logged_event__of_block(const struct model *model, const stru
 /* EXEC or END of a process, at this moment. */
 struct logged_event logged_event__of_process(const struct model *model,
 					     const struct process *process, enum logged_kind kind);
+/* Is it EXEC, END or FORK? */
+bool logged_event__is_of_process(const struct logged_event *event);
 /* Does the filter pass all blocks, apart from their age? */
 bool logged_event__passes_all(const struct block_filter *filter);
 

@@ -11,8 +11,14 @@
  * whose number is not the newest has not changed since, so what is live of it is its share.
  */
 struct site_state {
-	struct profile_site site;
+	uint32_t stack; /* by its id: indexes are looked for at the end */
+	uint16_t func;
 	uint64_t peak_number;
+	/* What was freed is the rest of the total. Up to here it is what an allocation changes. */
+	struct amount live, peak, total;
+	struct amount temporary;
+	unsigned __int128 lifetime_ns;
+	uint64_t nr_replaced; /* of the freed: nobody knows how long they lived */
 };
 
 /* Of the table that finds a site: it is searched twice a block, so it is one of its own. */
@@ -93,20 +99,17 @@ static struct site_state *site_of(struct state *state, uint32_t stack, uint16_t 
 	};
 	state->sites =
 		array__grow(state->sites, state->nr, &state->capacity, sizeof(*state->sites));
-	state->sites[state->nr] = (struct site_state){ .site = { .stack = stack, .func = func } };
+	state->sites[state->nr] = (struct site_state){ .stack = stack, .func = func };
 	return &state->sites[state->nr++];
 }
 
 /* Before what is live of a site changes. */
-static struct costs *touch(struct state *state, struct site_state *site)
+static void touch(const struct state *state, struct site_state *site)
 {
-	struct costs *costs = &site->site.costs;
-
-	if (site->peak_number != state->peak_number) {
-		costs->of[COST_PEAK] = costs->of[COST_LIVE];
-		site->peak_number = state->peak_number;
-	}
-	return costs;
+	if (site->peak_number == state->peak_number)
+		return;
+	site->peak = site->live;
+	site->peak_number = state->peak_number;
 }
 
 static void note_peak(struct state *state, uint64_t time_ns)
@@ -118,12 +121,12 @@ static void note_peak(struct state *state, uint64_t time_ns)
 	state->peak_number++;
 }
 
-static struct costs *costs_of(struct profile *profile, struct state *state,
-			      const struct heap_block *block)
+static struct site_state *touched_site(struct state *state, const struct heap_block *block)
 {
-	uint32_t stack = stacks__index(profile->model->stacks, block->stack);
+	struct site_state *site = site_of(state, block->stack, block->func);
 
-	return touch(state, site_of(state, stack, block->func));
+	touch(state, site);
+	return site;
 }
 
 static void add_block(struct profile *profile, struct state *state, const struct heap *heap,
@@ -132,10 +135,10 @@ static void add_block(struct profile *profile, struct state *state, const struct
 	const struct amount amount = amount__of_block(block);
 
 	if (block_filter__passes(&profile->model->filter, heap, block)) {
-		struct costs *costs = costs_of(profile, state, block);
+		struct site_state *site = touched_site(state, block);
 
-		amount__add(&costs->of[COST_LIVE], amount);
-		amount__add(&costs->of[COST_TOTAL], amount);
+		amount__add(&site->live, amount);
+		amount__add(&site->total, amount);
 	}
 	amount__add(&state->live, amount);
 	note_peak(state, time_ns);
@@ -149,18 +152,16 @@ static void remove_block(struct profile *profile, struct state *state, const str
 	const struct amount amount = amount__of_event(event);
 
 	if (block_filter__passes(&profile->model->filter, heap, block)) {
-		struct costs *costs = costs_of(profile, state, block);
+		struct site_state *site = touched_site(state, block);
 
-		amount__take(&costs->of[COST_LIVE], amount);
-		amount__add(&costs->of[COST_FREED], amount);
+		amount__take(&site->live, amount);
 		if (event->temporary)
-			amount__add(&costs->of[COST_TEMPORARY], amount);
-		if (event->kind == HEAP_DIED) {
-			costs->lifetime_ns +=
-				(unsigned __int128)event->weight *
-				(event->time_ns - min(block->time_ns, event->time_ns));
-			costs->nr_lifetimes += event->weight;
-		}
+			amount__add(&site->temporary, amount);
+		if (event->kind == HEAP_DIED)
+			site->lifetime_ns += (unsigned __int128)event->weight *
+					     (event->time_ns - min(block->time_ns, event->time_ns));
+		else
+			site->nr_replaced += event->weight;
 	}
 	amount__take(&state->live, amount);
 }
@@ -249,6 +250,22 @@ void profile__free(struct profile *profile)
 	free(profile);
 }
 
+static struct costs costs_of(const struct site_state *site)
+{
+	struct costs costs = {
+		.of = { [COST_LIVE] = site->live,
+			[COST_PEAK] = site->peak,
+			[COST_TOTAL] = site->total,
+			[COST_TEMPORARY] = site->temporary,
+			[COST_FREED] = site->total },
+		.lifetime_ns = site->lifetime_ns,
+	};
+
+	amount__take(&costs.of[COST_FREED], site->live);
+	costs.nr_lifetimes = costs.of[COST_FREED].blocks - site->nr_replaced;
+	return costs;
+}
+
 struct profile_process profile__of(struct profile *profile, const struct process *process)
 {
 	struct state *state;
@@ -259,8 +276,14 @@ struct profile_process profile__of(struct profile *profile, const struct process
 	free(state->result);
 	state->result = xcalloc(state->nr, sizeof(*state->result));
 	for (size_t i = 0; i < state->nr; i++) {
-		touch(state, &state->sites[i]);
-		state->result[i] = state->sites[i].site;
+		struct site_state *site = &state->sites[i];
+
+		touch(state, site);
+		state->result[i] = (struct profile_site){
+			.stack = stacks__index(profile->model->stacks, site->stack),
+			.func = site->func,
+			.costs = costs_of(site),
+		};
 	}
 	return (struct profile_process){ .sites = state->result,
 					 .nr_sites = state->nr,

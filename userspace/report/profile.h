@@ -16,7 +16,7 @@
 #include "report/model.h"
 
 struct profile_site {
-	uint32_t stack; /* index; several sites may have the same, by different functions */
+	uint32_t stack; /* index; several sites may have the same, by different functions or ids */
 	uint16_t func;
 	struct costs costs;
 };
