@@ -17,15 +17,33 @@
 #include "heaptap.skel.h"
 #include "probe/trial.h"
 
+/* Of a verifier's log, which may be a million lines, the end says what was wrong. */
+#define MAX_LOG_LINES 20
+
+static const char *last_lines(const char *text, size_t nr_lines)
+{
+	const char *at = text + strlen(text);
+
+	while (at > text && (at[-1] != '\n' || !at[0] || nr_lines-- > 0))
+		at--;
+	return at;
+}
+
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
-	char text[2048];
+	char *text, *line, *rest = NULL;
+	const char *end;
 
-	if (log__level() < LOG_DEBUG || level == LIBBPF_DEBUG)
+	if (log__level() < LOG_DEBUG || level == LIBBPF_DEBUG || vasprintf(&text, format, args) < 0)
 		return 0;
-	vsnprintf(text, sizeof(text), format, args);
-	text[strcspn(text, "\n")] = '\0';
-	log_debug("%s", text);
+	end = last_lines(text, MAX_LOG_LINES);
+	log_debug("%.*s%s", (int)strcspn(text, "\n"), text, end > text ? " [...]" : "");
+	line = strtok_r(text + (end - text), "\n", &rest);
+	if (end == text && line)
+		line = strtok_r(NULL, "\n", &rest);
+	for (; line; line = strtok_r(NULL, "\n", &rest))
+		log_debug("  %s", line);
+	free(text);
 	return 0;
 }
 
