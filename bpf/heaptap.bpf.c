@@ -30,8 +30,6 @@ enum { WATCH_RETURN = 0, SKIP_RETURN = 1 };
 /* Of mmap (include/uapi/asm-generic/mman-common.h). */
 enum { MAP_ANONYMOUS = 0x20 };
 
-extern bool bpf_session_is_return(void) __ksym __weak;
-
 /* One load at a constant offset each: the verifier allows no computed offset into the context, which
  * is what clang makes of a plain switch. */
 #define REGISTER(number, name)                   \
@@ -137,12 +135,10 @@ static __noinline long send_free_from(struct pt_regs *ctx, __u64 cookie, __u64 a
 	context.process = process_of_slot(PROBE_SLOT(cookie));
 	if (!context.process)
 		return 0;
-	if (!thread) {
+	if (!thread || !prepare_walk(thread, &context)) {
 		send_free(cookie, addr, 0);
 		return 0;
 	}
-	context.walk = &thread->walk;
-	context.memo = &thread->memo;
 	context.ip = 0;
 	bpf_probe_read_user(&context.ip, sizeof(context.ip), (void *)sp);
 	context.sp = sp + 8;
@@ -256,11 +252,13 @@ static __always_inline void leave_alloc(struct pt_regs *ctx, bool at_ret)
 	call->sp = 0;
 	if (!watching || call->only_frees)
 		return;
-	context.walk = &thread->walk;
-	context.memo = &thread->memo;
 	context.process = process_of_slot(call->slot);
 	if (!context.process)
 		return;
+	if (!prepare_walk(thread, &context)) {
+		count_lost();
+		return;
+	}
 	time_ns = bpf_ktime_get_ns();
 	stack = intern_stack(ctx, &context, time_ns);
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
@@ -334,11 +332,15 @@ static __always_inline int enter_any(struct pt_regs *ctx, __u64 cookie)
 	return SKIP_RETURN;
 }
 
-/* Both sides of every function, where the kernel has session links. */
+/*
+ * Both sides of every function, where the kernel has session links. On the entry side the thread stands
+ * at the probe, on the other at its caller. (bpf_session_is_return has another prototype since Linux 7,
+ * and libbpf takes the one or the other.)
+ */
 SEC("uprobe")
 int session(struct pt_regs *ctx)
 {
-	if (!bpf_session_is_return())
+	if (ctx->ip == bpf_get_func_ip(ctx))
 		return enter_any(ctx, bpf_get_attach_cookie(ctx));
 	leave_alloc(ctx, false);
 	return 0;

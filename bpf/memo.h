@@ -21,9 +21,9 @@ struct memo_frame {
 	struct stack_key hash;
 };
 
-/* The same for the inner frames of a walk under way. */
+/* The same for the inner frames of a walk under way; bp_at is in the memo, where there is room. */
 struct memo_scratch {
-	__u64 sp, bp, bp_at;
+	__u64 sp, bp;
 };
 
 struct memo {
@@ -32,7 +32,7 @@ struct memo {
 	__u32 joined; /* index where the walk under way meets the last one */
 	__u32 next; /* where it may */
 	struct memo_frame frames[MEMO_FRAMES];
-	struct memo_scratch scratch[MEMO_FRAMES];
+	__u64 scratch_bp_at[MEMO_FRAMES];
 };
 
 /* The end of every stack, from which hashes start: another one for each process and image, because

@@ -44,6 +44,7 @@ __u64 nr_unfinished[8];
 struct walk_context {
 	struct unwind *walk;
 	struct memo *memo;
+	struct memo_scratch *scratch; /* MEMO_FRAMES */
 	struct unwind_process *process;
 	__u64 ip, sp; /* after the return */
 };
@@ -54,20 +55,26 @@ static long walk_on(__u32 index, void *data)
 	struct unwind *walk = ((struct walk_context *)data)->walk;
 	struct memo *memo = ((struct walk_context *)data)->memo;
 	struct unwind_process *process = ((struct walk_context *)data)->process;
+	__u32 at = walk->nr_frames & (MEMO_FRAMES - 1);
 	struct memo_scratch *scratch;
 
 	if (!walk->irregular && walk->is_return && memo__meets(memo, walk)) {
 		walk->status = UNWIND_JOINED;
 		return 1;
 	}
-	scratch = &memo->scratch[walk->nr_frames & (MEMO_FRAMES - 1)];
+	scratch = &((struct walk_context *)data)->scratch[at];
 	scratch->sp = walk->sp;
 	scratch->bp = walk->bp;
-	scratch->bp_at = walk->bp_at;
+	memo->scratch_bp_at[at] = walk->bp_at;
 	walk->status = unwind__step(walk, process);
 	return walk->status != UNWIND_GOING;
 }
 
+/*
+ * The verifiers of older kernels (seen in 6.1 and 6.12) do not learn an index's bounds from a comparison
+ * as clang writes it, and need the mask behind it, which clang then takes for superfluous: a barrier
+ * between the two keeps it.
+ */
 static long check_memo(__u32 index, void *data)
 {
 	struct unwind *walk = ((struct walk_context *)data)->walk;
@@ -77,6 +84,7 @@ static long check_memo(__u32 index, void *data)
 
 	if (at + 1 >= MEMO_FRAMES)
 		return 1;
+	barrier_var(at); /* see above */
 	if (memo__holds(memo, walk, process, at))
 		return 0;
 	memo__forget(memo);
@@ -89,20 +97,25 @@ static long remember_frame(__u32 index, void *data)
 	struct unwind *walk = ((struct walk_context *)data)->walk;
 	struct memo *memo = ((struct walk_context *)data)->memo;
 	__u32 from = walk->nr_frames - 1 - index, to = memo->joined - 1 - index;
-	const struct memo_scratch *scratch = &memo->scratch[from & (MEMO_FRAMES - 1)];
+	const struct memo_scratch *scratch =
+		&((struct walk_context *)data)->scratch[from & (MEMO_FRAMES - 1)];
 	struct memo_frame *frame = &memo->frames[to & (MEMO_FRAMES - 1)];
 	struct stack_key key;
+	__u32 outer;
 
 	if (index >= walk->nr_frames)
 		return 1;
-	if (to + 1 < MEMO_FRAMES)
-		key = memo->frames[(to + 1) & (MEMO_FRAMES - 1)].hash;
-	else
+	outer = to + 1;
+	if (outer < MEMO_FRAMES) {
+		barrier_var(outer);
+		key = memo->frames[outer & (MEMO_FRAMES - 1)].hash;
+	} else {
 		memo__begin_hash(((struct walk_context *)data)->process, &key);
+	}
 	frame->pc = walk->frames[from & WIRE_MAX_FRAMES];
 	frame->sp = scratch->sp;
 	frame->bp = scratch->bp;
-	frame->bp_at = scratch->bp_at;
+	frame->bp_at = memo->scratch_bp_at[from & (MEMO_FRAMES - 1)];
 	memo__hash(&key, frame->pc);
 	frame->hash = key;
 	return 0;
@@ -117,6 +130,7 @@ static long copy_frame(__u32 index, void *data)
 
 	if (from >= MEMO_FRAMES)
 		return 1;
+	barrier_var(from);
 	walk->frames[index & WIRE_MAX_FRAMES] = memo->frames[from & (MEMO_FRAMES - 1)].pc;
 	walk->nr_frames = index + 1;
 	return 0;

@@ -24,8 +24,11 @@ struct thread {
 	struct call call;
 	__u64 internal_free_sp; /* the free entered at this stack pointer is none; 0: no such */
 	struct unwind walk;
-	struct memo memo;
+	struct memo_scratch scratch[MEMO_FRAMES];
 };
+
+/* Since Linux 7 an element of task storage has 8 KiB at most, its head included: hence two. */
+_Static_assert(sizeof(struct thread) <= 8000 && sizeof(struct memo) <= 8000, "task storage");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -34,9 +37,26 @@ struct {
 	__type(value, struct thread);
 } threads SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct memo);
+} memos SEC(".maps");
+
 static __always_inline struct thread *this_thread(__u64 flags)
 {
 	return bpf_task_storage_get(&threads, bpf_get_current_task_btf(), NULL, flags);
+}
+
+/* What a walk of the thread works with. False: there is no memory for it. */
+static __always_inline bool prepare_walk(struct thread *thread, struct walk_context *context)
+{
+	context->walk = &thread->walk;
+	context->scratch = thread->scratch;
+	context->memo = bpf_task_storage_get(&memos, bpf_get_current_task_btf(), NULL,
+					     BPF_LOCAL_STORAGE_GET_F_CREATE);
+	return context->memo;
 }
 
 /*

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -17,15 +18,33 @@
 #include "heaptap.skel.h"
 #include "probe/trial.h"
 
+/* Of a verifier's log, which may be a million lines, the end says what was wrong. */
+#define MAX_LOG_LINES 20
+
+static const char *last_lines(const char *text, size_t nr_lines)
+{
+	const char *at = text + strlen(text);
+
+	while (at > text && (at[-1] != '\n' || !at[0] || nr_lines-- > 0))
+		at--;
+	return at;
+}
+
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
-	char text[2048];
+	char *text, *line, *rest = NULL;
+	const char *end;
 
-	if (log__level() < LOG_DEBUG || level == LIBBPF_DEBUG)
+	if (log__level() < LOG_DEBUG || level == LIBBPF_DEBUG || vasprintf(&text, format, args) < 0)
 		return 0;
-	vsnprintf(text, sizeof(text), format, args);
-	text[strcspn(text, "\n")] = '\0';
-	log_debug("%s", text);
+	end = last_lines(text, MAX_LOG_LINES);
+	log_debug("%.*s%s", (int)strcspn(text, "\n"), text, end > text ? " [...]" : "");
+	line = strtok_r(text + (end - text), "\n", &rest);
+	if (end == text && line)
+		line = strtok_r(NULL, "\n", &rest);
+	for (; line; line = strtok_r(NULL, "\n", &rest))
+		log_debug("  %s", line);
+	free(text);
 	return 0;
 }
 
@@ -178,6 +197,33 @@ static int try_kinds(struct engine *engine)
 	return err;
 }
 
+/* What is missing, as far as it can be told; one sentence. */
+static void say_why_refused(enum log_level level, int err)
+{
+	bool can_link = false;
+	struct utsname name;
+
+	for (enum link_kind kind = 0; !can_link && kind < NR_LINK_KINDS; kind++)
+		can_link = !trial__link_kind(kind);
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		log__print(level,
+			   "This kernel has no BTF (/sys/kernel/btf/vmlinux): it was built without "
+			   "CONFIG_DEBUG_INFO_BTF, and heaptap's BPF programs cannot be fitted to "
+			   "it.");
+	else if (!can_link && !uname(&name))
+		log__print(level,
+			   "This kernel (Linux %s) cannot tell BPF programs which probe has called "
+			   "them, which heaptap needs: use Linux 5.15 or newer with "
+			   "CONFIG_UPROBE_EVENTS, or start the command by heaptap with --engine "
+			   "preload.",
+			   name.release);
+	else
+		log__print(level,
+			   "The kernel did not take the BPF programs: %s. Run `heaptap doctor`, or "
+			   "this again with -vv, to see why.",
+			   strerror(-err));
+}
+
 int engine__open(struct engine *engine, const struct bpf_source_config *config)
 {
 	enum log_level level = config->optional ? LOG_INFO : LOG_ERROR;
@@ -194,16 +240,7 @@ int engine__open(struct engine *engine, const struct bpf_source_config *config)
 	err = try_kinds(engine);
 	if (!err)
 		return 0;
-	if (access("/sys/kernel/btf/vmlinux", R_OK))
-		log__print(level,
-			   "This kernel has no BTF (/sys/kernel/btf/vmlinux): it was built without "
-			   "CONFIG_DEBUG_INFO_BTF, and heaptap's BPF programs cannot be fitted to "
-			   "it.");
-	else
-		log__print(level,
-			   "The kernel did not take the BPF programs: %s. Run `heaptap doctor`, or "
-			   "this again with -vv, to see why.",
-			   strerror(-err));
+	say_why_refused(level, err);
 	return err;
 }
 
