@@ -24,6 +24,9 @@ typedef PASS_SLOW void *slow_resize_fn(void *old, uintptr_t b, uintptr_t c, enum
 typedef PASS_SLOW int slow_place_fn(void **out, uintptr_t align, uintptr_t bytes, enum hook hook);
 typedef PASS_SLOW void slow_free_fn(void *block, uintptr_t b, uintptr_t c, enum hook hook);
 
+/* Without this, compilers for 64-bit MIPS call rather than jump. */
+#pragma GCC visibility push(hidden)
+
 /* With a look at whether there is anything to do (pass.h). */
 slow_block_fn quick_SIZE, quick_COUNT_SIZE, quick_ALIGN_SIZE;
 slow_resize_fn quick_PTR_SIZE, quick_PTR_COUNT_SIZE;
@@ -35,5 +38,7 @@ __attribute__((noinline, cold)) slow_block_fn slow_SIZE, slow_COUNT_SIZE, slow_A
 __attribute__((noinline, cold)) slow_resize_fn slow_PTR_SIZE, slow_PTR_COUNT_SIZE;
 __attribute__((noinline, cold)) slow_place_fn slow_OUT_ALIGN_SIZE;
 __attribute__((noinline, cold)) slow_free_fn slow_PTR;
+
+#pragma GCC visibility pop
 
 #endif /* PRELOAD_CALLS_H */

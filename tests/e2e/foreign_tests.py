@@ -86,6 +86,52 @@ def own_frames(report, program):
                     if frame["module"] == program and frame["line"]]) for leak in report.leaks)
 
 
+def kept(port, what, **env):
+    """The workload that keeps blocks; its snapshots or recordings in their order, its own counts."""
+    path = temp(".htap")
+    done = port.run([port.program("keeper", "-pthread"), what], **{
+        name: path if value is None else value for name, value in env.items()}).expect(0)
+    check("heaptap:" not in done.stderr, f"the library complains: {done.stderr}")
+    names = [name for name in [path, *(f"{path}.{i}" for i in range(1, 9))] if os.path.exists(name)]
+    return names, [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
+
+
+def of_keep(path):
+    """Bytes and blocks of a report that the workload's function keep has."""
+    blocks, bytes_ = leaks(path).total_from("keep")
+    return bytes_, blocks
+
+
+@everywhere("snapshots, on a signal and at the end")
+def _(port):
+    names, counts = kept(port, "signal", HEAPTAP_SNAPSHOT=None)
+    same([of_keep(name) for name in names], counts + counts[-1:], "live, twice on the signal, and at the end")
+
+
+@everywhere("a sample stands for all")
+def _(port):
+    names, counts = kept(port, "exit", HEAPTAP_FILE=None, HEAPTAP_SAMPLE="4K", HEAPTAP_SEED="7")
+    report = leaks(names[0])
+    same(report.json["target"]["sample_bytes"], 4096, "bytes for each sample")
+    (bytes_, _), (real, _) = of_keep(names[0]), counts[0]
+    check(0.8 * real < bytes_ < 1.2 * real, f"an estimate of {bytes_} for {real} bytes")
+
+
+@everywhere("each call path fails once, with ENOMEM, over runs")
+def _(port):
+    program, known = port.program("failing", "-ldl", "-pthread"), temp()
+    first = port.run([program], MALLOCFAIL_FILE=known).expect(0, 3)
+    second = port.run([program], MALLOCFAIL_FILE=known).expect(0)
+    for done in first, second:
+        lines = [line for line in done.stdout.splitlines()
+                 if not re.search("( fine| failed| called)$|^failed: ", line)]
+        same(lines, [], "lines that are against the contracts")
+    with open(known, encoding="ascii") as file:
+        ids = file.read().split()
+    same((first.stdout.count(" failed\n"), len(set(ids)), second.stdout.count(" failed\n")), (12, 12, 0),
+         "failures, ids, failures of the second run")
+
+
 @everywhere("functions and lines are those of a native run")
 def _(port):
     here, there = build("stacks"), port.program("stacks")
