@@ -87,6 +87,32 @@ bool mips_code__is_exit(const struct mips_machine *machine, int32_t number)
 	return number == row[0] || number == row[1];
 }
 
+/* How far the load of the function is looked for in front of its call. */
+#define STARTER_INSNS 3
+
+/*
+ * Is pc where a thread's function returns to in a C library that ends the thread by a call, which looks
+ * as if it came back? The function and its argument are the lowest words of the new stack: in o32 there
+ * is room for arguments, and no compiler keeps a variable there.
+ */
+static bool is_starter(struct mips_scan *scan, mips_addr_t pc)
+{
+	struct mips_insn insn;
+
+	if (mips__abi(&scan->unwind->machine) != MIPS_O32 || !mips_code__insn(scan, pc - 4, &insn) ||
+	    insn.kind != INSN_LOAD || insn.dst != MIPS_A0 || insn.src != MIPS_SP || insn.imm != 4)
+		return false;
+	pc -= 8;
+	for (unsigned i = 0; i < STARTER_INSNS; i++) {
+		pc -= 4;
+		if (!mips_code__insn(scan, pc, &insn) || insn.kind >= INSN_BRANCH)
+			return false;
+		if (insn.kind == INSN_LOAD && insn.dst == MIPS_T9)
+			return insn.src == MIPS_SP && insn.imm == 0;
+	}
+	return false;
+}
+
 /* How far a bottom is looked for behind the call: exit(f(x)) in the C library's first functions. */
 #define BOTTOM_INSNS 8
 
@@ -99,6 +125,8 @@ bool mips_code__is_bottom(const struct mips_unwind *unwind, mips_addr_t pc)
 
 	if (!mips_code__enter(&scan, pc))
 		return false;
+	if (is_starter(&scan, pc))
+		return true;
 	for (i = 0; i < BOTTOM_INSNS; i++, pc += 4) {
 		if (!mips_code__insn(&scan, pc, &insn))
 			return false;

@@ -11,6 +11,7 @@
 enum {
 	MIPS_ZERO = 0,
 	MIPS_V0 = 2,
+	MIPS_A0 = 4,
 	MIPS_T9 = 25,
 	MIPS_GP = 28,
 	MIPS_SP = 29,

@@ -170,6 +170,28 @@ static bool endless_nops(void *env, mips_addr_t address, void *to, size_t nr_byt
 }
 
 /* Instructions without an end, read one by one: the budgets hold. */
+/* What calls a thread's function, and then one that ends the thread, as if it came back. */
+static void ends_at_a_threads_start(void **state)
+{
+	struct image *image = &image_memory;
+
+	for (unsigned variant = 0; variant < 4; variant++) {
+		bool is_o32 = variant != 3;
+		unsigned argument = variant == 2 ? 8 : is_o32 ? 4 : 8;
+
+		image__begin(image, (struct mips_machine){ is_o32 ? MIPS_O32 : MIPS_N64,
+							   variant == 1, false });
+		ADD(SAVE(GP, SP, 28), LOAD(T9, SP, 0), JALR(T9), LOAD(A0, SP, argument));
+		image->cursor.pc = image__here(image);
+		ADD(LOAD(GP, SP, 28), MOVE(A0, V0), LOAD(T9, GP, 100), JALR(T9), NOP, NOP);
+		ADD(PROLOGUE(64), EPILOGUE(64));
+		walk(image);
+		assert_int_equal(trace.nr_frames, 1);
+		/* Elsewhere the words may be variables. */
+		assert_true((trace.end == MIPS_END_BOTTOM) == (variant < 2));
+	}
+}
+
 static void budgets(void **state)
 {
 	struct image *image = &image_memory;
@@ -250,6 +272,7 @@ int main(void)
 		cmocka_unit_test(signal_frames),
 		cmocka_unit_test(signal_on_another_stack),
 		cmocka_unit_test(ends),
+		cmocka_unit_test(ends_at_a_threads_start),
 		cmocka_unit_test(budgets),
 		cmocka_unit_test(cache_is_a_lookup),
 		cmocka_unit_test(damage),
