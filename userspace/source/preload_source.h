@@ -62,7 +62,7 @@ struct preload_source {
 	struct hmap by_pid; /* -> index in list */
 	pid_t command;
 	char *command_name, *library; /* library: config's own copy */
-	bool command_exists; /* it was not collected yet */
+	bool command_exists;	      /* it was not collected yet */
 	int command_status;
 	int epoll;
 	bool stopping, ended;
