@@ -3,7 +3,8 @@
 
 A test program is a file test_*.py of functions marked with @test, ending in main(). Environment:
 O (the build directory, default build/ of the repository), HEAPTAP (the program, default
-$O/heaptap), VERBOSE (anything: what is run goes to the output as diagnostics).
+$O/heaptap), VERBOSE (anything: what is run goes to the output as diagnostics), PATIENCE (how many times
+longer to wait than usual).
 """
 import atexit
 import contextlib
@@ -29,7 +30,9 @@ HEAPTAP = os.path.abspath(os.environ.get("HEAPTAP") or os.path.join(OUT, "heapta
 WORKLOADS = os.path.join(ROOT, "tests", "workloads")
 BUILT = os.path.join(OUT, "e2e")
 NOBODY = 65534
-TIMEOUT = 60
+# How much longer than usual to wait: an emulated machine takes its time.
+PATIENCE = int(os.environ.get("PATIENCE") or 1)
+TIMEOUT = 60 * PATIENCE
 
 # A shell starts its background jobs with SIGINT ignored, and everything below would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -216,7 +219,7 @@ def finish(process, timeout=TIMEOUT):
     return Done(process.args, process.returncode, out or b"", err or b"")
 
 
-def wait_for(condition, what, timeout=20):
+def wait_for(condition, what, timeout=20 * PATIENCE):
     """Polls until condition() is true; what says what is awaited."""
     deadline = time.monotonic() + timeout
     while True:
