@@ -9,15 +9,19 @@
  * What every site had at the peak is not copied when a peak comes: each site keeps its share of the
  * newest peak from the moment on at which it first changes after it. Peaks are numbered; a site
  * whose number is not the newest has not changed since, so what is live of it is its share.
+ *
+ * What an allocation changes stands together, and what a free does: each touches few lines of
+ * memory.
  */
 struct site_state {
+	struct amount peak;
+	struct amount total; /* what was freed is the rest of it */
+	struct amount live;
+	uint64_t peak_number;
 	uint32_t stack; /* by its id: indexes are looked for at the end */
 	uint16_t func;
-	uint64_t peak_number;
-	/* What was freed is the rest of the total. Up to here it is what an allocation changes. */
-	struct amount live, peak, total;
-	struct amount temporary;
 	unsigned __int128 lifetime_ns;
+	struct amount temporary;
 	uint64_t nr_replaced; /* of the freed: nobody knows how long they lived */
 };
 
