@@ -2,18 +2,17 @@
 #include "source/stream_ids.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/util.h"
 #include "probe/allocators.h"
 #include "symbol/elf.h"
 #include "symbol/modmap.h"
+#include "symbol/rootfs.h"
 
 /* Modules of one process at most: an id beyond is no library's. */
 #define MAX_MODULES 65536
@@ -60,16 +59,13 @@ static bool is_same_build(const struct stream_module *module, struct elf_file *e
 	return len == module->build_id_len && !memcmp(build_id, module->build_id, len);
 }
 
-/* The file at path, if it is the one that was meant: names come from it, and whether it is one
- * that asks the kernel for memory. -1. */
-static int open_file(const struct stream_module *module, const char *path, uint32_t *flags)
+/* The module's file below root (NULL: ours), if it is the one that was meant: names come from it,
+ * and whether it is one that asks the kernel for memory. -1. */
+static int open_file(const struct stream_module *module, const char *root, uint32_t *flags)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct elf_file *elf = NULL;
-	struct stat st;
+	int fd = rootfs__open(root, module->name);
+	struct elf_file *elf = fd >= 0 ? elf__open(fd) : NULL;
 
-	if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode))
-		elf = elf__open(fd);
 	if (elf && is_same_build(module, elf)) {
 		*flags |= allocators__maps_memory(elf) ? WIRE_MODULE_MAPS : 0;
 		elf__close(elf);
@@ -84,17 +80,16 @@ static int open_file(const struct stream_module *module, const char *path, uint3
 /* As the process sees it, or, when it is gone, as we do. */
 static void open_module(struct stream_module *module, pid_t pid, uint32_t *flags)
 {
-	char link[64], path[PATH_MAX], *inside;
+	char root[64], link[64], path[PATH_MAX];
 	ssize_t len;
 
 	module->path = xstrdup(strcmp(module->name, "linux-vdso.so.1") ? module->name : "[vdso]");
 	if (module->name[0] != '/')
 		return;
-	inside = xasprintf("/proc/%d/root%s", pid, module->name);
-	module->fd = open_file(module, inside, flags);
+	snprintf(root, sizeof(root), "/proc/%d/root", pid);
+	module->fd = open_file(module, root, flags);
 	if (module->fd < 0)
-		module->fd = open_file(module, module->name, flags);
-	free(inside);
+		module->fd = open_file(module, NULL, flags);
 	/* Without symbolic links, as the other engine has it. */
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", module->fd);
 	len = module->fd < 0 ? 0 : readlink(link, path, sizeof(path));
