@@ -287,7 +287,7 @@ static __always_inline struct unwind_cached *unwind__cached(struct unwind *walk,
 
 static __always_inline void unwind__append(struct unwind *walk)
 {
-	walk->frames[walk->nr_frames & WIRE_MAX_FRAMES] = walk->pc;
+	walk->frames[walk->nr_frames & WIRE_MAX_FRAMES] = walk->pc + 1 - walk->is_return;
 	walk->nr_frames++;
 }
 

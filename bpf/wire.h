@@ -119,7 +119,11 @@ struct wire_stack {
 	uint32_t id;
 	uint16_t nr_frames; /* 0..WIRE_MAX_FRAMES */
 	uint16_t flags;
-	uint64_t frames[]; /* return addresses, innermost (the allocator's caller) first */
+	/*
+	 * Return addresses, innermost (the allocator's caller) first. Of an instruction that a signal
+	 * interrupted, an address behind its first byte: all are looked up one byte in front.
+	 */
+	uint64_t frames[];
 };
 
 /* Bytes of stack behind a wire_walk at most; of one that is a check. */

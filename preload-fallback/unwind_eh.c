@@ -35,12 +35,12 @@ enum { SIGNAL_FP = 120, SIGNAL_SP = 160, SIGNAL_PC = 168, SIGNAL_LR = 168 };
 enum { SIGNAL_FP = 544, SIGNAL_SP = 560, SIGNAL_PC = 568, SIGNAL_LR = 552 };
 #endif
 
-/* What was interrupted is written as the next instruction, where that is known: readers take it for
- * a return address, and look in front of it. */
+/* What was interrupted is written as the next instruction, or as its own second byte where the next
+ * is not known: readers take it for a return address, and look one byte in front of it. */
 #if defined(__aarch64__)
 #define INSTRUCTION_BYTES 4u
 #else
-#define INSTRUCTION_BYTES 0u
+#define INSTRUCTION_BYTES 1u
 #endif
 
 struct unwind_cached unwind_cache[1 << UNWIND_CACHE_BITS];

@@ -3,6 +3,7 @@
 """The preload library on MIPS: 32 bits of both byte orders and 64 bits, emulated. More of it is in
 tests/mips."""
 import foreign_tests
+import interrupted
 import torture
 from foreign import MIPS, MIPS64EL, MIPSEL, record
 from htap import has, leaks, main, same, temp
@@ -20,6 +21,13 @@ def for_each_port(name):
 @for_each_port("hard stacks: alloca, tail calls, large frames, signal handlers, threads")
 def _(port):
     torture.judge(port, "-O2")
+
+
+@for_each_port("what a signal interrupted has its own name and line")
+def _(port):
+    there = port.program("interrupted", *interrupted.FLAGS)
+    path, _ = record(port, there)
+    interrupted.judge(leaks("--sysroot", port.rootfs(there), path))
 
 
 @for_each_port("HEAPTAP_UNWIND: instructions unless it says otherwise")

@@ -8,7 +8,8 @@ import os
 import re
 import shutil
 
-from htap import ROOT, Skip, build, check, library, main, note, run, same, temp, test
+import interrupted
+from htap import ROOT, Skip, build, check, leaks, library, main, note, run, same, temp, test
 
 OPTIMIZED = ["-O2", "-fomit-frame-pointer"]
 SOURCES = ["-I" + ROOT, "-I" + os.path.join(ROOT, "bpf"),
@@ -102,6 +103,13 @@ def _():
     on_this_machine("throw", build("unwind_throw", *OPTIMIZED), at_least=2)
     on_this_machine("context", build("unwind_context", *OPTIMIZED), at_least=2)
     on_this_machine("dlopen", build("unwind_dlopen", *OPTIMIZED, "-ldl"), plugin, at_least=2)
+
+
+@test("what a signal interrupted has its own name and line, by each engine")
+def _():
+    program = build("interrupted", *interrupted.FLAGS, "-fcf-protection=none")
+    interrupted.judge(leaks("--engine", "preload", "--", program))
+    interrupted.judge(leaks("--engine", "bpf", "--", program))
 
 
 @test("the same on arm64")

@@ -109,7 +109,8 @@ def _():
     trap = address_of(path, "unwind_trap")
     for leak in report.leaks:
         if leak["bytes"] == 1004 * leak["blocks"]:
-            same(leak["frames"][4]["offset"], trap, "where the trap was")
+            same((leak["frames"][4]["function"], leak["frames"][4]["offset"]),
+                 ("unwind_trap", trap + 1), "where the trap was")
 
 
 @test("coroutines: as far as their own stack goes")

@@ -3,7 +3,6 @@
 #ifndef CAPTURE_H
 #define CAPTURE_H
 
-#include <execinfo.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -90,17 +89,37 @@ static inline void capture_stack(struct capture *capture)
 	close(memory);
 }
 
-/* A sanitizer's wrapper of backtrace() is a frame more. */
+/* <unwind.h> of the compiler has the name of one of ours. */
+struct _Unwind_Context;
+int _Unwind_Backtrace(int (*visit)(struct _Unwind_Context *context, void *data), void *data);
+uintptr_t _Unwind_GetIPInfo(struct _Unwind_Context *context, int *is_exact);
+
+struct capture_search {
+	struct capture *capture;
+	uintptr_t caller;
+	bool found;
+};
+
+/* What was interrupted is one byte further, so that all are behind an instruction's first. */
+static inline int capture_frame(struct _Unwind_Context *context, void *data)
+{
+	struct capture_search *search = data;
+	struct capture *capture = search->capture;
+	int is_exact = 0;
+	uintptr_t pc = _Unwind_GetIPInfo(context, &is_exact);
+
+	search->found |= pc == search->caller;
+	if (pc && search->found && capture->nr_expected < CAPTURE_MAX_FRAMES)
+		capture->expected[capture->nr_expected++] = (void *)(pc + (is_exact != 0));
+	return 0;
+}
+
 static inline void capture_expected(struct capture *capture, const void *caller)
 {
-	void *all[CAPTURE_MAX_FRAMES];
-	size_t nr = (size_t)backtrace(all, CAPTURE_MAX_FRAMES), i = 0;
+	struct capture_search search = { .capture = capture, .caller = (uintptr_t)caller };
 
-	while (i < nr && all[i] != caller)
-		i++;
 	capture->nr_expected = 1;
-	while (i < nr)
-		capture->expected[capture->nr_expected++] = all[i++];
+	_Unwind_Backtrace(capture_frame, &search);
 }
 
 static __attribute__((noinline)) void capture_here(struct capture *capture)

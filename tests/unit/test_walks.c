@@ -130,7 +130,7 @@ static void by_linkage_table(void **state)
 	stack[0] = stack[1] = in(1);
 	for (unsigned offset = 0; offset < 16; offset++) {
 		walk_from(entry + offset, slot(0), 0, false);
-		EXPECT(UNWIND_COMPLETE, entry + offset, in(1));
+		EXPECT(UNWIND_COMPLETE, entry + offset + 1, in(1));
 		assert_int_equal(walk.sp, offset < 11 ? slot(1) : slot(2));
 	}
 }
@@ -147,12 +147,12 @@ static void through_signal_frame(void **state)
 	stack[2 + UNWIND_SIGNAL_RIP / 8] = interrupted;
 	stack[701] = in(4);
 	walk_from(in(0), slot(0), slot(1), true);
-	EXPECT(UNWIND_COMPLETE, in(0), in(1), interrupted, in(4));
+	EXPECT(UNWIND_COMPLETE, in(0), in(1), interrupted + 1, in(4));
 	/* The handler had a stack of its own, above. */
 	walk_from(in(0), slot(0), slot(1), true);
 	stack[2 + UNWIND_SIGNAL_RSP / 8] = STACK - 4096;
 	walk_from(in(0), slot(0), slot(1), true);
-	EXPECT(UNWIND_COMPLETE, in(0), in(1), interrupted, in(4));
+	EXPECT(UNWIND_COMPLETE, in(0), in(1), interrupted + 1, in(4));
 }
 
 static void signal_frames_in_a_circle(void **state)

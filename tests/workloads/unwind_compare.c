@@ -26,7 +26,7 @@
 /* <unwind.h> of the compiler: the name is taken here. */
 struct _Unwind_Context;
 int _Unwind_Backtrace(int (*trace)(struct _Unwind_Context *, void *), void *data);
-uintptr_t _Unwind_GetIP(struct _Unwind_Context *context);
+uintptr_t _Unwind_GetIPInfo(struct _Unwind_Context *context, int *is_exact);
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
@@ -46,15 +46,23 @@ static __thread struct stack last __attribute__((tls_model("initial-exec")));
 static __thread uint32_t last_serial __attribute__((tls_model("initial-exec")));
 static int report = -1;
 
+/* As the library writes what was interrupted. */
+#ifdef __aarch64__
+#define INSTRUCTION_BYTES 4
+#else
+#define INSTRUCTION_BYTES 1
+#endif
+
 static int add_frame(struct _Unwind_Context *context, void *data)
 {
 	struct stack *stack = data;
-	uintptr_t pc = _Unwind_GetIP(context);
+	int is_exact = 0;
+	uintptr_t pc = _Unwind_GetIPInfo(context, &is_exact);
 
 	if (!stack->nr_frames && pc != stack->begin)
 		return 0;
 	if (pc && stack->nr_frames <= WIRE_MAX_FRAMES)
-		stack->frames[stack->nr_frames++] = pc;
+		stack->frames[stack->nr_frames++] = pc + (is_exact ? INSTRUCTION_BYTES : 0);
 	return 0;
 }
 

@@ -299,7 +299,7 @@ size_t finish__walk(struct finish *finish, const uint64_t regs[FINISH_NR_REGS], 
 	size_t nr = 1;
 
 	*complete = false;
-	frames[0] = regs[FINISH_PC];
+	frames[0] = regs[FINISH_PC] + !is_return;
 	if (finish->nr_deaths >= MAX_DEATHS)
 		return 1;
 	memcpy(request.regs, regs, sizeof(request.regs));

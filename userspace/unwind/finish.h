@@ -35,9 +35,10 @@ void finish__map(struct finish *finish, uint64_t start, uint64_t end, uint64_t v
  * Walks from regs. The stack's bytes [stack_address, stack_address + len) are in stack; nothing
  * else of the memory is known. is_return: the pc is a return address (a call's), not the address of
  * an instruction that was interrupted. Writes at most max return addresses, the first being the pc
- * itself (max >= 1); *complete tells whether the outermost frame was reached (its unwind
- * information says so, or its return address is 0). Nothing is guessed: where there is no unwind
- * information, or memory that is not known, the walk ends. Returns their number, >= 1.
+ * itself (max >= 1), one more where it is no return address; *complete tells whether the outermost
+ * frame was reached (its unwind information says so, or its return address is 0). Nothing is
+ * guessed: where there is no unwind information, or memory that is not known, the walk ends.
+ * Returns their number, >= 1.
  */
 size_t finish__walk(struct finish *finish, const uint64_t regs[FINISH_NR_REGS], bool is_return,
 		    const void *stack, uint64_t stack_address, size_t len, uint64_t *frames,

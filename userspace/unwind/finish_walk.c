@@ -307,7 +307,7 @@ static int visit_frame(Dwfl_Frame *frame, void *data)
 	}
 	if (area->nr_frames >= area->request.max_frames || !dwfl_frame_pc(frame, &pc, NULL))
 		return DWARF_CB_ABORT;
-	add_frame(area, pc);
+	add_frame(area, pc + at_instruction);
 	return may_step(walk, pc - !at_instruction) ? DWARF_CB_OK : DWARF_CB_ABORT;
 }
 
@@ -319,7 +319,7 @@ static void run_once(struct finish_walk *walk)
 	area->complete = false;
 	walk->is_ambiguous = false;
 	walk->is_first = true;
-	add_frame(area, area->request.regs[FINISH_PC]);
+	add_frame(area, first_lookup(&area->request) + 1);
 	/* The first module is what libdwfl learns the architecture from. */
 	if (!may_step(walk, first_lookup(&area->request)))
 		return;
