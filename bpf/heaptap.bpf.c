@@ -21,6 +21,7 @@
 #include "stack.h"
 #include "thread.h"
 #include "follow.h"
+#include "own_stack.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -340,6 +341,7 @@ static __always_inline int enter_any(struct pt_regs *ctx, __u64 cookie)
 SEC("uprobe")
 int session(struct pt_regs *ctx)
 {
+	keep_to_own_stack(ctx);
 	if (ctx->ip == bpf_get_func_ip(ctx))
 		return enter_any(ctx, bpf_get_attach_cookie(ctx));
 	leave_alloc(ctx, false);
@@ -350,6 +352,7 @@ int session(struct pt_regs *ctx)
 SEC("uprobe")
 int enter(struct pt_regs *ctx)
 {
+	keep_to_own_stack(ctx);
 	enter_any(ctx, bpf_get_attach_cookie(ctx));
 	return 0;
 }
@@ -357,6 +360,7 @@ int enter(struct pt_regs *ctx)
 SEC("uprobe")
 int leave(struct pt_regs *ctx)
 {
+	keep_to_own_stack(ctx);
 	leave_alloc(ctx, false);
 	return 0;
 }
