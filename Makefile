@@ -48,7 +48,7 @@ UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
 .PHONY: all
 all: $(O)/heaptap preload ## build build/heaptap and build/libheaptap-preload.so
 
-include mk/docs.mk mk/preload.mk mk/tests.mk mk/fuzz.mk mk/mips-unwind.mk mk/mips.mk
+include mk/docs.mk mk/preload.mk mk/tests.mk mk/fuzz.mk mk/mips-unwind.mk mk/mips.mk mk/kernels.mk
 
 $(O)/heaptap: $(O)/obj/main.o $(LIBRARY)
 	$(call msg,LINK,$@)

@@ -7,6 +7,7 @@ The guest sees all the host's files at the same paths, and may change them: what
 its memory and ends with it. Only folders that are given as writable are really written. It has no
 network. What the command writes comes out as it is written, its exit status is the guest's.
 """
+import ctypes
 import hashlib
 import os
 import selectors
@@ -106,6 +107,11 @@ def _words_of_qemu(kernel, packed, writable, descriptors, memory_mb, processors)
     return words
 
 
+def _die_with_parent():
+    """In QEMU's process, before it is QEMU: no machine outlives who has started it."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG (prctl(2))
+
+
 class _Output:
     """What comes from a machine: out and err go on to ours at once, the rest is kept."""
 
@@ -184,7 +190,7 @@ def run(kernel, command, environment=None, writable=(), timeout=TIMEOUT, memory_
             qemu = subprocess.Popen(
                 _words_of_qemu(kernel, packed, writable, theirs, memory_mb, processors),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                pass_fds=tuple(theirs.values()))
+                pass_fds=tuple(theirs.values()), preexec_fn=_die_with_parent)
             for pair in pairs.values():
                 pair[1].close()
             streams = {name: pair[0] for name, pair in pairs.items()}

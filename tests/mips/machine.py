@@ -12,14 +12,18 @@ console is a serial line; the host is 10.0.2.2 to it where it has a network. Ker
 """
 import base64
 import glob
-import gzip
 import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 
 import lab
+
+sys.path.insert(0, os.path.join(lab.ROOT, "tests"))
+
+from initramfs import Archive  # noqa: E402 (found by the path above)
 
 TIMEOUT = 180
 HOST = "10.0.2.2"
@@ -57,47 +61,6 @@ NETWORK = """for module in /modules/mii.ko /modules/pcnet32.ko; do
 done
 ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
 route add default gw 10.0.2.2"""
-
-
-class Archive:
-    """An initramfs: the "newc" form of cpio, as the kernel's buffer-format.rst has it."""
-
-    def __init__(self):
-        self.parts = []
-        self.seen = set()
-
-    def _entry(self, path, mode, data=b"", device=(0, 0)):
-        name = path.strip("/").encode() + b"\0"
-        fields = [len(self.seen) + 1, mode, 0, 0, 1, 0, len(data), 0, 0, *device, len(name), 0]
-        head = b"070701" + b"".join(b"%08x" % field for field in fields) + name
-        self.parts += [head, b"\0" * (-len(head) % 4), data, b"\0" * (-len(data) % 4)]
-        self.seen.add(path)
-
-    def folder(self, path):
-        """A folder and those above it, once."""
-        if path not in ("", "/") and path not in self.seen:
-            self.folder(os.path.dirname(path))
-            self._entry(path, 0o040755)
-
-    def add(self, path, data, mode=0o755):
-        """A file."""
-        self.folder(os.path.dirname(path))
-        self._entry(path, 0o100000 | mode, data)
-
-    def copy(self, path, source):
-        """A file of the host's, or what a link of it leads to."""
-        with open(source, "rb") as file:
-            self.add(path, file.read())
-
-    def console(self):
-        """/dev/console, which init's output goes to."""
-        self.folder("/dev")
-        self._entry("/dev/console", 0o020600, device=(5, 1))
-
-    def packed(self):
-        """The archive, compressed."""
-        self._entry("TRAILER!!!", 0)
-        return gzip.compress(b"".join(self.parts), 1)
 
 
 class Result:
