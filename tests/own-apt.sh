@@ -42,7 +42,7 @@ apt()
 {
 	tool=$1
 	shift
-	"$tool" -q -o APT::Architecture=$arch -o APT::Architectures=$arch -o Dir::State="$state" \
+	"$tool" -q -o APT::Architecture="$arch" -o APT::Architectures="$arch" -o Dir::State="$state" \
 		-o Dir::State::status="$state/status" -o Dir::Cache="$state/cache" \
 		-o Dir::Etc::sourcelist="$state/debian.sources" -o Dir::Etc::sourceparts=/dev/null \
 		-o Dir::Etc::preferencesparts=/dev/null -o Dir::Etc::preferences=/dev/null \
