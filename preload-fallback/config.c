@@ -230,7 +230,7 @@ static const struct variable {
 		"send the recording to `heaptap receive` there"),
 	  set_server },
 	{ TEXTS("HEAPTAP_FILE", "DUMPALLOC_FILE", "PATH",
-		"write it to a file; %p is the pid, and processes this one starts get PATH.PID"),
+		"a file for the recording; %p is the pid; children have PATH.PID"),
 	  set_file },
 #if RECORDER_MAY_SHARE
 	{ TEXTS(RING_VARIABLE, "", "NAME/TOKEN",
@@ -241,11 +241,10 @@ static const struct variable {
 		"memory the library may take, " CONFIG_MIN_TEXT " to 1G; K, M, G may follow (2M)"),
 	  set_memory },
 	{ TEXTS("HEAPTAP_WAIT", "", "MS",
-		"how long a thread waits when nothing more fits, before events are dropped (1000)"),
+		"how long a thread waits for room before events are dropped (1000)"),
 	  set_wait },
 	{ TEXTS("HEAPTAP_SAMPLE", "", "BYTES",
-		"record a sample: about one allocation for each so many bytes, up to 1G; 0: all "
-		"(0)"),
+		"record about one allocation for each so many bytes, up to 1G; 0: all (0)"),
 	  set_sample },
 	{ TEXTS("HEAPTAP_SEED", "", "NUMBER", "choose the same sample each time; 0: another (0)"),
 	  set_seed },
@@ -255,13 +254,14 @@ static const struct variable {
 	{ TEXTS("", "DUMPALLOC_WALK_STACK", "", "the same as HEAPTAP_UNWIND=mips, on MIPS"),
 	  set_scan },
 	{ TEXTS("HEAPTAP_FAIL", "", "RULES",
-		"make allocations fail: path, nth=N, rate=N%, seed=N, size>BYTES, module=FILE, "
-		"function=NAME, count=N, persistent; with commas between them"),
+		"make allocations fail: "
+		"path,nth=N,rate=N%,seed=N,size>BYTES,module=FILE,function=NAME,count=N,"
+		"persistent"),
 	  set_fail },
 	{ TEXTS("HEAPTAP_FAIL_KNOWN", "", "PATH",
-		"a file of call paths that are not failed again; new ones are added"),
+		"a file of call paths that have failed, and do not again"),
 	  set_fail_known },
-	{ TEXTS("HEAPTAP_FAIL_LOG", "", "PATH", "a file that each failure adds a line of JSON to"),
+	{ TEXTS("HEAPTAP_FAIL_LOG", "", "PATH", "a file for a line of JSON a failure"),
 	  set_fail_log },
 	{ TEXTS("", "MALLOCFAIL_FILE", "",
 		"as HEAPTAP_FAIL=path HEAPTAP_FAIL_KNOWN=PATH (mallocfail_hashes)"),
@@ -271,13 +271,11 @@ static const struct variable {
 	{ TEXTS("", "MALLOCFAIL_FAIL_COUNT", "", "how many allocations fail at most"),
 	  set_mallocfail_count },
 	{ TEXTS("", "MALLOCFAIL_IGNORE", "",
-		"parts of names of files and functions whose stacks are not failed, with ; between "
-		"them"),
+		"parts of names of files and functions that are spared, with ; between them"),
 	  set_mallocfail_ignore },
 	{ TEXTS("HEAPTAP_SNAPSHOT", "", "PATH",
-		"instead of a recording: what is live, on a signal, at the end, and when an "
-		"allocation "
-		"fails; PATH, PATH.1 ..."),
+		"instead of a recording, what is live: on a signal, at the end, when an allocation "
+		"fails"),
 	  set_snapshot },
 	{ TEXTS("HEAPTAP_SNAPSHOT_SIGNAL", "", "NAME",
 		"the signal, unless the program uses it (USR2)"),

@@ -261,21 +261,37 @@ SPAWN(posix_spawnp)
 
 /* Those that list their arguments: as many as there are before the NULL, in an array on the stack.
  */
-#define COLLECT(first, list, argv)                                                               \
-	do {                                                                                     \
-		size_t nr_ = 1;                                                                  \
-                                                                                                 \
-		va_start(list, first);                                                           \
-		while (nr_ < MAX_ARGUMENTS && va_arg(list, char *))                              \
-			nr_++;                                                                   \
-		va_end(list);                                                                    \
-		argv = alloca((nr_ + 1) * sizeof(*argv));                                        \
-		va_start(list, first);                                                           \
-		argv[0] = (char *)(uintptr_t)first;                                              \
-		for (size_t i_ = 1; i_ <= nr_; i_++)                                             \
-			argv[i_] =                                                               \
-				i_ == nr_ ? (va_arg(list, char *), NULL) : va_arg(list, char *); \
+#define COLLECT(first, list, argv)                        \
+	do {                                              \
+		size_t nr_;                               \
+                                                          \
+		va_start(list, first);                    \
+		nr_ = count(&list);                       \
+		va_end(list);                             \
+		argv = alloca((nr_ + 1) * sizeof(*argv)); \
+		va_start(list, first);                    \
+		collect(argv, first, &list, nr_);         \
 	} while (0)
+
+/* The first, and those that are in the list. */
+static size_t count(va_list *list)
+{
+	size_t nr = 1;
+
+	while (nr < MAX_ARGUMENTS && va_arg(*list, char *))
+		nr++;
+	return nr;
+}
+
+/* Up to and with the NULL. */
+static void collect(char **argv, const char *first, va_list *list, size_t nr)
+{
+	argv[0] = (char *)(uintptr_t)first;
+	for (size_t i = 1; i < nr; i++)
+		argv[i] = va_arg(*list, char *);
+	va_arg(*list, char *);
+	argv[nr] = NULL;
+}
 
 EXPORT int hook_execl(const char *path, const char *first, ...) __asm__("execl");
 int hook_execl(const char *path, const char *first, ...)

@@ -93,7 +93,7 @@ static bool walk(const struct unwind_from *from, struct path *path)
 	const struct fail_rules *rules = &fail.config->fail;
 	bool all = rules->path || rules->module[0] || rules->function[0] ||
 		   fail.config->fail_ignore[0];
-	struct unwind_note note = { 0, 0 };
+	struct unwind_note note = { .alone = true };
 
 	if (rules->path && mine.epoch == __atomic_load_n(&epoch, __ATOMIC_RELAXED))
 		note.serial = mine.serial;
@@ -207,16 +207,6 @@ static bool is_ignored(const struct path *path)
 
 /* ---- what is written --------------------------------------------------------------------------
  */
-
-static bool lock(void)
-{
-	for (unsigned naps = 0; naps < MAX_NAPS; naps++) {
-		if (!__atomic_exchange_n(&fail.locked, 1, __ATOMIC_ACQUIRE))
-			return true;
-		os__sleep_us(100);
-	}
-	return false;
-}
 
 static void append(const char *path, const void *data, uint32_t len)
 {
@@ -336,7 +326,7 @@ static bool fail_now(enum hook hook, uint64_t bytes, const struct path *path)
 		return false;
 	guard__set_phase(GUARD_INTERNAL);
 	os__block_signals(&before);
-	if (lock()) {
+	if (os__lock(&fail.locked, MAX_NAPS)) {
 		done = carry_out(path, &report);
 		__atomic_store_n(&fail.locked, 0, __ATOMIC_RELEASE);
 	}

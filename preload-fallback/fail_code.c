@@ -262,23 +262,13 @@ static void drop_unseen(void)
 	}
 }
 
-static bool lock(void)
-{
-	for (unsigned naps = 0; naps < MAX_NAPS; naps++) {
-		if (!__atomic_exchange_n(&code.locked, 1, __ATOMIC_ACQUIRE))
-			return true;
-		os__sleep_us(100);
-	}
-	return false;
-}
-
 void fail_code__refresh(void)
 {
 	int saved = errno;
 	sigset_t before;
 
 	os__block_signals(&before);
-	if (lock()) {
+	if (os__lock(&code.locked, MAX_NAPS)) {
 		code.nr_refreshed++;
 		dl_iterate_phdr(look_at, NULL);
 		drop_unseen();

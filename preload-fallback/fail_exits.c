@@ -11,22 +11,28 @@
 /* Whatever they take, it is three words at most. */
 typedef int (*register_fn)(uintptr_t a, uintptr_t b, uintptr_t c);
 
+static int spare(register_fn *real, const char *name, uintptr_t a, uintptr_t b, uintptr_t c)
+{
+	int result;
+
+	if (!*real)
+		*real = (register_fn)lookup__function(name);
+	if (!*real)
+		return -1;
+	fail__begin_spared();
+	result = (*real)(a, b, c);
+	fail__end_spared();
+	return result;
+}
+
 #define SPARED(name)                                                                          \
 	__attribute__((visibility("default"))) int spared_##name(uintptr_t a, uintptr_t b,    \
 								 uintptr_t c) __asm__(#name); \
 	int spared_##name(uintptr_t a, uintptr_t b, uintptr_t c)                              \
 	{                                                                                     \
-		static register_fn function;                                                  \
-		int result;                                                                   \
+		static register_fn real;                                                      \
                                                                                               \
-		if (!function)                                                                \
-			function = (register_fn)lookup__function(#name);                      \
-		if (!function)                                                                \
-			return -1;                                                            \
-		fail__begin_spared();                                                         \
-		result = function(a, b, c);                                                   \
-		fail__end_spared();                                                           \
-		return result;                                                                \
+		return spare(&real, #name, a, b, c);                                          \
 	}
 
 SPARED(__cxa_atexit)

@@ -70,8 +70,9 @@ void os__allow_signals(const sigset_t *before)
 	errno = saved;
 }
 
-/* glibc's function for large files has a name that musl does not know, and musl's loader ends a program
- * in which a name is missing: what a library of glibc's is put into may have been linked to musl. */
+/* glibc's function for large files has a name that musl does not know, and musl's loader ends a
+ * program in which a name is missing: what a library of glibc's is put into may have been linked to
+ * musl. */
 int os__fcntl(int fd, int command, long argument)
 {
 #ifdef SYS_fcntl64
@@ -169,6 +170,16 @@ void os__say_all(const char *const *texts)
 }
 
 /* Not strerror: it may allocate, and look for translations. */
+bool os__lock(uint32_t *locked, unsigned max_naps)
+{
+	for (unsigned naps = 0; naps < max_naps; naps++) {
+		if (!__atomic_exchange_n(locked, 1, __ATOMIC_ACQUIRE))
+			return true;
+		os__sleep_us(100);
+	}
+	return false;
+}
+
 const char *os__nth(const char *strings, unsigned n)
 {
 	while (n--)

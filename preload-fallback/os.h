@@ -21,6 +21,10 @@ void os__sleep_us(unsigned us);
 void os__block_signals(sigset_t *before);
 void os__allow_signals(const sigset_t *before);
 
+/* Waits for *locked, of 0 or 1, by at most so many naps of 100 us. False: in vain. It is given back
+ * by storing 0. */
+bool os__lock(uint32_t *locked, unsigned max_naps);
+
 /* fcntl(2), of a number or a pointer. */
 int os__fcntl(int fd, int command, long argument);
 

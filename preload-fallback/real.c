@@ -44,7 +44,7 @@ const char *real__name(enum hook hook)
 }
 
 /* C++ comes with a library that is loaded later, perhaps where only its users see it. */
-static void *function(enum hook hook)
+void *real__function(enum hook hook)
 {
 	if (!real_functions[hook] && (unsigned)hook >= FIRST_CXX_HOOK &&
 	    __atomic_load_n(&searched, __ATOMIC_ACQUIRE))
@@ -92,7 +92,7 @@ static void *from_boot(uintptr_t align, uintptr_t bytes)
 	return block;
 }
 
-static void *make(enum hook hook, uintptr_t a, uintptr_t b)
+void *real__make(enum hook hook, uintptr_t a, uintptr_t b)
 {
 	place_fn place = (place_fn)real_functions[HOOK_posix_memalign];
 	block_fn allocate = (block_fn)real_functions[HOOK_malloc];
@@ -112,17 +112,10 @@ static void *make(enum hook hook, uintptr_t a, uintptr_t b)
 	return block;
 }
 
-void *real__block(enum hook hook, uintptr_t a, uintptr_t b, uintptr_t c)
-{
-	block_fn allocate = (block_fn)function(hook);
-
-	return allocate ? allocate(a, b, c) : make(hook, a, b);
-}
-
 /* Out of the arena, and everything it may hold. */
 static void *move_from_boot(void *old, uintptr_t bytes)
 {
-	void *fresh = make(HOOK_malloc, bytes, 0);
+	void *fresh = real__make(HOOK_malloc, bytes, 0);
 	size_t readable = boot__readable(old);
 
 	if (fresh)
@@ -140,7 +133,7 @@ void *real__resized(enum hook hook, void *old, uintptr_t b, uintptr_t c)
 		return NULL;
 	}
 	if (boot__owns(old) || !real_functions[HOOK_realloc])
-		return old ? move_from_boot(old, bytes) : make(HOOK_malloc, bytes, 0);
+		return old ? move_from_boot(old, bytes) : real__make(HOOK_malloc, bytes, 0);
 	if (resize)
 		return resize(old, b, c);
 	return ((resize_fn)real_functions[HOOK_realloc])(old, bytes, 0);
@@ -162,7 +155,7 @@ int real__placed(enum hook hook, void **out, uintptr_t align, uintptr_t bytes)
 
 void real__freed(enum hook hook, void *block, uintptr_t b, uintptr_t c)
 {
-	free_fn release = boot__owns(block) ? NULL : (free_fn)function(hook);
+	free_fn release = boot__owns(block) ? NULL : (free_fn)real__function(hook);
 
 	if (!release && !boot__owns(block))
 		release = (free_fn)real_functions[HOOK_free];

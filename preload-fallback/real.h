@@ -35,8 +35,18 @@ uintptr_t real__address(void);
 /* As the symbol is called. */
 const char *real__name(enum hook hook);
 
-/* Those that return a block: the arguments are those of the hook. */
-void *real__block(enum hook hook, uintptr_t a, uintptr_t b, uintptr_t c);
+/* NULL: there is none, or it is not known yet. */
+void *real__function(enum hook hook);
+/* What a function that there is not would return. */
+void *real__make(enum hook hook, uintptr_t a, uintptr_t b);
+/* Those that return a block: the arguments are those of the hook. Here, for what C++ operators throw
+ * passes through it. */
+static inline void *real__block(enum hook hook, uintptr_t a, uintptr_t b, uintptr_t c)
+{
+	block_fn allocate = (block_fn)real__function(hook);
+
+	return allocate ? allocate(a, b, c) : real__make(hook, a, b);
+}
 /* realloc, reallocarray. */
 void *real__resized(enum hook hook, void *old, uintptr_t b, uintptr_t c);
 /* posix_memalign. */

@@ -3,8 +3,7 @@
 
 A test program is a file test_*.py of functions marked with @test, ending in main(). Environment:
 O (the build directory, default build/ of the repository), HEAPTAP (the program, default
-$O/heaptap), VERBOSE (anything: what is run goes to the output as diagnostics), PATIENCE (how many times
-longer to wait than usual).
+$O/heaptap), VERBOSE (anything: what is run goes to the output as diagnostics).
 """
 import atexit
 import contextlib
@@ -30,11 +29,9 @@ HEAPTAP = os.path.abspath(os.environ.get("HEAPTAP") or os.path.join(OUT, "heapta
 WORKLOADS = os.path.join(ROOT, "tests", "workloads")
 BUILT = os.path.join(OUT, "e2e")
 NOBODY = 65534
-# How much longer than usual to wait: an emulated machine takes its time.
-PATIENCE = int(os.environ.get("PATIENCE") or 1)
 # What is still not done is taken to hang. The slowest step, the kernel's look at the programs for old
 # kernels, takes 7 s of CPU time.
-TIMEOUT = 180 * PATIENCE
+TIMEOUT = 180
 
 # A shell starts its background jobs with SIGINT ignored, and everything below would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
