@@ -304,6 +304,28 @@ static __always_inline void enter_internal_free(struct pt_regs *ctx)
 		thread->internal_free_sp = ctx->sp - 8; /* where the call puts its return address */
 }
 
+/* No programs: nothing is ever called by it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} no_programs SEC(".maps");
+
+const volatile bool cfg_never = false;
+
+/*
+ * Since Linux 6.13 the variables of such a program are in memory of the CPU (kernel/bpf/verifier.c,
+ * bpf_enable_priv_stack), as if a program on a uprobe could not be preempted, and then by another thread's
+ * run of the same one: seen on 7.2, which such a run crashed. A program in which there is a tail call,
+ * even if it is never reached, keeps them on the stack.
+ */
+static __always_inline void stay_on_the_stack(struct pt_regs *ctx)
+{
+	if (cfg_never)
+		bpf_tail_call(ctx, &no_programs, 0);
+}
+
 static __always_inline int enter_any(struct pt_regs *ctx, __u64 cookie)
 {
 	if (!watching)
@@ -340,6 +362,7 @@ static __always_inline int enter_any(struct pt_regs *ctx, __u64 cookie)
 SEC("uprobe")
 int session(struct pt_regs *ctx)
 {
+	stay_on_the_stack(ctx);
 	if (ctx->ip == bpf_get_func_ip(ctx))
 		return enter_any(ctx, bpf_get_attach_cookie(ctx));
 	leave_alloc(ctx, false);
@@ -350,6 +373,7 @@ int session(struct pt_regs *ctx)
 SEC("uprobe")
 int enter(struct pt_regs *ctx)
 {
+	stay_on_the_stack(ctx);
 	enter_any(ctx, bpf_get_attach_cookie(ctx));
 	return 0;
 }
@@ -357,6 +381,7 @@ int enter(struct pt_regs *ctx)
 SEC("uprobe")
 int leave(struct pt_regs *ctx)
 {
+	stay_on_the_stack(ctx);
 	leave_alloc(ctx, false);
 	return 0;
 }
