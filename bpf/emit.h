@@ -99,4 +99,31 @@ static __always_inline void fill_head(struct wire_head *head, __u16 type, __u16 
 	head->pid = pid;
 }
 
+static __always_inline void fill_free(struct wire_free *record, __u64 cookie, __u64 addr,
+				      __u16 flags)
+{
+	record->time_ns = bpf_ktime_get_ns();
+	record->addr = addr;
+	record->tid = (__u32)bpf_get_current_pid_tgid();
+	record->func = PROBE_FUNC(cookie);
+	record->flags = flags;
+}
+
+static __always_inline void send_free(__u64 cookie, __u64 addr, __u16 flags)
+{
+	const struct unwind_process *process = process_of_slot(PROBE_SLOT(cookie));
+	struct wire_free *record;
+
+	if (!process)
+		return;
+	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+	if (!record) {
+		count_lost();
+		return;
+	}
+	fill_head(&record->head, WIRE_FREE, sizeof(*record), process->pid);
+	fill_free(record, cookie, addr, flags);
+	submit(record);
+}
+
 #endif /* EMIT_H */

@@ -21,6 +21,7 @@
 #include "stack.h"
 #include "thread.h"
 #include "follow.h"
+#include "inject.h"
 #include "own_stack.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -93,35 +94,8 @@ static __always_inline bool maps_memory(const struct pt_regs *ctx, __u64 cookie)
 	       (flags_reg == PROBE_NO_REG || (read_register(ctx, flags_reg) & MAP_ANONYMOUS));
 }
 
-static __always_inline void fill_free(struct wire_free *record, __u64 cookie, __u64 addr,
-				      __u16 flags)
-{
-	record->time_ns = bpf_ktime_get_ns();
-	record->addr = addr;
-	record->tid = (__u32)bpf_get_current_pid_tgid();
-	record->func = PROBE_FUNC(cookie);
-	record->flags = flags;
-}
-
-static __always_inline void send_free(__u64 cookie, __u64 addr, __u16 flags)
-{
-	const struct unwind_process *process = process_of_slot(PROBE_SLOT(cookie));
-	struct wire_free *record;
-
-	if (!process)
-		return;
-	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
-	if (!record) {
-		count_lost();
-		return;
-	}
-	fill_head(&record->head, WIRE_FREE, sizeof(*record), process->pid);
-	fill_free(record, cookie, addr, flags);
-	submit(record);
-}
-
 /*
- * The same with the caller's stack. Nothing but pushes has been executed before the probe, so the
+ * Sends a free with the caller's stack. Nothing but pushes has been executed before the probe, so the
  * caller's registers are still its own; only its stack pointer has to be reckoned. A function of its own
  * because it is the second place that walks.
  */
@@ -166,6 +140,16 @@ static __always_inline void send_plain_free(struct pt_regs *ctx, __u64 cookie, _
 		send_free(cookie, addr, 0);
 }
 
+/* A call has been entered and noted: shall it fail? What is given back is sent only if so. */
+static __always_inline int enter_injectable(struct pt_regs *ctx, struct thread *thread,
+					    __u64 cookie)
+{
+	if (inject__chooses(ctx, thread, cookie))
+		inject__fail(ctx, cookie);
+	/* Its return is waited for, because calls inside it are none of the program's. */
+	return PROBE_ROLE(cookie) == PROBE_ROLE_THROWING ? SKIP_RETURN : WATCH_RETURN;
+}
+
 static __always_inline int enter_alloc(struct pt_regs *ctx, __u64 cookie)
 {
 	__u64 sp = entry_sp(ctx, cookie), old;
@@ -200,6 +184,8 @@ static __always_inline int enter_alloc(struct pt_regs *ctx, __u64 cookie)
 	call->only_frees = PROBE_REG(cookie, PROBE_SIZE_SHIFT) == PROBE_NO_REG;
 	old = read_register(ctx, PROBE_REG(cookie, PROBE_PTR_SHIFT));
 	call->old = old;
+	if (cfg_inject)
+		return enter_injectable(ctx, thread, cookie);
 	if (old && call->only_frees) {
 		send_plain_free(ctx, cookie, old);
 	} else if (old) {
@@ -253,6 +239,11 @@ static __always_inline void leave_alloc(struct pt_regs *ctx, bool at_ret)
 	call->sp = 0;
 	if (!watching || call->only_frees)
 		return;
+	if (cfg_inject) {
+		if (call->flags & WIRE_ALLOC_INJECTED && returned_block(ctx, call))
+			__sync_fetch_and_add(&nr_inject_survived, 1);
+		return;
+	}
 	context.process = process_of_slot(call->slot);
 	if (!context.process)
 		return;
@@ -309,6 +300,10 @@ static __always_inline int enter_any(struct pt_regs *ctx, __u64 cookie)
 {
 	if (!watching)
 		return SKIP_RETURN;
+	/* In one place, for the verifier looks at each. */
+	if (cfg_inject && PROBE_ROLE(cookie) != PROBE_ROLE_RETURN &&
+	    PROBE_ROLE(cookie) != PROBE_ROLE_LOADED)
+		return enter_alloc(ctx, cookie);
 	switch (PROBE_ROLE(cookie)) {
 	case PROBE_ROLE_RETURNING:
 	case PROBE_ROLE_RESIZING:

@@ -316,35 +316,47 @@ static __always_inline void send_check(struct pt_regs *ctx, const struct walk_co
 }
 
 /*
- * The wire id of the caller's stack, sent first if it was unknown; 0 when it could not be sent. The walk
- * starts from the return of the probed function: the caller's registers are those of ctx, but ip and sp
- * those of the context.
+ * Walks from the return of the probed function: the caller's registers are those of ctx, but ip and sp
+ * those of the context. 1: the whole stack is in the memo; 0: what there is of it is in the walk.
  */
-static __always_inline __u32 intern_stack(struct pt_regs *ctx, struct walk_context *context,
-					  __u64 time_ns)
+static __always_inline int walk_stack(struct pt_regs *ctx, struct walk_context *context)
+{
+	unwind__begin(context->walk, context->process, context->ip, context->sp, ctx->bp, 1);
+	if (!cfg_plain_loop && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop))
+		return walk_with_memo(context);
+	walk_plainly(context);
+	return 0;
+}
+
+/* What stands for the stack that was walked. in_memo: as walk_stack returned it. */
+static __always_inline void walked_key(const struct walk_context *context, int in_memo,
+				       struct stack_key *key)
+{
+	const struct memo *memo = context->memo;
+
+	if (in_memo)
+		*key = memo->frames[memo->first & (MEMO_FRAMES - 1)].hash;
+	else
+		hash_stack(context, key);
+}
+
+/* The wire id of the stack that was walked, sent first if it was unknown; 0 when it could not be sent. */
+static __always_inline __u32 intern_walked(struct pt_regs *ctx, struct walk_context *context,
+					   int in_memo, __u64 time_ns)
 {
 	__u32 pid = context->process->pid;
 	struct unwind *walk = context->walk;
-	struct memo *memo = context->memo;
 	struct stack_key key;
 	__u32 *known, id;
-	int in_memo = 0;
 
-	unwind__begin(walk, context->process, context->ip, context->sp, ctx->bp, 1);
-	if (!cfg_plain_loop && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop))
-		in_memo = walk_with_memo(context);
-	else
-		walk_plainly(context);
-	if (in_memo) {
-		key = memo->frames[memo->first & (MEMO_FRAMES - 1)].hash;
-	} else {
+	if (!in_memo) {
 		if (walk->status != UNWIND_COMPLETE)
 			__sync_fetch_and_add(&nr_unfinished[walk->status & 7], 1);
 		id = walk->status == UNWIND_UNKNOWN ? send_walk(ctx, context, pid, time_ns) : 0;
 		if (id)
 			return id;
-		hash_stack(context, &key);
 	}
+	walked_key(context, in_memo, &key);
 	known = bpf_map_lookup_elem(&stacks, &key);
 	if (known)
 		return *known;
@@ -358,6 +370,12 @@ static __always_inline __u32 intern_stack(struct pt_regs *ctx, struct walk_conte
 	if (id && bpf_map_update_elem(&stacks, &key, &id, BPF_ANY))
 		__sync_fetch_and_add(&nr_stacks_not_kept, 1);
 	return id;
+}
+
+static __always_inline __u32 intern_stack(struct pt_regs *ctx, struct walk_context *context,
+					  __u64 time_ns)
+{
+	return intern_walked(ctx, context, walk_stack(ctx, context), time_ns);
 }
 
 #endif /* STACK_H */

@@ -19,16 +19,12 @@ static __always_inline void leave_parts(struct pt_regs *ctx)
 	thread->call.sp = 0;
 	if (cfg_last_part < PART_WALK)
 		return;
-	context.walk = &thread->walk;
-	context.memo = &thread->memo;
 	context.process = process_of_slot(thread->call.slot);
-	if (!context.process)
+	if (!context.process || !prepare_walk(thread, &context))
 		return;
-	unwind__begin(context.walk, context.process, ctx->ip, ctx->sp, ctx->bp, 1);
-	if (!walk_with_memo(&context))
-		hash_stack(&context, &key);
-	else
-		key = thread->memo.frames[thread->memo.first & (MEMO_FRAMES - 1)].hash;
+	context.ip = ctx->ip;
+	context.sp = ctx->sp;
+	walked_key(&context, walk_stack(ctx, &context), &key);
 	if (cfg_last_part < PART_INTERN)
 		return;
 	if (!bpf_map_lookup_elem(&stacks, &key))
@@ -41,9 +37,10 @@ int parts(struct pt_regs *ctx)
 	__u64 cookie = bpf_get_attach_cookie(ctx);
 	bool allocates = PROBE_ROLE(cookie) == PROBE_ROLE_RETURNING;
 
+	stay_on_the_stack(ctx);
 	if (cfg_last_part == PART_NOTHING)
 		return allocates ? WATCH_RETURN : SKIP_RETURN;
-	if (bpf_session_is_return()) {
+	if (ctx->ip != bpf_get_func_ip(ctx)) {
 		if (cfg_last_part < PART_RECORDS)
 			leave_parts(ctx);
 		else

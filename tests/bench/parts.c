@@ -17,6 +17,7 @@
 #include <bpf/libbpf.h>
 
 #include "base/util.h"
+#include "inject_abi.h"
 #include "bench/parts.skel.h"
 #include "probe/allocators.h"
 #include "probe/link.h"

@@ -402,8 +402,10 @@ def leaks_tree(*arguments, status=0, timeout=TIMEOUT, **options):
 @contextlib.contextmanager
 def attached(pid, *arguments, subcommand="leaks", **popen):
     """A heaptap that has its probes in process pid."""
+    probed = {"functions": ALLOCATING} if subcommand == "fail" else {}
     with started([HEAPTAP, subcommand, "-p", str(pid), *arguments], **popen) as process:
-        wait_for(lambda: process.poll() is not None or is_probed(pid) and is_watching(process),
+        wait_for(lambda: process.poll() is not None or
+                 is_probed(pid, **probed) and is_watching(process),
                  f"probes in {pid} by {shlex.join(process.args)}")
         check(process.poll() is None, "heaptap is gone: " +
               (str(finish(process)) if process.poll() is not None else ""))
@@ -507,10 +509,13 @@ def is_watching(process):
         return False
 
 
-def is_probed(pid):
+ALLOCATING = ("malloc", "calloc", "realloc")
+
+
+def is_probed(pid, functions=("free", *ALLOCATING)):
     """Do allocations and frees of process pid trap?"""
     try:
-        return _libc_text(pid)[0] and all(_is_changed(pid, name) for name in ("free", "malloc", "calloc", "realloc"))
+        return _libc_text(pid)[0] and all(_is_changed(pid, name) for name in functions)
     except (FileNotFoundError, ProcessLookupError):
         return False
 

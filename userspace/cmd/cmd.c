@@ -7,7 +7,7 @@
 
 const struct cmd *const cmds[] = { &cmd_leaks,	&cmd_report,  &cmd_export, &cmd_stacks,
 				   &cmd_record, &cmd_receive, &cmd_pair,   &cmd_symbolize,
-				   &cmd_doctor, &cmd_help };
+				   &cmd_fail,	&cmd_doctor,  &cmd_help };
 const size_t nr_cmds = ARRAY_SIZE(cmds);
 
 const struct cmd *cmd__find(const char *name)

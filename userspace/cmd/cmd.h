@@ -45,7 +45,7 @@ struct cmd {
 };
 
 extern const struct cmd cmd_leaks, cmd_stacks, cmd_record, cmd_doctor, cmd_help, cmd_report,
-	cmd_export, cmd_receive, cmd_symbolize, cmd_pair;
+	cmd_export, cmd_receive, cmd_symbolize, cmd_pair, cmd_fail;
 
 /* All of them, in the order of the help. */
 extern const struct cmd *const cmds[];

@@ -15,6 +15,7 @@
 #include "cmd/cmd.h"
 #include "probe/allocators.h"
 #include "probe/custom.h"
+#include "probe/inject_trial.h"
 #include "probe/link.h"
 #include "probe/preload_lib.h"
 #include "probe/target.h"
@@ -136,6 +137,16 @@ static int check_mapping_events(char *detail)
 	return err;
 }
 
+/* heaptap fail -p only. */
+static int check_injection(char *detail)
+{
+	char why[DETAIL - 32] = "";
+	int err = inject_trial__run(why, sizeof(why));
+
+	snprintf(detail, DETAIL, "%s", err ? why : "a probe can make a call fail");
+	return err ? ABSENT : 0;
+}
+
 static int count_modules(const struct wire_head *record, void *data)
 {
 	int *nr = data;
@@ -185,13 +196,17 @@ static const struct check checks[] = {
 	  "Such processes are refused. Linux before 6.11 and from 6.14 on spares them." },
 	{ "mapping events", check_mapping_events,
 	  "Set kernel.perf_event_paranoid to 2 or less, or run heaptap by sudo." },
+	{ "injection from outside", check_injection,
+	  "Only needed for heaptap fail -p, which takes Linux 6.18 or newer, and one that was not "
+	  "built "
+	  "to refuse it." },
 	{ "preload library", check_preload,
 	  "Only needed for --engine preload, which watches commands without privilege." },
 };
 
 static void print_line(const char *name, const char *verdict, const char *detail)
 {
-	printf("  %-16s %-5s ", name, verdict);
+	printf("  %-22s %-5s ", name, verdict);
 	text__print(stdout, detail);
 	putchar('\n');
 }
@@ -215,7 +230,7 @@ static int run_checks(void)
 
 		print_line(checks[i].name, verdict(result), detail);
 		if (result)
-			printf("  %-16s       %s\n", "", checks[i].remedy);
+			printf("  %-22s       %s\n", "", checks[i].remedy);
 		nr_missing += result < 0;
 	}
 	return nr_missing;

@@ -6,13 +6,13 @@
 
 #define VIEW	      (CMD_LEAKS | CMD_REPORT | CMD_EXPORT) /* make something of a heap */
 #define WATCH	      (VIEW | CMD_STACKS | CMD_RECORD)
-#define ANY	      (WATCH | CMD_RECEIVE | CMD_DOCTOR | CMD_HELP | CMD_SYMBOLIZE | CMD_PAIR)
+#define ANY	      (WATCH | CMD_RECEIVE | CMD_DOCTOR | CMD_HELP | CMD_SYMBOLIZE | CMD_PAIR | CMD_FAIL)
 #define MEMBER(name)  offsetof(struct options, name)
 #define NO_BOUND      UINT64_MAX
 #define PID_MAX_LIMIT 4194304 /* the kernel's own limit on 64-bit machines */
 
 const struct opt opts[] = {
-	{ "pid", 'p', "PID", OPT_PID, MEMBER(pids), 1, PID_MAX_LIMIT, WATCH | CMD_DOCTOR,
+	{ "pid", 'p', "PID", OPT_PID, MEMBER(pids), 1, PID_MAX_LIMIT, WATCH | CMD_DOCTOR | CMD_FAIL,
 	  "Look at the running process PID; at several with -p 12,34 or -p 12 -p 34. Ending "
 	  "heaptap, by Ctrl-C or otherwise, leaves them running." },
 	{ "comm", 0, "NAME", OPT_STRING, MEMBER(comm), 0, 0, WATCH,
@@ -24,7 +24,7 @@ const struct opt opts[] = {
 	  "Look at the children of these processes, too, and at theirs, as far as they run "
 	  "already. Those to come are --follow's." },
 	{ "duration", 'd', "SECONDS", OPT_DURATION, MEMBER(duration_ns), 1, NO_BOUND,
-	  WATCH | CMD_RECEIVE,
+	  WATCH | CMD_RECEIVE | CMD_FAIL,
 	  "Stop watching after SECONDS; without it Ctrl-C or the end of the process does. Decimals "
 	  "and the suffixes ms, s, m and h are understood: 0.5, 90, 10m." },
 	{ "output", 'o', "FILE", OPT_STRING, MEMBER(output), 0, 0,
@@ -33,6 +33,25 @@ const struct opt opts[] = {
 	  "NAME.PID.htap, the recording with names of symbolize. - is standard output. Of receive "
 	  "it is the folder for what comes, "
 	  "instead of the current one." },
+	{ "output", 'o', "FILE", OPT_STRING, MEMBER(output), 0, 0, CMD_FAIL,
+	  "Write a recording of the calls that fail to FILE, too." },
+	{ "only", 0, "NAME", OPT_STRINGS, MEMBER(only), 0, 0, CMD_FAIL,
+	  "Only calls with the function NAME, or code of the file NAME, on their stack. A C++ "
+	  "function may be named without its parameters and outer scopes, a library without its "
+	  "path and version. May be given more than once: one of them will do." },
+	{ "ignore", 0, "NAME", OPT_STRINGS, MEMBER(ignore), 0, 0, CMD_FAIL,
+	  "No calls with that function or file on their stack. May be given more than once." },
+	{ "size", 0, "SIZES", OPT_STRING, MEMBER(sizes), 0, 0, CMD_FAIL,
+	  "Only calls that ask for so many bytes: 100, '>1M', '<=4K', or 1K-4K, both ends in it." },
+	{ "nth", 0, "N", OPT_NUMBER, MEMBER(nth), 1, NO_BOUND, CMD_FAIL,
+	  "Only the Nth call of those that the other options let pass." },
+	{ "rate", 0, "P%", OPT_STRING, MEMBER(rate), 0, 0, CMD_FAIL,
+	  "Only so many of these calls, chosen at random: 0.5%, say." },
+	{ "seed", 0, "N", OPT_NUMBER, MEMBER(seed), 0, NO_BOUND, CMD_FAIL,
+	  "Another choice for --rate, the same for the same N; 0 by default." },
+	{ "count", 0, "N", OPT_NUMBER, MEMBER(max_failures), 1, NO_BOUND, CMD_FAIL,
+	  "No more than N failures, in all threads together." },
+	{ "paths", 0, NULL, OPT_FLAG, MEMBER(paths), 0, 0, CMD_FAIL, "Each call path fails once." },
 	{ "count", 0, "N", OPT_NUMBER, MEMBER(nr_streams), 1, NO_BOUND, CMD_RECEIVE,
 	  "End after N recordings." },
 	{ "max-bytes", 0, "BYTES", OPT_BYTES, MEMBER(max_bytes), 1, NO_BOUND, CMD_RECEIVE,
@@ -113,6 +132,8 @@ const struct opt opts[] = {
 	  "Leave out what the rules in FILE say, and tell how much that was. It is written for "
 	  "LeakSanitizer (leak:PATTERN) or for valgrind ({ NAME Memcheck:Leak fun:... }). May be "
 	  "given more than once." },
+	{ "json", 0, NULL, OPT_FLAG, MEMBER(json), 0, 0, CMD_FAIL,
+	  "Print each failure as a line of JSON." },
 	{ "json", 0, NULL, OPT_FLAG, MEMBER(json), 0, 0, CMD_LEAKS | CMD_REPORT,
 	  "Print the report as JSON, every stack in full detail." },
 	{ "min-bytes", 0, "BYTES", OPT_BYTES, MEMBER(min_bytes), 0, NO_BOUND, VIEW,
@@ -198,7 +219,7 @@ const struct opt opts[] = {
 	  "Keep addresses only and leave names to whoever reads the recording on a machine that "
 	  "has the same binaries." },
 	{ "debug-dir", 0, "DIR", OPT_STRING, MEMBER(debug_dir), 0, 0,
-	  WATCH | CMD_RECEIVE | CMD_SYMBOLIZE,
+	  WATCH | CMD_RECEIVE | CMD_SYMBOLIZE | CMD_FAIL,
 	  "Look below DIR for debug files, and for files that are not stripped: by build-id "
 	  "(.build-id/ab/cdef.debug), by debug link and by name, in folders like those of the "
 	  "machine or in none, as builds for devices leave them. What is found is used only where "
@@ -210,14 +231,14 @@ const struct opt opts[] = {
 	  "it ran on, of whatever byte order and word size. Symbolic links do not lead out of "
 	  "it." },
 	{ "debuginfod", 0, NULL, OPT_FLAG, MEMBER(debuginfod), 0, 0,
-	  WATCH | CMD_RECEIVE | CMD_SYMBOLIZE,
+	  WATCH | CMD_RECEIVE | CMD_SYMBOLIZE | CMD_FAIL,
 	  "Ask the servers in DEBUGINFOD_URLS for missing debug information. Without this option "
 	  "heaptap asks nobody." },
 	{ "unresolved", 0, "FILE", OPT_STRING, MEMBER(unresolved), 0, 0, VIEW | CMD_SYMBOLIZE,
 	  "List in FILE the code addresses that were looked for and have no name, a line `object "
 	  "0xADDRESS` each. - is standard output." },
 	{ "verbose", 'v', NULL, OPT_COUNT, MEMBER(verbose), 0, 0,
-	  WATCH | CMD_RECEIVE | CMD_DOCTOR | CMD_SYMBOLIZE,
+	  WATCH | CMD_RECEIVE | CMD_DOCTOR | CMD_SYMBOLIZE | CMD_FAIL,
 	  "Say more about what is being done; twice says still more." },
 	{ "man", 0, NULL, OPT_FLAG, MEMBER(man), 0, 0, CMD_HELP,
 	  "Print the man page, heaptap(1), in roff." },

@@ -24,8 +24,11 @@ enum opt_cmd {
 	CMD_EXPORT = 64,
 	CMD_RECEIVE = 128,
 	CMD_PAIR = 256,
-	CMD_SYMBOLIZE = 1024
+	CMD_SYMBOLIZE = 1024,
+	CMD_FAIL = 2048
 };
+
+struct inject_config;
 
 /* Processes that can be named one by one. */
 #define OPT_MAX_PIDS 256
@@ -97,8 +100,14 @@ struct options {
 	bool debuginfod;
 	const char *unresolved; /* where to list what has no name; NULL: nowhere */
 	unsigned verbose;
-	bool help; /* --help was given: print it, look at nothing else */
-	bool man;  /* help: the man page, in roff */
+	struct words only, ignore;	  /* of fail: names of functions or files on the stack */
+	const char *sizes, *rate;	  /* likewise: of cmd/fail_rules.h; NULL: not given */
+	uint64_t nth, seed, max_failures; /* likewise; 0: not given */
+	bool paths;
+	const struct inject_config
+		*inject; /* what all this makes (source/inject.h); NULL: nothing */
+	bool help;	 /* --help was given: print it, look at nothing else */
+	bool man;	 /* help: the man page, in roff */
 	bool bash_completion;
 };
 

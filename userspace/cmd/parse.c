@@ -319,4 +319,6 @@ void opts__clear(struct options *options)
 	free(options->of_file.all);
 	free(options->of_module.all);
 	free(options->suppressions.all);
+	free(options->only.all);
+	free(options->ignore.all);
 }

@@ -89,6 +89,7 @@ static struct bpf_source_config bpf_config(const struct options *options)
 		.follow = options->follow == OPT_YES || (options->follow == OPT_AUTO && launched),
 		.ring_bytes = options->ring_bytes ? options->ring_bytes : BPF_RING_BYTES,
 		.allocators = &options->allocators,
+		.inject = options->inject,
 	};
 }
 

@@ -131,8 +131,19 @@ static uint32_t role_of(const struct alloc_fn *fn, bool with_mmap)
 		       : PROBE_ROLE_RETURNING;
 }
 
+/*
+ * Can a call be made to fail by asking for more than there is? The program's own operators new are
+ * left to what they call: how they fail is not known, what malloc does is. And mimalloc's *_small
+ * take their caller's word that the size is small.
+ */
+static bool can_fail(const struct alloc_fn *fn)
+{
+	return fn->result == ALLOC_RESULT_BLOCK && fn->size && strcmp(fn->family, "CXX") &&
+	       !strstr(fn->symbol, "_small");
+}
+
 /* False where the function's code is not in the file: a damaged file. */
-static bool make_site(struct elf_file *elf, const struct found *found, uint32_t role,
+static bool make_site(struct elf_file *elf, const struct found *found, uint32_t role, bool at_entry,
 		      struct probe_site *site)
 {
 	/* Where the caller's address is must be known at a probe of one that throws, too. */
@@ -145,6 +156,8 @@ static bool make_site(struct elf_file *elf, const struct found *found, uint32_t 
 		return false;
 	*site = (struct probe_site){ .fn = found->fn, .vaddr = found->vaddr, .role = role };
 	place__choose(code, (size_t)len, &need, &site->place);
+	if (at_entry && site->place.offset) /* behind it an argument may have been used already */
+		place__choose(code, site->place.offset, &need, &site->place);
 	site->cookie = pack_cookie(found->fn, &site->place, site->role);
 	return !elf__vaddr_to_offset(elf, found->vaddr + site->place.offset, &site->file_offset);
 }
@@ -235,12 +248,16 @@ int allocators__find(struct elf_file *elf, const struct allocator_config *config
 		struct probe_site *site = *sites + nr;
 		const struct found *found = &search->found[i];
 
-		if (make_site(elf, found, role_of(found->fn, config->mmap), site) &&
+		if (config->failing && !can_fail(found->fn))
+			continue;
+		if (make_site(elf, found, role_of(found->fn, config->mmap), config->failing,
+			      site) &&
 		    !is_taken(*sites, nr, site))
 			nr++;
 	}
 	/* In a static program everything calls free directly. */
-	if (!strcmp(search->family, "GLIBC") && (!search->is_static || search->thread_end_end))
+	if (!config->failing && !strcmp(search->family, "GLIBC") &&
+	    (!search->is_static || search->thread_end_end))
 		nr = add_internal_frees(elf, search, *sites, nr);
 	if (nr)
 		nr = add_returns(elf, sites, nr);

@@ -36,6 +36,8 @@ struct custom_list {
 /* Which functions are allocators beyond those of every program. All zero: none. */
 struct allocator_config {
 	bool mmap; /* the functions of family MMAP, too */
+	/* Those that can be made to fail, each on its first instruction; others are left alone. */
+	bool failing;
 	struct custom_list custom;
 };
 

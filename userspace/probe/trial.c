@@ -151,6 +151,11 @@ struct probe_site trial__own_site(void)
 	return own_site(trial_idle, MALLOC);
 }
 
+struct probe_site trial__site_at(void (*function)(void))
+{
+	return own_site(function, FREE);
+}
+
 static void do_nothing(void *data)
 {
 }

@@ -12,6 +12,8 @@
 
 /* A site in heaptap itself that can be probed without harm: an allocating function's. */
 struct probe_site trial__own_site(void);
+/* The site at the start of a function in heaptap's own file, whose return is not probed. */
+struct probe_site trial__site_at(void (*function)(void));
 
 /* Does a link of this kind work here? 0, or the -errno of what failed. */
 int trial__link_kind(enum link_kind kind);

@@ -333,6 +333,11 @@ static void close_source(struct source *source)
 	free(self);
 }
 
+static void inject_counts(const struct source *source, struct inject_counts *counts)
+{
+	engine__inject_counts(&self_of(source)->engine, counts);
+}
+
 void bpf_source__init(struct bpf_source *self)
 {
 	self->source = (struct source){ .pump = pump,
@@ -340,6 +345,7 @@ void bpf_source__init(struct bpf_source *self)
 					.module_fd = module_fd,
 					.perf_map_fd = perf_map_fd,
 					.wait_command = wait_command,
+					.inject_counts = inject_counts,
 					.print_stats = print_stats,
 					.anchor = anchor,
 					.close = close_source };

@@ -15,6 +15,7 @@
 #include "probe/launch.h"
 #include "probe/target.h"
 #include "source/bpf_source.h"
+#include "source/inject.h"
 
 /* Each file that is mapped stays open here. */
 static void raise_file_limit(void)
@@ -127,6 +128,8 @@ struct source *bpf_source__attach(const struct bpf_source_config *config, const 
 		self->source.close(&self->source);
 		return NULL;
 	}
+	if (self->engine.inject)
+		inject__warn_of_missing(self->engine.inject);
 	engine__watch(&self->engine);
 	return &self->source;
 }

@@ -15,8 +15,10 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "follow_abi.h"
+#include "inject_abi.h"
 #include "heaptap.skel.h"
 #include "probe/trial.h"
+#include "source/inject.h"
 
 /* Of a verifier's log, which may be a million lines, the end says what was wrong. */
 #define MAX_LOG_LINES 20
@@ -82,6 +84,8 @@ static void unload(struct engine *engine)
 	engine->exec_link = engine->fork_link = engine->exit_link = -1;
 	unwind_tables__close(&engine->tables);
 	unwind_slots__close(&engine->slots);
+	inject__free(engine->inject);
+	engine->inject = NULL;
 	heaptap_bpf__destroy(engine->skeleton);
 	engine->skeleton = NULL;
 }
@@ -101,6 +105,18 @@ static int open_tables(struct engine *engine)
 		   : unwind_slots__open(&engine->slots, bpf_map__fd(skeleton->maps.processes),
 					bpf_map__fd(skeleton->maps.unwind_ranges),
 					bpf_map__max_entries(skeleton->maps.unwind_ranges));
+}
+
+/* Before the programs are loaded: without it the verifier never sees what writes registers. */
+static void prepare_injection(struct heaptap_bpf *skeleton, const struct inject_config *config)
+{
+	if (!config)
+		return;
+	skeleton->rodata->cfg_inject = true;
+	skeleton->rodata->cfg_inject_rules = config->rules;
+	skeleton->rodata->cfg_inject_rules.only = config->nr_only != 0;
+	if (config->rules.paths)
+		bpf_map__set_max_entries(skeleton->maps.inject_paths, INJECT_MAX_PATHS);
 }
 
 static int load_kind(struct engine *engine, enum link_kind kind)
@@ -130,6 +146,7 @@ static int load_kind(struct engine *engine, enum link_kind kind)
 	skeleton->rodata->cfg_check_stacks = engine->config.check_stacks;
 	if (getrandom(&seed, sizeof(seed), 0) == sizeof(seed))
 		skeleton->rodata->cfg_hash_seed = seed;
+	prepare_injection(skeleton, engine->config.inject);
 	err = heaptap_bpf__load(skeleton);
 	if (!err)
 		err = ring__open(&engine->ring, bpf_map__fd(skeleton->maps.ring),
@@ -140,6 +157,10 @@ static int load_kind(struct engine *engine, enum link_kind kind)
 		unload(engine);
 		return err;
 	}
+	if (engine->config.inject)
+		engine->inject = inject__new(engine->config.inject,
+					     bpf_map__fd(skeleton->maps.inject_ranges),
+					     &skeleton->bss->inject_view);
 	engine->programs = (struct link_programs){
 		.session = bpf_program__fd(skeleton->progs.session),
 		.enter = bpf_program__fd(skeleton->progs.enter),
@@ -320,6 +341,16 @@ struct engine_counts engine__counts(const struct engine *engine)
 				       .cut = bss->nr_unfinished[UNWIND_CUT],
 				       .gap = bss->nr_unfinished[UNWIND_GAP],
 				       .lost = bss->nr_unfinished[UNWIND_LOST] };
+}
+
+void engine__inject_counts(const struct engine *engine, struct inject_counts *counts)
+{
+	const volatile struct heaptap_bpf__bss *bss = engine->skeleton->bss;
+
+	*counts = (struct inject_counts){ .failed = bss->nr_injected,
+					  .survived = bss->nr_inject_survived,
+					  .unknown = bss->nr_inject_unknown,
+					  .no_room = bss->nr_inject_no_room };
 }
 
 uint64_t engine__nr_lost(const struct engine *engine)

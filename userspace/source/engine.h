@@ -14,6 +14,8 @@
 #include "source/unwind_tables.h"
 
 struct heaptap_bpf;
+struct inject;
+struct inject_counts;
 
 struct engine {
 	struct heaptap_bpf *skeleton;
@@ -25,6 +27,7 @@ struct engine {
 	int exec_link, fork_link, exit_link;
 	struct unwind_tables tables;
 	struct unwind_slots slots;
+	struct inject *inject; /* NULL: nothing is made to fail */
 };
 
 /* Loads the programs. Says why not and returns -errno. */
@@ -57,6 +60,9 @@ struct engine_counts {
 	uint64_t not_kept; /* sent again each time, because the kernel's table was full */
 };
 struct engine_counts engine__counts(const struct engine *engine);
+
+/* Of calls that are made to fail. */
+void engine__inject_counts(const struct engine *engine, struct inject_counts *counts);
 
 uint64_t engine__nr_lost(const struct engine *engine);
 /* Not NULL once loaded: some process is stopped because the ring is nearly full. */

@@ -10,8 +10,10 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "probe/custom.h"
 #include "probe/loader.h"
 #include "probe/tracer.h"
+#include "probe/untouchable.h"
 #include "symbol/elf.h"
 #include "symbol/modmap.h"
 #include "unwind/cache.h"
@@ -136,6 +138,8 @@ static void examine(struct files *files, struct mapped_file *file)
 		file->why_none = allocators__why_none(file->elf, file->path);
 	file->maps_memory = allocators__maps_memory(file->elf);
 	file->traces = tracer__is(file->elf);
+	if (files->allocators && files->allocators->failing)
+		file->nr_sites = untouchable__add_sites(file->elf, &file->sites, file->nr_sites);
 	if (!loader__site(file->elf, &news))
 		return;
 	file->sites = xreallocarray(file->sites, file->nr_sites + 1, sizeof(news));

@@ -9,6 +9,7 @@
 #include "base/util.h"
 #include "probe/trial.h"
 #include "probe_abi.h"
+#include "source/inject.h"
 
 /* Files probed ahead of their being mapped, at most. */
 #define MAX_PROBED_AHEAD 16
@@ -188,10 +189,31 @@ static int add_now(const struct target_mapping *mapping, void *data)
 	return 0;
 }
 
+/* Tells the programs which code decides about calls that are to fail. */
+static void publish_injection(const struct mappings *mappings)
+{
+	struct inject_mapping *all = xcalloc(mappings->nr_ranges + 1, sizeof(*all));
+
+	for (size_t i = 0; i < mappings->nr_ranges; i++) {
+		const struct mapped_range *range = &mappings->ranges[i];
+		struct target_mapping mapping = { .start = range->start, .offset = range->offset };
+
+		all[i] = (struct inject_mapping){
+			range->start, range->end,
+			files__vaddr(&mappings->files->files[range->module], &mapping),
+			range->module
+		};
+	}
+	inject__publish(mappings->engine->inject, mappings->files, all, mappings->nr_ranges);
+	free(all);
+}
+
 void mappings__publish(struct mappings *mappings)
 {
 	if (mappings->nr_published == mappings->nr_ranges)
 		return;
+	if (mappings->engine->inject)
+		publish_injection(mappings);
 	unwind_space__publish(&mappings->space);
 	mappings->nr_published = mappings->nr_ranges;
 }

@@ -14,6 +14,8 @@
 
 struct wire_head;
 struct allocator_config;
+struct inject_config;
+struct inject_counts;
 
 /* Takes a record; it lives until the function returns. 0, or -errno to end the pumping. */
 typedef int (*record_fn)(const struct wire_head *record, void *data);
@@ -41,6 +43,9 @@ struct source {
 	void (*until)(struct source *source, uint64_t time_ns);
 	/* How much of a file has been read, in percent; -1: nobody knows. NULL: it is no file. */
 	int (*progress)(const struct source *source);
+	/* How many calls were made to fail, so far (source/inject.h); NULL: it can do no such
+	 * thing. */
+	void (*inject_counts)(const struct source *source, struct inject_counts *counts);
 	/* How the work went, on stderr; NULL: nothing to tell. */
 	void (*print_stats)(const struct source *source);
 	void (*close)(struct source *source);
@@ -59,6 +64,8 @@ struct bpf_source_config {
 	uint64_t ring_bytes;   /* rounded up to a power of two */
 	/* Functions to probe besides (probe/custom.h), the caller's; NULL: none. */
 	const struct allocator_config *allocators;
+	/* Calls to make fail, the caller's: then nothing else is recorded. NULL: none. */
+	const struct inject_config *inject;
 };
 
 /* Watches running processes. NULL after saying in a sentence why not. */
