@@ -146,6 +146,52 @@ void mips_unwind__walk(const struct mips_unwind *unwind, const struct mips_curso
 		       const struct mips_window *stack, mips_addr_t *frames, unsigned max,
 		       struct mips_trace *trace);
 
+/* The most frames of a walk that are kept for the next. */
+#define MIPS_LAST_FRAMES 64
+
+/*
+ * What a thread has of its last walk, on its own stack, for mips_unwind__walk_warm. All zero at
+ * first but for what the caller puts in.
+ */
+struct mips_last {
+	/* In: its cache is what is known, its memory is not asked. */
+	const struct mips_unwind *unwind;
+	/* In: the thread's stack. lo may change between walks, hi never. Of less than
+	 * MIPS_WARM_STACK bytes, hi a multiple of a slot. */
+	struct mips_window stack;
+	uint32_t known;	 /* in: the serial of a stack the caller still has; 0: none */
+	uint32_t serial; /* out: of this one; 0: it has none. Equal serials are equal stacks */
+	bool is_cut;	 /* out: there was no room for all frames */
+
+	mips_addr_t pc, sp; /* where it began */
+	unsigned nr_frames; /* of the last walk, or of what is kept */
+	bool repeats;	    /* it was like the one before */
+	bool by_fp;	    /* it needed fp */
+	/* A whole stack, kept as soon as others seem to be the same. */
+	mips_addr_t key; /* of the cache; 0: nothing is kept */
+	uint32_t kept;	 /* its serial */
+	mips_addr_t pcs[MIPS_LAST_FRAMES];
+	mips_addr_t slots[MIPS_LAST_FRAMES]; /* where they were read, but for the first */
+};
+
+#define MIPS_WARM_STACK ((mips_addr_t)1 << (sizeof(mips_addr_t) * 8 - 4))
+
+/*
+ * The walk of a thread that has walked before, from the return address pc with its sp and fp. sp is
+ * in the stack and aligned. It is done by what is in the cache alone, which there must be; or,
+ * where it begins as the last one did, and none of the words has changed that led that to the
+ * bottom, by those. Reads nothing but the stack from sp on.
+ *
+ * Returns how many frames there are down to the bottom, or of which there was room; where
+ * last->serial comes back as last->known, they were not written. 0: it cannot be done so, but
+ * mips_unwind__walk can.
+ *
+ * One walk at a time uses `last`: a signal handler that has interrupted one must not. But it may
+ * leave it for good, by a jump.
+ */
+unsigned mips_unwind__walk_warm(struct mips_last *last, mips_addr_t pc, mips_addr_t sp,
+				mips_addr_t fp, mips_addr_t *frames, unsigned max);
+
 /* "complete", or why the stack was cut, as an end of a sentence; a constant. */
 const char *mips_unwind__end_name(enum mips_end end);
 

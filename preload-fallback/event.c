@@ -84,7 +84,7 @@ static void learn_modules(const struct guard_call *call, const struct named_stac
 static void find_stack(const struct guard_call *call, const struct unwind_from *from,
 		       struct named_stack *stack)
 {
-	struct unwind_note note = { 0, 0 };
+	struct unwind_note note = { .alone = !call->in_handler };
 	struct stack_entry *entry;
 	bool is_new;
 

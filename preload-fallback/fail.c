@@ -93,7 +93,7 @@ static bool walk(const struct unwind_from *from, struct path *path)
 	const struct fail_rules *rules = &fail.config->fail;
 	bool all = rules->path || rules->module[0] || rules->function[0] ||
 		   fail.config->fail_ignore[0];
-	struct unwind_note note = { 0, 0 };
+	struct unwind_note note = { 0 };
 
 	if (rules->path && mine.epoch == __atomic_load_n(&epoch, __ATOMIC_RELAXED))
 		note.serial = mine.serial;

@@ -163,7 +163,7 @@ static uint32_t find_stack(const struct guard_call *call, const struct unwind_fr
 {
 	struct guard_thread *thread = &guard_thread;
 	uint32_t epoch = __atomic_load_n(&recorder.epoch, __ATOMIC_RELAXED), serial;
-	struct unwind_note note = { 0, 0 };
+	struct unwind_note note = { 0 };
 	uintptr_t frames[WIRE_MAX_FRAMES];
 	struct stack_entry *entry;
 	bool is_new = false;

@@ -7,7 +7,8 @@
  *
  * A hook does
  *
- *	struct unwind_note note = { .serial = <kept from the thread's last walk, or 0> };
+ *	struct unwind_note note = { .serial = <kept from the thread's last walk, or 0>,
+ *				    .alone = <not in a handler that interrupted a hook> };
  *	struct unwind_from from;
  *
  *	UNWIND_CAPTURE(&from);
@@ -38,6 +39,8 @@ struct unwind_note {
 	 * 0: this stack has none. Equal serials of one thread are equal stacks, flags included. */
 	uint32_t serial;
 	uint32_t flags; /* out: WIRE_STACK_CUT */
+	/* In: no other walk of this thread is under way, which this one interrupts. */
+	bool alone;
 };
 
 struct unwinder {

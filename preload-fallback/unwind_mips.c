@@ -12,12 +12,17 @@
 #include "unwind_module.h"
 #include "unwind_stack.h"
 
+/* Compiled for size: what is not done in a walk over frames that were met before. */
+#define COLD __attribute__((noinline, cold))
+
 /* Return addresses that are remembered: 8192, or 4096 where addresses have 64 bits. */
 #define CACHE_BYTES (64u << 10)
 
 static uint8_t cache_memory[CACHE_BYTES] __attribute__((aligned(16)));
 static struct mips_cache cache;
-static uintptr_t entry;
+/* All a walk needs where no memory but the stack is looked at. */
+static struct mips_unwind known_code = { .cache = &cache };
+static __thread struct mips_last last __attribute__((tls_model("initial-exec")));
 
 /* What a walk has found of the memory that is not on the thread's own stack. */
 struct view {
@@ -70,7 +75,7 @@ static bool mips__usable(void)
 {
 	if (!cache.entries)
 		mips_cache__init(&cache, cache_memory, sizeof(cache_memory));
-	entry = unwind_module__entry();
+	known_code.entry = unwind_module__entry();
 	return true;
 }
 
@@ -82,41 +87,41 @@ static void step_over_exact(uintptr_t *frames, const struct mips_trace *trace)
 }
 
 /* False: it was found meanwhile that code has been unloaded. */
-static inline __attribute__((always_inline)) bool
-walk_once(const struct unwind_from *from, uintptr_t *frames, unsigned max, struct mips_trace *trace)
+static bool walk_once(const struct unwind_from *from, const struct mips_window *stack,
+			   uintptr_t *frames, unsigned max, struct mips_trace *trace)
 {
 	const struct mips_cursor cursor = { .pc = from->pc, .sp = from->sp, .fp = from->fp };
-	struct unwind_window window;
-	struct mips_window stack;
-	struct view view;
-	const struct mips_unwind unwind = {
-		.memory = { .read = read_memory, .code = find_code, .env = &view },
-		.cache = &cache,
-		.entry = entry,
-	};
+	struct view view = { .is_unloaded = false };
+	struct mips_unwind unwind = known_code;
 
-	unwind_stack__open(&window, from->sp);
-	stack = (struct mips_window){ (const void *)window.lo, window.lo, window.hi };
-	view.words = (struct unwind_window){ 0, 0, false };
-	view.module.code = view.module.code_end = 0;
-	view.is_unloaded = false;
-	mips_unwind__walk(&unwind, &cursor, &stack, frames, max, trace);
+	unwind.memory = (struct mips_memory){ read_memory, find_code, &view };
+	mips_unwind__walk(&unwind, &cursor, stack, frames, max, trace);
 	return !view.is_unloaded;
 }
 
-/* What is not a stack found whole at once. again: code was unloaded while it was walked. */
-static __attribute__((noinline)) unsigned finish(const struct unwind_from *from, uintptr_t *frames,
-						 unsigned max, struct unwind_note *note,
-						 struct mips_trace *trace, bool again)
+/* What is not found whole by what is known, and a thread's first walk. */
+static COLD unsigned walk(const struct unwind_from *from, uintptr_t *frames, unsigned max,
+			  struct unwind_note *note)
 {
-	if (again) {
-		unwinder__forget();
-		walk_once(from, frames, max, trace);
+	struct unwind_window window;
+	struct mips_window stack;
+	struct mips_trace trace;
+
+	unwind_stack__open(&window, from->sp);
+	stack = (struct mips_window){ (const void *)window.lo, window.lo, window.hi };
+	if (note->alone && window.is_own) {
+		last.unwind = &known_code;
+		last.stack = stack;
 	}
-	step_over_exact(frames, trace);
-	note->flags = trace->end == MIPS_END_BOTTOM ? 0 : WIRE_STACK_CUT;
-	if (trace->nr_frames)
-		return trace->nr_frames;
+	if (!walk_once(from, &stack, frames, max, &trace)) {
+		unwinder__forget();
+		walk_once(from, &stack, frames, max, &trace);
+	}
+	step_over_exact(frames, &trace);
+	note->serial = 0;
+	note->flags = trace.end == MIPS_END_BOTTOM ? 0 : WIRE_STACK_CUT;
+	if (trace.nr_frames)
+		return trace.nr_frames;
 	frames[0] = from->pc;
 	return 1;
 }
@@ -124,14 +129,19 @@ static __attribute__((noinline)) unsigned finish(const struct unwind_from *from,
 static unsigned mips__walk(const struct unwind_from *from, uintptr_t *frames, unsigned max,
 			   struct unwind_note *note)
 {
-	struct mips_trace trace;
-	bool again = !walk_once(from, frames, max, &trace);
+	struct mips_last *mine = &last;
+	unsigned nr_frames;
 
-	note->serial = 0;
-	note->flags = 0;
-	if (unwind_unlikely(again || trace.end != MIPS_END_BOTTOM || trace.nr_exact))
-		return finish(from, frames, max, note, &trace, again);
-	return trace.nr_frames;
+	if (unwind_unlikely(from->sp - mine->stack.lo >= mine->stack.hi - mine->stack.lo ||
+			    !note->alone))
+		return walk(from, frames, max, note);
+	mine->known = note->serial;
+	nr_frames = mips_unwind__walk_warm(mine, from->pc, from->sp, from->fp, frames, max);
+	if (unwind_unlikely(!nr_frames))
+		return walk(from, frames, max, note);
+	note->serial = mine->serial;
+	note->flags = mine->is_cut ? WIRE_STACK_CUT : 0;
+	return nr_frames;
 }
 
 const struct unwinder unwinder_mips = { "mips", mips__usable, mips__walk };

@@ -24,8 +24,9 @@ static THREAD bool busy;
 static __attribute__((noinline)) void walk(const struct unwind_from *from)
 {
 	static THREAD uintptr_t frames[WIRE_MAX_FRAMES];
+	static THREAD uint32_t serial; /* of these */
 	static bool ready; /* the first allocation is the loader's, in its only thread */
-	struct unwind_note note = { 0, 0 };
+	struct unwind_note note = { .serial = serial, .alone = true };
 	unsigned long flags = 0;
 	unsigned nr;
 
@@ -36,6 +37,7 @@ static __attribute__((noinline)) void walk(const struct unwind_from *from)
 		ready = unwinder_mips.usable();
 	handover__begin();
 	nr = unwinder_mips.walk(from, frames, WIRE_MAX_FRAMES, &note);
+	serial = note.serial;
 	if (note.flags & WIRE_STACK_CUT)
 		flags = nr == WIRE_MAX_FRAMES ? HANDOVER_CUT : HANDOVER_LOST;
 	handover__frames((const unsigned long *)frames, nr, from->sp, flags);

@@ -54,6 +54,23 @@ def judge_walker(name):
     same(done.returncode, 0, f"run-oracle, see {lab.OUT}/misses-{name}")
 
 
+# Instructions a frame that walks of the library may cost. Where more is needed something was lost.
+WARM = {"sqlite3": 27, "python3.11": 27, "openssl": 22}
+
+
+def judge_speed(name):
+    """The library's walks of stacks that it has met, of programs whose stacks are 19 to 26 frames."""
+    need(lab.ARCHES[name].emulator, lab.ARCHES[name].triplet + "-gcc")
+    for job, most in WARM.items():
+        done = subprocess.run([os.path.join(lab.HERE, "run-oracle"), "--arch", name, "--library",
+                               "--only", job, "--speed", str(most)], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True)
+        if done.returncode == lab.SKIPPED:
+            raise Skip(done.stdout.strip().split("\n")[-1])
+        note(done.stdout)
+        same(done.returncode, 0, f"run-oracle --library --only {job} --speed {most}")
+
+
 for _name in lab.ARCHES:
     test(f"{_name}: the oracle knows right stacks from wrong ones")(
         lambda name=_name: judge_known(name))
@@ -61,6 +78,8 @@ for _name, _arch in lab.ARCHES.items():
     if _arch.packaged:
         test(f"{_name}: stacks of real programs are complete and right")(
             lambda name=_name: judge_walker(name))
+        test(f"{_name}: the library walks a stack that it has met at few instructions a frame")(
+            lambda name=_name: judge_speed(name))
 
 if __name__ == "__main__":
     main(watching=False)

@@ -46,6 +46,7 @@ static int out = -1;
 static int ready; /* 0 no, 1 yes, -1 somebody is at it */
 static THREAD bool busy;
 static THREAD struct mips_window stack;
+static THREAD struct mips_last last;
 
 static uintptr_t hex(const char **at)
 {
@@ -239,8 +240,17 @@ static __attribute__((noinline)) void walk(const struct mips_cursor *cursor, siz
 		return;
 	busy = true;
 	find_stack(cursor->sp);
+	last.unwind = &unwinder;
+	last.stack = stack;
+	trace = (struct mips_trace){ 0 };
 	handover__begin();
-	mips_unwind__walk(&unwinder, cursor, &stack, frames, MAX_FRAMES, &trace);
+	if (stack.lo <= cursor->sp && cursor->sp < stack.hi)
+		trace.nr_frames = mips_unwind__walk_warm(&last, cursor->pc, cursor->sp, cursor->fp, frames,
+							 MAX_FRAMES);
+	if (trace.nr_frames && last.is_cut)
+		trace.end = MIPS_END_FULL;
+	if (!trace.nr_frames)
+		mips_unwind__walk(&unwinder, cursor, &stack, frames, MAX_FRAMES, &trace);
 	if (trace.end != MIPS_END_BOTTOM)
 		flags = trace.end == MIPS_END_FULL ? HANDOVER_CUT : HANDOVER_LOST;
 	handover__frames((const unsigned long *)frames, trace.nr_frames, cursor->sp, flags);
