@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the files of the unwinder share: walk.c (frames whose rules are known, one after the other),
- * step.c (any other frame), cache.c (rules of return addresses), forward.c with track.c, and
- * backward.c (where rules come from), signal.c (frames the kernel pushes), code.c (reads memory,
- * and says what a caller is), decode.c (one instruction).
+ * What the files of the unwinder share: walk.c and known.h (frames whose rules are known, one after
+ * the other), slow.c (the rest of a walk), step.c (any other frame), cache.c (rules of return
+ * addresses), forward.c with track.c, and backward.c (where rules come from), signal.c (frames the
+ * kernel pushes), code.c (reads memory, and says what a caller is), decode.c (one instruction).
  */
 #ifndef MIPS_INTERNAL_H
 #define MIPS_INTERNAL_H

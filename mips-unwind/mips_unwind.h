@@ -161,12 +161,12 @@ struct mips_last {
 	struct mips_window stack;
 	uint32_t known;	 /* in: the serial of a stack the caller still has; 0: none */
 	uint32_t serial; /* out: of this one; 0: it has none. Equal serials are equal stacks */
+	bool is_cut;	 /* out: there was no room for all frames */
 
-	mips_addr_t pc, sp;  /* where it began */
-	unsigned nr_frames;  /* of the last walk, or of what is kept */
-	bool repeats;	     /* it was like the one before */
-	bool by_fp;	     /* it needed fp */
-	uint8_t nr_failures; /* in a row; and those that were not tried for it */
+	mips_addr_t pc, sp; /* where it began */
+	unsigned nr_frames; /* of the last walk, or of what is kept */
+	bool repeats;	    /* it was like the one before */
+	bool by_fp;	    /* it needed fp */
 	/* A whole stack, kept as soon as others seem to be the same. */
 	mips_addr_t key; /* of the cache; 0: nothing is kept */
 	uint32_t kept;	 /* its serial */
@@ -182,8 +182,9 @@ struct mips_last {
  * where it begins as the last one did, and none of the words has changed that led that to the
  * bottom, by those. Reads nothing but the stack from sp on.
  *
- * Returns how many frames there are down to the bottom; where last->serial comes back as
- * last->known, they were not written. 0: it cannot be done so, but mips_unwind__walk can.
+ * Returns how many frames there are down to the bottom, or of which there was room; where
+ * last->serial comes back as last->known, they were not written. 0: it cannot be done so, but
+ * mips_unwind__walk can.
  *
  * One walk at a time uses `last`: a signal handler that has interrupted one must not. But it may
  * leave it for good, by a jump.

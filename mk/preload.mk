@@ -16,7 +16,7 @@ PRELOAD_OBJECTS := $(PRELOAD_SOURCES:preload-fallback/%.c=$(PRELOAD_OUT)/preload
 # $30 is the caller's frame pointer, which the scanner of stacks begins with.
 PRELOAD_MACHINE := $(if $(PRELOAD_IS_MIPS),-ffixed-30 -DMIPS_UNWIND_SELF)
 # Small devices: what is not done for each frame of a stack is compiled for size there, and across files.
-PRELOAD_HOT :=
+PRELOAD_HOT := walk
 # Nothing walks by tables there, and exceptions pass through the hooks alone.
 PRELOAD_THROWN := calls
 PRELOAD_LTO := -flto $(if $(filter mipsisa%,$(PRELOAD_TARGET)),,-mbranch-likely) -fno-move-loop-invariants -fno-guess-branch-probability -fno-caller-saves \

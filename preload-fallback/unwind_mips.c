@@ -38,7 +38,7 @@ static bool holds(uintptr_t lo, uintptr_t hi, uintptr_t address, size_t nr_bytes
 }
 
 /* Of aligned words: they do not cross pages. */
-static COLD bool read_memory(void *env, mips_addr_t address, void *to, size_t nr_bytes)
+static bool read_memory(void *env, mips_addr_t address, void *to, size_t nr_bytes)
 {
 	struct view *view = env;
 
@@ -52,7 +52,7 @@ static COLD bool read_memory(void *env, mips_addr_t address, void *to, size_t nr
 	return true;
 }
 
-static COLD bool find_code(void *env, mips_addr_t pc, struct mips_code *code)
+static bool find_code(void *env, mips_addr_t pc, struct mips_code *code)
 {
 	struct view *view = env;
 	struct unwind_module *module = &view->module;
@@ -71,7 +71,7 @@ void unwinder__forget(void)
 	mips_cache__invalidate(&cache);
 }
 
-static COLD bool mips__usable(void)
+static bool mips__usable(void)
 {
 	if (!cache.entries)
 		mips_cache__init(&cache, cache_memory, sizeof(cache_memory));
@@ -87,7 +87,7 @@ static void step_over_exact(uintptr_t *frames, const struct mips_trace *trace)
 }
 
 /* False: it was found meanwhile that code has been unloaded. */
-static COLD bool walk_once(const struct unwind_from *from, const struct mips_window *stack,
+static bool walk_once(const struct unwind_from *from, const struct mips_window *stack,
 			   uintptr_t *frames, unsigned max, struct mips_trace *trace)
 {
 	const struct mips_cursor cursor = { .pc = from->pc, .sp = from->sp, .fp = from->fp };
@@ -140,7 +140,7 @@ static unsigned mips__walk(const struct unwind_from *from, uintptr_t *frames, un
 	if (unwind_unlikely(!nr_frames))
 		return walk(from, frames, max, note);
 	note->serial = mine->serial;
-	note->flags = 0;
+	note->flags = mine->is_cut ? WIRE_STACK_CUT : 0;
 	return nr_frames;
 }
 

@@ -55,7 +55,7 @@ def judge_walker(name):
 
 
 # Instructions a frame that walks of the library may cost. Where more is needed something was lost.
-WARM = {"sqlite3": 26, "python3.11": 24, "openssl": 20}
+WARM = {"sqlite3": 27, "python3.11": 27, "openssl": 22}
 
 
 def judge_speed(name):

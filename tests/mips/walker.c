@@ -247,6 +247,8 @@ static __attribute__((noinline)) void walk(const struct mips_cursor *cursor, siz
 	if (stack.lo <= cursor->sp && cursor->sp < stack.hi)
 		trace.nr_frames = mips_unwind__walk_warm(&last, cursor->pc, cursor->sp, cursor->fp, frames,
 							 MAX_FRAMES);
+	if (trace.nr_frames && last.is_cut)
+		trace.end = MIPS_END_FULL;
 	if (!trace.nr_frames)
 		mips_unwind__walk(&unwinder, cursor, &stack, frames, MAX_FRAMES, &trace);
 	if (trace.end != MIPS_END_BOTTOM)
