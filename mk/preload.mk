@@ -15,16 +15,19 @@ PRELOAD_OBJECTS := $(PRELOAD_SOURCES:preload-fallback/%.c=$(PRELOAD_OUT)/preload
 		   $(if $(PRELOAD_IS_MIPS),$(patsubst %.c,$(PRELOAD_OUT)/preload/%.o,$(wildcard mips-unwind/*.c)))
 # $30 is the caller's frame pointer, which the scanner of stacks begins with.
 PRELOAD_MACHINE := $(if $(PRELOAD_IS_MIPS),-ffixed-30 -DMIPS_UNWIND_SELF)
-# Small devices: what is not done for each frame of a stack is compiled for size there, and across files.
+# Small devices: but for the walk over frames that were met before, all is compiled for size there, and across
+# files. PRELOAD_LTO= for a compiler that cannot: the library is 6 % larger then.
 PRELOAD_HOT := walk
-# Nothing walks by tables there, and exceptions pass through the hooks alone.
+# Nothing walks by tables there, and exceptions pass through this alone.
 PRELOAD_THROWN := calls
-PRELOAD_LTO := -flto $(if $(filter mipsisa%,$(PRELOAD_TARGET)),,-mbranch-likely) -fno-move-loop-invariants -fno-guess-branch-probability -fno-caller-saves \
-	       -fno-expensive-optimizations -fno-code-hoisting -fno-tree-pre
-PRELOAD_NO_TABLES := -fno-exceptions -fno-asynchronous-unwind-tables
-PRELOAD_OWN = $(if $(PRELOAD_IS_MIPS),$(call preload-own,$(basename $(@F))))
-preload-own = $(if $(filter $(PRELOAD_THROWN),$1),-Os -fno-asynchronous-unwind-tables -fno-guess-branch-probability -fno-move-loop-invariants -fno-expensive-optimizations,$(PRELOAD_NO_TABLES) \
-	$(if $(filter $(PRELOAD_HOT),$1),,-Os $(PRELOAD_LTO)))
+PRELOAD_LTO := -flto
+# Each of these was tried: it makes the library smaller.
+PRELOAD_SMALL := -Os -fno-expensive-optimizations -fno-guess-branch-probability -fno-move-loop-invariants
+PRELOAD_SMALLER := $(PRELOAD_SMALL) -fno-caller-saves -fno-code-hoisting -fno-tree-pre \
+		   $(if $(filter mipsisa%,$(PRELOAD_TARGET)),,-mbranch-likely)
+PRELOAD_OWN = $(if $(PRELOAD_IS_MIPS),-fno-asynchronous-unwind-tables $(call preload-own,$(basename $(@F))))
+preload-own = $(if $(filter $(PRELOAD_THROWN),$1),$(PRELOAD_SMALL),-fno-exceptions \
+		$(if $(filter $(PRELOAD_HOT),$1),,$(PRELOAD_SMALLER) $(PRELOAD_LTO)))
 # -fexceptions: what operator new throws passes through the hooks. Large sections are not made larger by
 # what is never called.
 PRELOAD_CFLAGS := -std=gnu99 -O2 -g $(WARNINGS) -fPIC -fvisibility=hidden -fexceptions \
@@ -48,7 +51,7 @@ $(PRELOAD_OUT)/include/xxhash.h:
 $(PRELOAD_OUT)/preload/hooks.o $(PRELOAD_OUT)/preload/calls.o: PRELOAD_CFLAGS += -foptimize-sibling-calls
 
 # Another compiler, or other flags for it, rebuild.
-PRELOAD_FLAGS := $(PRELOAD_CC) $(PRELOAD_CPPFLAGS) $(PRELOAD_CFLAGS) $(PRELOAD_LDFLAGS) $(PRELOAD_EXTRA)
+PRELOAD_FLAGS := $(PRELOAD_CC) $(PRELOAD_CPPFLAGS) $(PRELOAD_CFLAGS) $(PRELOAD_LTO) $(PRELOAD_LDFLAGS) $(PRELOAD_EXTRA)
 
 $(PRELOAD_OUT)/preload/flags: FORCE
 	@mkdir -p $(@D)
