@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """heaptap on other kernels: each boots in a machine of its own and runs its list of tests there. KERNELS
-chooses some of them, BUDGET says how many seconds all may take (default 600). A kernel that cannot be
-had is skipped."""
+chooses some of them ("fail": calls that fail from outside, on the newest), BUDGET says how many seconds
+all may take (default 600). A kernel that cannot be had is skipped."""
 import os
 import re
 import sys
@@ -15,13 +15,14 @@ import guest  # noqa: E402 (found by the path above)
 import kernels  # noqa: E402
 from htap import HEAPTAP, OUT, build, library, note  # noqa: E402
 
-# What a kernel runs inside, and the kind of link it must give.
-LISTS = {"5.10": ("inside_old.py", ""),
-         "6.1": ("inside.py", "perf"),
-         "6.12": ("inside.py", "multi"),
-         "newest": ("inside.py", "session")}
+# Which kernel runs what inside, and the kind of link it must give.
+LISTS = {"5.10": ("5.10", "inside_old.py", ""),
+         "6.1": ("6.1", "inside.py", "perf"),
+         "6.12": ("6.12", "inside.py", "multi"),
+         "newest": ("newest", "inside.py", "session"),
+         "fail": ("newest", "../e2e/test_fail_outside.py", "")}
 # Compiled here: a guest would take long.
-WORKLOADS = ["functions", "threads", "escape", "throws", "steps", "fork"]
+WORKLOADS = ["functions", "threads", "escape", "throws", "steps", "fork", "outside"]
 # Kept for each kernel that comes later.
 RESERVED_SECONDS = 100
 BUDGET = int(os.environ.get("BUDGET") or 600)
@@ -76,9 +77,9 @@ class Tap:
 def try_kernel(name, nr_later, tap):
     """Boots it, runs its list, and leaves time for nr_later others."""
     tap.begin(name)
-    script, link = LISTS[name]
+    number, script, link = LISTS[name]
     try:
-        kernel = kernels.get(name)
+        kernel = kernels.get(number)
     except kernels.Missing as why:
         tap.tell("all of its tests", f" # SKIP {' '.join(str(why).split())}")
         return
@@ -106,7 +107,7 @@ def main():
     library("counter")
     tap = Tap()
     for nr_before, word in enumerate(chosen):
-        name = kernels.full_name(word)
+        name = word if word in LISTS else kernels.full_name(word)
         if name:
             try_kernel(name, len(chosen) - nr_before - 1, tap)
         else:
