@@ -173,10 +173,9 @@ static void add_frame(struct fail_stack *stack, const struct space *space, uint6
 {
 	const struct mapping *mapping = find(space, is_return ? address - 1 : address);
 
-	address += !is_return;
 	if (mapping)
 		fail_stack__add(stack, mapping->path, *mapping->build_id ? mapping->build_id : NULL,
-				address - mapping->start + mapping->vaddr);
+				address + !is_return - mapping->start + mapping->vaddr);
 	else
 		fail_stack__add(stack, NULL, NULL, address);
 }

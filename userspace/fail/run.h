@@ -15,7 +15,8 @@ struct fail_run {
 	char *const *variables; /* NAME=VALUE, for its environment; NULL-terminated */
 	uint64_t timeout_ns;	/* 0: none */
 	bool on_terminal;	/* standard streams are heaptap's; else stdin is the file that is
-				 * heaptap's       stdin, from its beginning, or empty, and the output is kept
+				 * heaptap's       stdin, from its beginning, or empty, and the output is
+				 * kept
 				 */
 	bool untraced;		/* no stack of a crash, and nothing of the children */
 };

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cmd/fail_drive.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "cmd/cmd.h"
+#include "cmd/fail_show.h"
+#include "fail/plan.h"
+#include "probe/command.h"
+#include "probe/preload_lib.h"
+
+#define DEFAULT_DATABASE "heaptap.fail"
+
+/* How far the search is. */
+struct search {
+	struct fail_session *session;
+	uint64_t nr_runs, nr_found, nr_faults, begin_ns;
+	bool complete;
+};
+
+static const char *known_file(void)
+{
+	const char *known = getenv("MALLOCFAIL_FILE");
+
+	return known && *known ? known : NULL;
+}
+
+static char *join(const struct words *words)
+{
+	const char *others = getenv("MALLOCFAIL_IGNORE");
+	char *text = others && *others ? xstrdup(others) : NULL;
+
+	for (size_t i = 0; i < words->nr; i++) {
+		char *longer =
+			text ? xasprintf("%s;%s", text, words->all[i]) : xstrdup(words->all[i]);
+
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
+static int make_rules(struct fail_session *session)
+{
+	const struct options *options = session->options;
+	struct fail_wishes wishes = { .sizes = options->sizes,
+				      .rate = options->rate,
+				      .only = options->only.nr ? options->only.all[0] : NULL,
+				      .program = path__base(options->command[0]),
+				      .nth = options->nth,
+				      .seed = options->seed,
+				      .count = options->max_failures,
+				      .many = options->many,
+				      .persistent = options->persistent };
+	char *why = NULL;
+
+	if (options->only.nr > 1) {
+		log_err("--only takes one name with a command, and was given %zu.",
+			options->only.nr);
+		return -EINVAL;
+	}
+	session->rules = fail_plan__rules(&wishes, &why);
+	if (why)
+		log_err("%s", why);
+	free(why);
+	return session->rules ? 0 : -EINVAL;
+}
+
+static int find_library(struct fail_session *session)
+{
+	char *why = NULL, *program = command__find(session->options->command[0]);
+	int err = -ENOENT;
+
+	if (!program)
+		log_err("%s cannot be run: there is no such program.",
+			session->options->command[0]);
+	session->library = program ? preload_lib__find(&why) : NULL;
+	if (why)
+		log_err("%s", why);
+	if (session->library)
+		err = command__check_preload(program, session->library);
+	free(why);
+	free(program);
+	return err;
+}
+
+static int make_folder(struct fail_session *session)
+{
+	const char *temporary = getenv("TMPDIR");
+
+	session->folder =
+		xasprintf("%s/heaptap-fail-XXXXXX", temporary && *temporary ? temporary : "/tmp");
+	if (mkdtemp(session->folder))
+		return 0;
+	log_err("%s cannot be made: %s. TMPDIR names another folder.", session->folder,
+		strerror(errno));
+	free(session->folder);
+	session->folder = NULL;
+	return -ENOENT;
+}
+
+static void show_progress(const struct search *search)
+{
+	log__progress("run %" PRIu64 ", %" PRIu64 " call paths, %" PRIu64 " faults",
+		      search->nr_runs, search->nr_found, search->nr_faults);
+}
+
+/* Takes what failed in a run into the database. 0 or -errno. */
+static int take(struct search *search, struct fail_paths *failed)
+{
+	struct fail_session *session = search->session;
+	int err = 0;
+
+	for (size_t i = 0; i < failed->nr && !err; i++) {
+		search->nr_found += !fail_database__find(&session->database, failed->paths[i].id);
+		search->nr_faults +=
+			fail_verdict__is_fault(failed->paths[i].verdict, session->options->strict);
+		err = fail_database__add(&session->database, &failed->paths[i]);
+		failed->paths[i] = (struct fail_path){ 0 };
+	}
+	fail_paths__clear(failed);
+	return err;
+}
+
+static bool is_enough(const struct search *search)
+{
+	const struct options *options = search->session->options;
+
+	return fail_run__is_over() || (options->max_runs && search->nr_runs >= options->max_runs) ||
+	       (options->budget_ns &&
+		clock__monotonic_ns() - search->begin_ns >= options->budget_ns);
+}
+
+/*
+ * Each process counts for itself, so a run of several may have had a failure in each: which of them
+ * the end was made of, runs of their own tell. A path that is not taken again keeps its verdict.
+ */
+static int separate(struct search *search, const uint64_t *ids, size_t nr)
+{
+	struct fail_session *session = search->session;
+	char *known = xasprintf("%s/known", session->folder);
+	struct fail_paths failed;
+	int err = 0;
+
+	for (size_t i = 0; i < nr && !err && !is_enough(search); i++) {
+		err = fail_database__write_known(&session->database, known, ids[i]);
+		if (!err)
+			err = fail_experiment__do(&session->setup, session->rules, known,
+						  search->nr_runs + 1, false, &failed);
+		if (err)
+			break;
+		search->nr_runs++;
+		if (failed.nr == 1 && failed.paths[0].id == ids[i])
+			err = take(search, &failed);
+		else
+			fail_paths__clear(&failed);
+	}
+	unlink(known);
+	free(known);
+	return err;
+}
+
+/* One run, and what it has to be followed by. */
+static int explore_once(struct search *search, bool once)
+{
+	struct fail_session *session = search->session;
+	bool alone = !once && !session->options->many && !session->options->persistent &&
+		     !session->options->max_failures;
+	struct fail_paths failed;
+	uint64_t *ids;
+	size_t nr;
+	int err;
+
+	err = fail_experiment__do(&session->setup, session->rules,
+				  once ? NULL : session->database.known, search->nr_runs + 1, false,
+				  &failed);
+	if (err)
+		return err;
+	search->nr_runs++;
+	nr = failed.nr;
+	search->complete = once || !nr;
+	ids = xcalloc(nr + 1, sizeof(*ids));
+	for (size_t i = 0; i < nr; i++)
+		ids[i] = failed.paths[i].id;
+	err = take(search, &failed);
+	if (!err && alone && nr > 1)
+		err = separate(search, ids, nr);
+	free(ids);
+	return err;
+}
+
+/* Runs until nothing new fails. 0 or -errno, said. */
+static int explore(struct search *search, bool once)
+{
+	int err = 0;
+
+	while (!err && !search->complete && !is_enough(search)) {
+		show_progress(search);
+		err = explore_once(search, once);
+	}
+	log__progress(NULL);
+	return err == -EINTR ? 0 : err;
+}
+
+static int say_end(const struct search *search, const struct fail_summary *summary)
+{
+	if (fail_run__is_over())
+		log_warn("Interrupted. The same command goes on from here.");
+	else if (!summary->complete)
+		log_warn("There may be more call paths: the same command goes on from here.");
+	return summary->nr_faults ? EXIT_FAULTS : EXIT_DONE;
+}
+
+static int search(struct fail_session *session)
+{
+	bool once = session->options->nth || session->options->rate;
+	struct search search = { .session = session, .begin_ns = clock__monotonic_ns() };
+	struct fail_summary summary = { .options = session->options,
+					.database = &session->database,
+					.program = path__base(session->options->command[0]),
+					.new_only = once };
+	int err;
+
+	log__progress("undisturbed runs");
+	err = fail_experiment__calibrate(&session->setup);
+	if (!err && session->setup.baseline.output_varies)
+		log_warn("What it prints differs from run to run, so nothing is said of that.");
+	if (!err)
+		err = explore(&search, once);
+	log__progress(NULL);
+	if (err && err != -EINTR)
+		return EXIT_CANNOT;
+	summary.nr_runs = search.nr_runs;
+	summary.complete = search.complete;
+	if (fail_show__write(&summary))
+		return EXIT_CANNOT;
+	return say_end(&search, &summary);
+}
+
+static int list(const struct options *options, const char *directory)
+{
+	struct fail_session session = { .options = options };
+	struct fail_summary summary = { .options = options,
+					.database = &session.database,
+					.program = directory };
+	int err = fail_database__open(&session.database, directory, known_file(), true);
+
+	if (!err)
+		err = fail_show__list(&summary);
+	fail_database__close(&session.database);
+	return err ? EXIT_CANNOT : EXIT_DONE;
+}
+
+static int with_session(struct fail_session *session, const char *directory)
+{
+	const struct options *options = session->options;
+	int status = EXIT_CANNOT;
+
+	session->ignore = join(&options->ignore);
+	if (find_library(session) || make_folder(session) ||
+	    fail_database__open(&session->database, directory, known_file(), false))
+		return status;
+	session->setup = (struct fail_setup){ .command = options->command,
+					      .library = session->library,
+					      .ignore = session->ignore,
+					      .folder = session->folder,
+					      .untraced = options->untraced,
+					      .timeout_ns = options->timeout_ns };
+	fail_run__begin_all();
+	return options->replay ? fail_replay__run(session) : search(session);
+}
+
+int fail_drive__run(const struct options *options)
+{
+	struct fail_session session = { .options = options,
+					.database = { .fd = -1, .lock_fd = -1 } };
+	const char *directory = options->database ? options->database : DEFAULT_DATABASE;
+	int status;
+
+	if (options->list)
+		return list(options, directory);
+	if (!options->command) {
+		log_err("heaptap fail wants to know what to run: -- COMMAND [ARG...]. See: heaptap "
+			"help fail");
+		return EXIT_USAGE;
+	}
+	if (make_rules(&session))
+		return EXIT_USAGE;
+	status = with_session(&session, directory);
+	fail_database__close(&session.database);
+	if (session.folder)
+		rmdir(session.folder);
+	free(session.folder);
+	free(session.library);
+	free(session.ignore);
+	free(session.rules);
+	return status;
+}
