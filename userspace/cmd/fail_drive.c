@@ -24,6 +24,8 @@ struct search {
 	struct fail_session *session;
 	uint64_t nr_runs, nr_found, nr_faults, begin_ns;
 	bool complete;
+	uint64_t *shared; /* paths that have failed in a run with others */
+	size_t nr_shared, shared_capacity;
 };
 
 static const char *known_file(void)
@@ -113,19 +115,25 @@ static void show_progress(const struct search *search)
 		      search->nr_runs, search->nr_found, search->nr_faults);
 }
 
-/* Takes what failed in a run into the database. 0 or -errno. */
-static int take(struct search *search, struct fail_paths *failed)
+/* Takes a path into the database. 0 or -errno. */
+static int take_one(struct search *search, struct fail_path *path)
 {
 	struct fail_session *session = search->session;
+	struct fail_path taken = *path;
+
+	*path = (struct fail_path){ 0 };
+	search->nr_found += !fail_database__find(&session->database, taken.id);
+	search->nr_faults += fail_verdict__is_fault(taken.verdict, session->options->strict);
+	return fail_database__add(&session->database, &taken);
+}
+
+/* What failed in a run. 0 or -errno. */
+static int take(struct search *search, struct fail_paths *failed)
+{
 	int err = 0;
 
-	for (size_t i = 0; i < failed->nr && !err; i++) {
-		search->nr_found += !fail_database__find(&session->database, failed->paths[i].id);
-		search->nr_faults +=
-			fail_verdict__is_fault(failed->paths[i].verdict, session->options->strict);
-		err = fail_database__add(&session->database, &failed->paths[i]);
-		failed->paths[i] = (struct fail_path){ 0 };
-	}
+	for (size_t i = 0; i < failed->nr && !err; i++)
+		err = take_one(search, &failed->paths[i]);
 	fail_paths__clear(failed);
 	return err;
 }
@@ -140,61 +148,73 @@ static bool is_enough(const struct search *search)
 }
 
 /*
- * Each process counts for itself, so a run of several may have had a failure in each: which of them
- * the end was made of, runs of their own tell. A path that is not taken again keeps its verdict.
+ * Each process counts for itself, so a run of several may have had a failure in each. Which of them
+ * the end was made of, a run with this one alone tells: at the end of the search, when all others
+ * are known. A path that is not taken again keeps its verdict.
  */
-static int separate(struct search *search, const uint64_t *ids, size_t nr)
+static int separate(struct search *search, const char *known, uint64_t id)
 {
 	struct fail_session *session = search->session;
-	char *known = xasprintf("%s/known", session->folder);
 	struct fail_paths failed;
+	struct fail_path *one;
+	int err = fail_database__write_known(&session->database, known, id);
+
+	if (!err)
+		err = fail_experiment__do(&session->setup, session->rules, known,
+					  search->nr_runs + 1, false, id, &failed);
+	if (err)
+		return err;
+	search->nr_runs++;
+	/* What fails besides does so because of this one: in a shell that tells of it. */
+	one = fail_paths__find(&failed, id);
+	if (one)
+		err = take_one(search, one);
+	fail_paths__clear(&failed);
+	return err;
+}
+
+static int separate_all(struct search *search)
+{
+	char *known = xasprintf("%s/known", search->session->folder);
 	int err = 0;
 
-	for (size_t i = 0; i < nr && !err && !is_enough(search); i++) {
-		err = fail_database__write_known(&session->database, known, ids[i]);
-		if (!err)
-			err = fail_experiment__do(&session->setup, session->rules, known,
-						  search->nr_runs + 1, false, &failed);
-		if (err)
-			break;
-		search->nr_runs++;
-		if (failed.nr == 1 && failed.paths[0].id == ids[i])
-			err = take(search, &failed);
-		else
-			fail_paths__clear(&failed);
+	for (size_t i = 0; i < search->nr_shared && !err && !is_enough(search); i++) {
+		show_progress(search);
+		err = separate(search, known, search->shared[i]);
 	}
 	unlink(known);
 	free(known);
 	return err;
 }
 
-/* One run, and what it has to be followed by. */
+static void note_shared(struct search *search, const struct fail_paths *failed)
+{
+	for (size_t i = 0; i < failed->nr; i++) {
+		search->shared = array__grow(search->shared, search->nr_shared,
+					     &search->shared_capacity, sizeof(*search->shared));
+		search->shared[search->nr_shared++] = failed->paths[i].id;
+	}
+}
+
+/* One run. */
 static int explore_once(struct search *search, bool once)
 {
 	struct fail_session *session = search->session;
 	bool alone = !once && !session->options->many && !session->options->persistent &&
 		     !session->options->max_failures;
 	struct fail_paths failed;
-	uint64_t *ids;
-	size_t nr;
 	int err;
 
 	err = fail_experiment__do(&session->setup, session->rules,
 				  once ? NULL : session->database.known, search->nr_runs + 1, false,
-				  &failed);
+				  0, &failed);
 	if (err)
 		return err;
 	search->nr_runs++;
-	nr = failed.nr;
-	search->complete = once || !nr;
-	ids = xcalloc(nr + 1, sizeof(*ids));
-	for (size_t i = 0; i < nr; i++)
-		ids[i] = failed.paths[i].id;
-	err = take(search, &failed);
-	if (!err && alone && nr > 1)
-		err = separate(search, ids, nr);
-	free(ids);
-	return err;
+	search->complete = once || !failed.nr;
+	if (alone && failed.nr > 1)
+		note_shared(search, &failed);
+	return take(search, &failed);
 }
 
 /* Runs until nothing new fails. 0 or -errno, said. */
@@ -206,6 +226,8 @@ static int explore(struct search *search, bool once)
 		show_progress(search);
 		err = explore_once(search, once);
 	}
+	if (!err)
+		err = separate_all(search);
 	log__progress(NULL);
 	return err == -EINTR ? 0 : err;
 }
@@ -236,6 +258,7 @@ static int search(struct fail_session *session)
 	if (!err)
 		err = explore(&search, once);
 	log__progress(NULL);
+	free(search.shared);
 	if (err && err != -EINTR)
 		return EXIT_CANNOT;
 	summary.nr_runs = search.nr_runs;

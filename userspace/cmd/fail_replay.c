@@ -54,14 +54,6 @@ static int append(const char *path, uint64_t id)
 	return fclose(file) ? -errno : 0;
 }
 
-static struct fail_path *find(const struct fail_paths *failed, uint64_t id)
-{
-	for (size_t i = 0; i < failed->nr; i++)
-		if (failed->paths[i].id == id)
-			return &failed->paths[i];
-	return NULL;
-}
-
 /* Until that path fails: *failed has it then. 0, or -errno after a sentence. */
 static int try(struct fail_session *session, const char *known, uint64_t id, bool on_terminal,
 	       struct fail_paths *failed)
@@ -69,10 +61,11 @@ static int try(struct fail_session *session, const char *known, uint64_t id, boo
 	int err;
 
 	for (unsigned i = 0; i < MAX_TRIES; i++) {
-		err = fail_experiment__do(&session->setup, RULES, known, 1, on_terminal, failed);
+		err = fail_experiment__do(&session->setup, RULES, known, 1, on_terminal, id,
+					  failed);
 		if (err)
 			return err;
-		if (find(failed, id))
+		if (fail_paths__find(failed, id))
 			return 0;
 		if (!failed->nr)
 			break;
@@ -92,7 +85,7 @@ static int try(struct fail_session *session, const char *known, uint64_t id, boo
 static int show(struct fail_session *session, const struct fail_path *before,
 		struct fail_paths *failed)
 {
-	struct fail_path *path = find(failed, before->id);
+	struct fail_path *path = fail_paths__find(failed, before->id);
 	struct fail_shown shown = { .paths = &path, .nr = 1 };
 	struct fail_summary summary = { .options = session->options, .complete = true };
 

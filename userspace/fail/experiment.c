@@ -19,6 +19,8 @@
 #define TIMEOUT_MORE_NS (3 * NSEC_PER_SEC)
 /* A program that takes longer than that undisturbed wants --timeout. */
 #define MAX_BASELINE_NS (600 * NSEC_PER_SEC)
+/* Without any rule the library would say that it has nothing to do. */
+#define FAIL_NOTHING "nth=4294967295"
 /* Failures of one run at most that are looked at. */
 #define MAX_FAILURES 10000
 
@@ -41,11 +43,6 @@ char **fail_experiment__variables(const struct fail_setup *setup, const char *ru
 	 * value is taken away. */
 	variables[nr++] = xstrdup("MALLOCFAIL_FILE");
 	variables[nr++] = xstrdup("MALLOCFAIL_FAIL_COUNT");
-	if (!rules) {
-		variables[nr++] = xstrdup("HEAPTAP_FAIL");
-		variables[nr++] = xstrdup("MALLOCFAIL_IGNORE");
-		return variables;
-	}
 	variables[nr++] = xasprintf("HEAPTAP_FAIL=%s", rules);
 	variables[nr++] =
 		known ? xasprintf("HEAPTAP_FAIL_KNOWN=%s", known) : xstrdup("HEAPTAP_FAIL_KNOWN");
@@ -69,6 +66,14 @@ void fail_paths__clear(struct fail_paths *failed)
 		fail_path__clear(&failed->paths[i]);
 	free(failed->paths);
 	*failed = (struct fail_paths){ 0 };
+}
+
+struct fail_path *fail_paths__find(const struct fail_paths *failed, uint64_t id)
+{
+	for (size_t i = 0; i < failed->nr; i++)
+		if (failed->paths[i].id == id)
+			return &failed->paths[i];
+	return NULL;
 }
 
 /* A line of the library's log. */
@@ -120,9 +125,9 @@ static int read_log(const char *path, struct fail_paths *failed)
 	return min(got, 0);
 }
 
-/* Lays what the run came to on the last path. */
+/* Lays what the run came to on the culprit, else on the last path. */
 static void judge(const struct fail_setup *setup, struct fail_end *end, uint64_t run,
-		  struct fail_paths *failed)
+		  uint64_t culprit, struct fail_paths *failed)
 {
 	const struct fail_outcome *outcome = &end->outcome, *usual = &setup->baseline.outcome;
 	int status = (int)outcome->status;
@@ -134,7 +139,8 @@ static void judge(const struct fail_setup *setup, struct fail_end *end, uint64_t
 	}
 	if (!failed->nr)
 		return;
-	last = &failed->paths[failed->nr - 1];
+	last = fail_paths__find(failed, culprit);
+	last = last ? last : &failed->paths[failed->nr - 1];
 	last->verdict = fail_verdict__of(outcome, &setup->baseline);
 	last->signal = outcome->signal;
 	last->exit_status = !outcome->timed_out && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -147,7 +153,7 @@ static void judge(const struct fail_setup *setup, struct fail_end *end, uint64_t
 }
 
 int fail_experiment__do(const struct fail_setup *setup, const char *rules, const char *known,
-			uint64_t run, bool on_terminal, struct fail_paths *failed)
+			uint64_t run, bool on_terminal, uint64_t culprit, struct fail_paths *failed)
 {
 	char *log = xasprintf("%s/log", setup->folder);
 	char **variables = fail_experiment__variables(setup, rules, known, log);
@@ -166,7 +172,7 @@ int fail_experiment__do(const struct fail_setup *setup, const char *rules, const
 		err = read_log(log, failed);
 		if (err)
 			log_err("%s cannot be read: %s.", log, strerror(-err));
-		judge(setup, &end, run, failed);
+		judge(setup, &end, run, culprit, failed);
 	}
 	unlink(log);
 	fail_end__clear(&end);
@@ -193,7 +199,7 @@ static int refuse(const struct fail_setup *setup, const struct fail_end *end)
 
 static int undisturbed(const struct fail_setup *setup, struct fail_end *end)
 {
-	char **variables = fail_experiment__variables(setup, NULL, NULL, NULL);
+	char **variables = fail_experiment__variables(setup, FAIL_NOTHING, NULL, NULL);
 	struct fail_run one = { .command = setup->command,
 				.variables = variables,
 				.timeout_ns =

@@ -34,10 +34,13 @@ int fail_experiment__calibrate(struct fail_setup *setup);
 /*
  * A run with these rules (HEAPTAP_FAIL) and this file of known paths (NULL: none), as number run.
  * 0: *failed, to be cleared by fail_paths__clear, has the paths with verdicts: how the run ended is
- * laid to the last, the others were survived. -EINTR; other -errno after a sentence.
+ * laid to culprit where that has failed, else to the last; the others were survived. -EINTR; other -errno after a sentence.
  */
 int fail_experiment__do(const struct fail_setup *setup, const char *rules, const char *known,
-			uint64_t run, bool on_terminal, struct fail_paths *failed);
+			uint64_t run, bool on_terminal, uint64_t culprit,
+			struct fail_paths *failed);
+/* NULL: that one has not failed. */
+struct fail_path *fail_paths__find(const struct fail_paths *failed, uint64_t id);
 void fail_paths__clear(struct fail_paths *failed);
 
 /* The environment of such a run: strings NAME=VALUE and a NULL, to be freed with the array. log
