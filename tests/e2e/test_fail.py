@@ -154,6 +154,14 @@ def _():
         has(finish(process).expect(0).stdout, "^0 call paths. 1 run")
 
 
+@test("--jobs finds the same")
+def _():
+    data = json.loads(fail("--jobs", "3", "--json", "--", shaky()).stdout)
+    same(data["complete"], True, "complete")
+    same(len({path["id"] for path in data["paths"]}), 15, "paths")
+    same({path["size"]: path["verdict"] for path in data["paths"]}, VERDICTS, "verdicts")
+
+
 @test("Ctrl-C keeps what is known")
 def _():
     database = temp(".fail")
@@ -166,7 +174,7 @@ def _():
         done = finish(process)
     done.expect(3)
     has(done.stderr, "Interrupted")
-    has(done.stdout, r"8 call paths: 1 crash, 1 abort, 6 clean error\. 8 runs, not complete")
+    has(done.stdout, r"8 call paths: 1 crash, 1 abort, 6 clean error\. \d+ runs, not complete")
     has(fail("--", shaky(), database=database).stdout, "15 call paths: 3 crash, 1 hang")
 
 

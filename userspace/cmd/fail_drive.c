@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "cmd/cmd.h"
+#include "cmd/fail_jobs.h"
 #include "cmd/fail_show.h"
 #include "fail/plan.h"
 #include "probe/command.h"
@@ -22,10 +23,9 @@
 /* How far the search is. */
 struct search {
 	struct fail_session *session;
-	uint64_t nr_runs, nr_found, nr_faults, begin_ns;
-	bool complete;
-	uint64_t *shared; /* paths that have failed in a run with others */
-	size_t nr_shared, shared_capacity;
+	struct fail_shared *shared; /* with ids of paths that have failed in a run with others */
+	uint64_t nr_found, nr_faults, begin_ns;
+	bool once, complete;
 };
 
 static const char *known_file(void)
@@ -112,7 +112,7 @@ static int make_folder(struct fail_session *session)
 static void show_progress(const struct search *search)
 {
 	log__progress("run %" PRIu64 ", %" PRIu64 " call paths, %" PRIu64 " faults",
-		      search->nr_runs, search->nr_found, search->nr_faults);
+		      search->shared->nr_runs, search->nr_found, search->nr_faults);
 }
 
 /* Takes a path into the database. 0 or -errno. */
@@ -142,7 +142,8 @@ static bool is_enough(const struct search *search)
 {
 	const struct options *options = search->session->options;
 
-	return fail_run__is_over() || (options->max_runs && search->nr_runs >= options->max_runs) ||
+	return fail_run__is_over() ||
+	       (options->max_runs && search->shared->nr_runs >= options->max_runs) ||
 	       (options->budget_ns &&
 		clock__monotonic_ns() - search->begin_ns >= options->budget_ns);
 }
@@ -161,10 +162,10 @@ static int separate(struct search *search, const char *known, uint64_t id)
 
 	if (!err)
 		err = fail_experiment__do(&session->setup, session->rules, known,
-					  search->nr_runs + 1, false, id, &failed);
+					  fail_shared__next_run(search->shared), false, id,
+					  &failed);
 	if (err)
 		return err;
-	search->nr_runs++;
 	/* What fails besides does so because of this one: in a shell that tells of it. */
 	one = fail_paths__find(&failed, id);
 	if (one)
@@ -176,56 +177,89 @@ static int separate(struct search *search, const char *known, uint64_t id)
 static int separate_all(struct search *search)
 {
 	char *known = xasprintf("%s/known", search->session->folder);
+	struct fail_shared *shared = search->shared;
 	int err = 0;
 
-	for (size_t i = 0; i < search->nr_shared && !err && !is_enough(search); i++) {
+	for (size_t i = 0; i < min(shared->nr_ids, ARRAY_SIZE(shared->ids)); i++) {
+		if (err || is_enough(search))
+			break;
 		show_progress(search);
-		err = separate(search, known, search->shared[i]);
+		err = separate(search, known, shared->ids[i]);
 	}
 	unlink(known);
 	free(known);
 	return err;
 }
 
-static void note_shared(struct search *search, const struct fail_paths *failed)
-{
-	for (size_t i = 0; i < failed->nr; i++) {
-		search->shared = array__grow(search->shared, search->nr_shared,
-					     &search->shared_capacity, sizeof(*search->shared));
-		search->shared[search->nr_shared++] = failed->paths[i].id;
-	}
-}
-
 /* One run. */
-static int explore_once(struct search *search, bool once)
+static int explore_once(struct search *search)
 {
 	struct fail_session *session = search->session;
-	bool alone = !once && !session->options->many && !session->options->persistent &&
+	bool alone = !search->once && !session->options->many && !session->options->persistent &&
 		     !session->options->max_failures;
 	struct fail_paths failed;
 	int err;
 
 	err = fail_experiment__do(&session->setup, session->rules,
-				  once ? NULL : session->database.known, search->nr_runs + 1, false,
-				  0, &failed);
+				  search->once ? NULL : session->database.known,
+				  fail_shared__next_run(search->shared), false, 0, &failed);
 	if (err)
 		return err;
-	search->nr_runs++;
-	search->complete = once || !failed.nr;
-	if (alone && failed.nr > 1)
-		note_shared(search, &failed);
+	search->complete = search->once || !failed.nr;
+	for (size_t i = 0; alone && failed.nr > 1 && i < failed.nr; i++)
+		fail_shared__add_id(search->shared, failed.paths[i].id);
 	return take(search, &failed);
 }
 
 /* Runs until nothing new fails. 0 or -errno, said. */
-static int explore(struct search *search, bool once)
+static int explore(struct search *search)
 {
 	int err = 0;
 
 	while (!err && !search->complete && !is_enough(search)) {
 		show_progress(search);
-		err = explore_once(search, once);
+		err = explore_once(search);
 	}
+	return err;
+}
+
+/* One of several heaptaps. Returns 0, EINTR where there may be more paths, or another errno. */
+static int do_job(void *data, unsigned number)
+{
+	struct search *search = data;
+	struct fail_session *session = search->session;
+	char *folder = xasprintf("%s/%u", session->folder, number);
+	int err;
+
+	if (mkdir(folder, 0700))
+		return errno;
+	session->setup.folder = folder;
+	err = explore(search);
+	rmdir(folder);
+	free(folder);
+	return err ? -err : search->complete ? 0 : EINTR;
+}
+
+static void show_jobs(void *data)
+{
+	show_progress(data);
+}
+
+static int explore_in_parallel(struct search *search, unsigned nr)
+{
+	struct fail_database *database = &search->session->database;
+	int err = fail_jobs__run(nr, do_job, show_jobs, search), read_err;
+
+	search->complete = !err;
+	read_err = fail_database__reload(database);
+	return err && err != -EINTR ? err : read_err;
+}
+
+static int search_all(struct search *search)
+{
+	uint64_t nr_jobs = search->once ? 1 : search->session->options->jobs;
+	int err = nr_jobs > 1 ? explore_in_parallel(search, (unsigned)nr_jobs) : explore(search);
+
 	if (!err)
 		err = separate_all(search);
 	log__progress(NULL);
@@ -241,31 +275,50 @@ static int say_end(const struct search *search, const struct fail_summary *summa
 	return summary->nr_faults ? EXIT_FAULTS : EXIT_DONE;
 }
 
-static int search(struct fail_session *session)
+/* Two runs and all that follow. 0 or -errno, said. */
+static int calibrate_and_search(struct search *search)
 {
-	bool once = session->options->nth || session->options->rate;
-	struct search search = { .session = session, .begin_ns = clock__monotonic_ns() };
-	struct fail_summary summary = { .options = session->options,
-					.database = &session->database,
-					.program = path__base(session->options->command[0]),
-					.new_only = once };
+	struct fail_setup *setup = &search->session->setup;
+	uint64_t nr_jobs = search->session->options->jobs;
 	int err;
 
 	log__progress("undisturbed runs");
-	err = fail_experiment__calibrate(&session->setup);
-	if (!err && session->setup.baseline.output_varies)
-		log_warn("What it prints differs from run to run, so nothing is said of that.");
-	if (!err)
-		err = explore(&search, once);
+	err = fail_experiment__calibrate(setup);
 	log__progress(NULL);
-	free(search.shared);
-	if (err && err != -EINTR)
-		return EXIT_CANNOT;
-	summary.nr_runs = search.nr_runs;
-	summary.complete = search.complete;
-	if (fail_show__write(&summary))
-		return EXIT_CANNOT;
-	return say_end(&search, &summary);
+	if (err)
+		return err == -EINTR ? 0 : err;
+	if (setup->baseline.output_varies)
+		log_warn("What it prints differs from run to run, so nothing is said of that.");
+	/* They take time from each other. */
+	if (!search->session->options->timeout_ns && nr_jobs)
+		setup->timeout_ns *= nr_jobs;
+	return search_all(search);
+}
+
+static int search(struct fail_session *session)
+{
+	const struct options *options = session->options;
+	struct search search = { .session = session,
+				 .shared = fail_shared__new(),
+				 .once = options->nth || options->rate,
+				 .begin_ns = clock__monotonic_ns() };
+	struct fail_summary summary = { .options = options,
+					.database = &session->database,
+					.program = path__base(options->command[0]),
+					.new_only = search.once };
+	int status = EXIT_CANNOT;
+
+	if (!search.shared) {
+		log_err("There is no memory for the search.");
+		return status;
+	}
+	if (!calibrate_and_search(&search)) {
+		summary.nr_runs = search.shared->nr_runs;
+		summary.complete = search.complete;
+		status = fail_show__write(&summary) ? EXIT_CANNOT : say_end(&search, &summary);
+	}
+	fail_shared__free(search.shared);
+	return status;
 }
 
 static int list(const struct options *options, const char *directory)
