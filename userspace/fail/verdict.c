@@ -16,7 +16,6 @@ static const struct {
 	[FAIL_CLEAN] = { "clean error", false, false },
 	[FAIL_SILENT] = { "silent", false, true },
 	[FAIL_ABORT] = { "abort", false, true },
-	[FAIL_LEAK] = { "leak", true, true },
 	[FAIL_HANG] = { "hang", true, true },
 	[FAIL_SANITIZER] = { "sanitizer", true, true },
 	[FAIL_CRASH] = { "crash", true, true },
@@ -34,8 +33,6 @@ enum fail_verdict fail_verdict__of(const struct fail_outcome *outcome,
 		return FAIL_HANG;
 	if (outcome->signal && outcome->signal != usual->signal)
 		return outcome->signal == SIGABRT ? FAIL_ABORT : FAIL_CRASH;
-	if (outcome->leaked_bytes)
-		return FAIL_LEAK;
 	if (outcome->status != usual->status)
 		return outcome->status ? FAIL_CLEAN : FAIL_SILENT;
 	if (baseline->output_varies || outcome->output_hash == usual->output_hash)

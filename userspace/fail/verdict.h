@@ -13,7 +13,6 @@ enum fail_verdict {
 	FAIL_CLEAN,	/* it ended with another status, as a program that gives up does */
 	FAIL_SILENT,	/* the output is another one, and neither the status nor stderr says so */
 	FAIL_ABORT,	/* by abort() */
-	FAIL_LEAK,	/* blocks are live at the end that an undisturbed run frees */
 	FAIL_HANG,	/* it was not done when its time was over */
 	FAIL_SANITIZER, /* a sanitizer has reported an error */
 	FAIL_CRASH,	/* by a signal */
@@ -27,8 +26,6 @@ struct fail_outcome {
 	bool timed_out, sanitizer;
 	uint64_t output_hash, errors_hash; /* of stdout, of stderr */
 	uint64_t errors_bytes;
-	uint64_t leaked_bytes; /* beyond what undisturbed runs leave; 0 where it was not asked for
-				*/
 };
 
 /* What undisturbed runs do. */
