@@ -364,7 +364,8 @@ int fail_drive__run(const struct options *options)
 	if (options->list)
 		return list(options, directory);
 	if (!options->command) {
-		log_err("heaptap fail wants to know what to run: -- COMMAND [ARG...]. See: heaptap "
+		log_err("heaptap fail wants to know what to run: -- COMMAND [ARG...]; or -p PID of "
+			"a process that runs already. See: heaptap "
 			"help fail");
 		return EXIT_USAGE;
 	}
