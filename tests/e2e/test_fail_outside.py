@@ -83,7 +83,7 @@ def _():
 def _():
     for arguments, pattern in (
             (["-p", 1], r"which calls shall fail.*--rate 100%"),
-            (["--count", 1], r"of one process.*--pid"),
+            (["--count", 1], r"-- COMMAND.*-p PID"),
             (["-p", "1,2", "--count", 1], r"of one process"),
             (["-p", 1, "--rate", "1"], r"--rate takes a percentage.*not '1'"),
             (["-p", 1, "--rate", "101%"], r"--rate takes a percentage"),

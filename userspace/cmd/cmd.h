@@ -22,6 +22,7 @@ enum cmd_operands {
 	CMD_OPERANDS_WORD,	      /* one optional word */
 	CMD_OPERANDS_ADDRESS,	      /* [HOST]:PORT */
 	CMD_OPERANDS_FILE,	      /* one FILE, a recording */
+	CMD_OPERANDS_COMMAND,	      /* -p PID, -- COMMAND [ARG...], or neither */
 };
 
 struct view;

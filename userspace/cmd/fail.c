@@ -1,31 +1,101 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "base/log.h"
 #include "cmd/cmd.h"
+#include "cmd/fail_drive.h"
 #include "cmd/fail_outside.h"
+
+/* The first option given that is only for a command, or only for a process; NULL: none was. */
+static const char *only_for_command(const struct options *options)
+{
+	return options->list	     ? "--list"
+	       : options->replay     ? "--replay"
+	       : options->gdb	     ? "--gdb"
+	       : options->many	     ? "--many"
+	       : options->persistent ? "--persistent"
+	       : options->database   ? "--database"
+	       : options->junit	     ? "--junit"
+	       : options->strict     ? "--strict"
+	       : options->untraced   ? "--no-trace"
+	       : options->timeout_ns ? "--timeout"
+	       : options->max_runs   ? "--max-runs"
+	       : options->budget_ns  ? "--budget"
+	       : options->jobs	     ? "--jobs"
+				     : NULL;
+}
+
+static const char *only_for_process(const struct options *options)
+{
+	return options->paths	      ? "--paths"
+	       : options->output      ? "--output (-o)"
+	       : options->duration_ns ? "--duration (-d)"
+				      : NULL;
+}
+
+static int run_fail(const struct options *options)
+{
+	const char *wrong =
+		options->nr_pids ? only_for_command(options) : only_for_process(options);
+
+	if (options->nr_pids && options->command) {
+		log_err("--pid (-p) and -- do not go together: let calls of a running process "
+			"fail, or start one.");
+		return EXIT_USAGE;
+	}
+	if (wrong) {
+		log_err("%s is for %s.", wrong,
+			options->nr_pids ? "a command that heaptap starts (-- COMMAND)"
+					 : "a process that runs already (-p PID)");
+		return EXIT_USAGE;
+	}
+	return options->nr_pids ? fail_outside__run(options) : fail_drive__run(options);
+}
 
 const struct cmd cmd_fail = {
 	.name = "fail",
 	.bit = CMD_FAIL,
-	.operands = CMD_OPERANDS_NONE,
+	.operands = CMD_OPERANDS_COMMAND,
 	.summary = "Make allocations fail, to see what a program does then.",
-	.about = "Makes calls of the allocator fail, from outside, in a process that runs already "
-		 "(-p PID): each as its contract says, with NULL and ENOMEM, the return value of "
-		 "posix_memalign, the old block of realloc left as it is, std::bad_alloc. Prints "
-		 "every call that was made to fail, with its stack, and says when the process ends "
-		 "of it. It goes on until Ctrl-C, the time of -d, or a second after the last "
-		 "failure that --count or --nth allow; then the process is as it was.\n"
-		 "All that is asked for must be true of a call: its size (--size), its stack "
-		 "(--only, --ignore), its turn (--nth, --rate), its path (--paths). Calls for no "
-		 "bytes never fail, nor do calls by the dynamic loader, by atexit and its like, by "
-		 "pthread_create, and by stacks that cannot be followed to their end. operator new "
-		 "fails by the malloc it calls.\n"
+	.about = "With -- COMMAND: runs it again and again, and each time lets another call to "
+		 "the allocator fail: one call path after the other, until no run takes a new "
+		 "one. How each run ends is the verdict on its path:\n"
+		 " survived     status and output are those of an undisturbed run\n"
+		 " clean error  another exit status, or a message\n"
+		 " silent       other output, and neither status nor message\n"
+		 " abort        the program called abort()\n"
+		 " crash        a signal; with the stack of the crash\n"
+		 " sanitizer    a sanitizer's report\n"
+		 " hang         not done after --timeout\n"
+		 "Call paths are kept in a directory, heaptap.fail: what was tried is not tried "
+		 "again, not even after Ctrl-C. A new build has new paths; remove the directory, "
+		 "or name another one, to begin anew.\n"
+		 "COMMAND must do the same in each run. Its standard input is empty unless "
+		 "heaptap's is a file; what it prints is compared and not shown. It is started "
+		 "with libheaptap-preload.so in it, without privilege. A crash, a hang and a "
+		 "sanitizer's report are faults; with --strict an abort and a silent error, too. "
+		 "The exit status is 3 when there is any fault, 0 when there is none.\n"
+		 "With -p PID: makes calls fail from outside, in a process that runs already: each "
+		 "as its contract says, with NULL and ENOMEM, the return value of posix_memalign, "
+		 "the old block of realloc left as it is, std::bad_alloc. Prints every call that "
+		 "was made to fail, with its stack, and says when the process ends of it. It goes "
+		 "on until Ctrl-C, the time of -d, or a second after the last failure that --count "
+		 "or --nth allow; then the process is as it was. Calls for no bytes never fail, "
+		 "nor do calls by the dynamic loader, by atexit and its like, by pthread_create, "
+		 "and by stacks that cannot be followed to their end. operator new fails by the "
+		 "malloc it calls.\n"
 		 "For that a probe writes a register of the process: the size that is asked for "
 		 "becomes one that no allocator has. Linux 6.18 and newer allow it, unless they "
 		 "were built to refuse it; `heaptap doctor` tells. The exit status is 128 + N when "
-		 "signal N ended the process.",
-	.examples = "heaptap fail -p 1234 --only parse_request --count 1   its first allocation\n"
+		 "signal N ended the process.\n"
+		 "All that is asked for must be true of a call: its size (--size), its stack "
+		 "(--only, --ignore), its turn (--nth, --rate), its path (--paths).",
+	.examples = "heaptap fail -- ./prog arg            every call path of that command\n"
+		    "heaptap fail --list                   what is known, with stacks\n"
+		    "heaptap fail --replay 3f2a -- ./prog arg\n"
+		    "heaptap fail --nth 17 -- ./prog arg   one run, with one failure\n"
+		    "heaptap fail --only libfoo.so --junit fail.xml -- ./prog arg\n"
+		    "heaptap fail -p 1234 --only parse_request --count 1   its first allocation\n"
 		    "heaptap fail -p 1234 --size '>1M' -d 60               a minute without large "
 		    "blocks\n"
-		    "heaptap fail -p 1234 --paths --ignore libcrypto.so    each call path once\n"
 		    "heaptap fail -p 1234 --rate 0.1% --seed 7 --json",
-	.run = fail_outside__run,
+	.run = run_fail,
 };

@@ -24,6 +24,7 @@ const char *const help_forms[][HELP_MAX_FORMS] = {
 	[CMD_OPERANDS_WORD] = { "[OPTION]... [NAME]" },
 	[CMD_OPERANDS_ADDRESS] = { "[OPTION]... [HOST]:PORT" },
 	[CMD_OPERANDS_FILE] = { "[OPTION]... FILE" },
+	[CMD_OPERANDS_COMMAND] = { "[OPTION]... -p PID", "[OPTION]... -- COMMAND [ARG]..." },
 };
 
 /* Words that fill lines. */

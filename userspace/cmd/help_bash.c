@@ -25,6 +25,7 @@ static const char *const operands[] = {
 	[CMD_OPERANDS_WORD] = "$commands\"",
 	[CMD_OPERANDS_ADDRESS] = "\"",
 	[CMD_OPERANDS_FILE] = "\" -f",
+	[CMD_OPERANDS_COMMAND] = "--\"",
 };
 
 static const char head[] = "\tCOMPREPLY=()\n"

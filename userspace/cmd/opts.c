@@ -34,24 +34,60 @@ const struct opt opts[] = {
 	  "it is the folder for what comes, "
 	  "instead of the current one." },
 	{ "output", 'o', "FILE", OPT_STRING, MEMBER(output), 0, 0, CMD_FAIL,
-	  "Write a recording of the calls that fail to FILE, too." },
+	  "With --pid: write a recording of the calls that fail to FILE, too." },
+	{ "paths", 0, NULL, OPT_FLAG, MEMBER(paths), 0, 0, CMD_FAIL,
+	  "With --pid: each call path fails once." },
+	{ "list", 0, NULL, OPT_FLAG, MEMBER(list), 0, 0, CMD_FAIL,
+	  "Run nothing; print the call paths that the database knows, each with its verdict and "
+	  "stack." },
+	{ "replay", 0, "ID", OPT_STRING, MEMBER(replay), 0, 0, CMD_FAIL,
+	  "Run the command once more so that the call path ID fails, and nothing else, with "
+	  "standard input and output as they are. The first digits of an ID will do." },
+	{ "gdb", 0, NULL, OPT_FLAG, MEMBER(gdb), 0, 0, CMD_FAIL, "With --replay: in gdb." },
+	{ "database", 0, "DIR", OPT_STRING, MEMBER(database), 0, 0, CMD_FAIL,
+	  "Keep what is known in DIR in place of heaptap.fail." },
 	{ "only", 0, "NAME", OPT_STRINGS, MEMBER(only), 0, 0, CMD_FAIL,
-	  "Only calls with the function NAME, or code of the file NAME, on their stack. A C++ "
-	  "function may be named without its parameters and outer scopes, a library without its "
-	  "path and version. May be given more than once: one of them will do." },
+	  "Only calls with the function NAME, or code of the file NAME, on their stack. May "
+	  "be given more than once with --pid: one of them will do, and a C++ function may be "
+	  "named "
+	  "without its parameters and outer scopes, a library without its path and version. With a "
+	  "command the function must be one that its file exports, and files are what has .so or / "
+	  "in its name, and the command." },
 	{ "ignore", 0, "NAME", OPT_STRINGS, MEMBER(ignore), 0, 0, CMD_FAIL,
-	  "No calls with that function or file on their stack. May be given more than once." },
+	  "No calls with that function or file on their stack; with a command a part of the name "
+	  "will do. May be given more than once." },
 	{ "size", 0, "SIZES", OPT_STRING, MEMBER(sizes), 0, 0, CMD_FAIL,
 	  "Only calls that ask for so many bytes: 100, '>1M', '<=4K', or 1K-4K, both ends in it." },
 	{ "nth", 0, "N", OPT_NUMBER, MEMBER(nth), 1, NO_BOUND, CMD_FAIL,
-	  "Only the Nth call of those that the other options let pass." },
+	  "Only the Nth call of those that the other options let pass; of a command, one run." },
 	{ "rate", 0, "P%", OPT_STRING, MEMBER(rate), 0, 0, CMD_FAIL,
-	  "Only so many of these calls, chosen at random: 0.5%, say." },
+	  "Only so many of these calls, chosen at random: 0.5%, say; of a command, one run." },
 	{ "seed", 0, "N", OPT_NUMBER, MEMBER(seed), 0, NO_BOUND, CMD_FAIL,
 	  "Another choice for --rate, the same for the same N; 0 by default." },
 	{ "count", 0, "N", OPT_NUMBER, MEMBER(max_failures), 1, NO_BOUND, CMD_FAIL,
-	  "No more than N failures, in all threads together." },
-	{ "paths", 0, NULL, OPT_FLAG, MEMBER(paths), 0, 0, CMD_FAIL, "Each call path fails once." },
+	  "No more than N failures: in all with --pid, else in each process of a run, where 1 is "
+	  "the "
+	  "default." },
+	{ "many", 0, NULL, OPT_FLAG, MEMBER(many), 0, 0, CMD_FAIL,
+	  "Let every new path of a run fail, not one a run. Fewer runs; the verdict is on the last "
+	  "of them." },
+	{ "persistent", 0, NULL, OPT_FLAG, MEMBER(persistent), 0, 0, CMD_FAIL,
+	  "Once one call has failed, let all that follow in its process fail, too." },
+	{ "timeout", 0, "SECONDS", OPT_DURATION, MEMBER(timeout_ns), 1, NO_BOUND, CMD_FAIL,
+	  "A run that takes longer hangs. By default four times what an undisturbed run takes, and "
+	  "three seconds." },
+	{ "max-runs", 0, "N", OPT_NUMBER, MEMBER(max_runs), 1, NO_BOUND, CMD_FAIL,
+	  "Stop after N runs." },
+	{ "budget", 0, "SECONDS", OPT_DURATION, MEMBER(budget_ns), 1, NO_BOUND, CMD_FAIL,
+	  "Begin no run after so much time: 600, 10m." },
+	{ "jobs", 0, "N", OPT_NUMBER, MEMBER(jobs), 1, 256, CMD_FAIL, "Do N runs at once." },
+	{ "junit", 0, "FILE", OPT_STRING, MEMBER(junit), 0, 0, CMD_FAIL,
+	  "Write the verdicts to FILE, too, as JUnit XML for a CI server." },
+	{ "strict", 0, NULL, OPT_FLAG, MEMBER(strict), 0, 0, CMD_FAIL,
+	  "An abort, and output that silently is another one, count as faults, too." },
+	{ "no-trace", 0, NULL, OPT_FLAG, MEMBER(untraced), 0, 0, CMD_FAIL,
+	  "Do not trace the runs: there is no stack of a crash then, and nothing is known of "
+	  "children. For programs that trace themselves, as LeakSanitizer does." },
 	{ "count", 0, "N", OPT_NUMBER, MEMBER(nr_streams), 1, NO_BOUND, CMD_RECEIVE,
 	  "End after N recordings." },
 	{ "max-bytes", 0, "BYTES", OPT_BYTES, MEMBER(max_bytes), 1, NO_BOUND, CMD_RECEIVE,
@@ -133,7 +169,8 @@ const struct opt opts[] = {
 	  "LeakSanitizer (leak:PATTERN) or for valgrind ({ NAME Memcheck:Leak fun:... }). May be "
 	  "given more than once." },
 	{ "json", 0, NULL, OPT_FLAG, MEMBER(json), 0, 0, CMD_FAIL,
-	  "Print each failure as a line of JSON." },
+	  "Print JSON: with --pid a line for each failure, else the verdicts, every stack in full "
+	  "detail." },
 	{ "json", 0, NULL, OPT_FLAG, MEMBER(json), 0, 0, CMD_LEAKS | CMD_REPORT,
 	  "Print the report as JSON, every stack in full detail." },
 	{ "min-bytes", 0, "BYTES", OPT_BYTES, MEMBER(min_bytes), 0, NO_BOUND, VIEW,
@@ -173,8 +210,10 @@ const struct opt opts[] = {
 	{ "memory-limit", 0, "BYTES", OPT_BYTES, MEMBER(memory_bytes), 16 << 20, 1ull << 50,
 	  VIEW | CMD_SYMBOLIZE,
 	  "Stop reading a recording when heaptap itself has that much memory, and show what came "
-	  "before; the report made of that may take several times as much where stacks are many and "
-	  "deep: 6 times in tree, 11 times in an export for callgrind. By default three quarters of "
+	  "before; the report made of that may take several times as much where stacks are many "
+	  "and "
+	  "deep: 6 times in tree, 11 times in an export for callgrind. By default three quarters "
+	  "of "
 	  "what the machine has." },
 	{ "engine", 0, "auto|bpf|preload", OPT_WORD, MEMBER(engine), 0, 0, WATCH,
 	  "How to watch: bpf from outside, by probes of the kernel, which takes root; preload from "

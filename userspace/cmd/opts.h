@@ -105,9 +105,14 @@ struct options {
 	uint64_t nth, seed, max_failures; /* likewise; 0: not given */
 	bool paths;
 	const struct inject_config
-		*inject; /* what all this makes (source/inject.h); NULL: nothing */
-	bool help;	 /* --help was given: print it, look at nothing else */
-	bool man;	 /* help: the man page, in roff */
+		*inject;       /* what all this makes (source/inject.h); NULL: nothing */
+	bool many, persistent; /* of a command's, from here on */
+	const char *database, *replay, *junit; /* NULL: the default, not given, nowhere */
+	bool list, gdb, strict, untraced;
+	uint64_t timeout_ns, max_runs, budget_ns; /* 0: by the undisturbed run, no limits */
+	uint64_t jobs;				  /* 0: one */
+	bool help; /* --help was given: print it, look at nothing else */
+	bool man;  /* help: the man page, in roff */
 	bool bash_completion;
 };
 

@@ -51,7 +51,8 @@ static bool takes_command(const struct cmd *cmd)
 {
 	return cmd->operands == CMD_OPERANDS_TARGET ||
 	       cmd->operands == CMD_OPERANDS_TARGET_OR_FILE ||
-	       cmd->operands == CMD_OPERANDS_TARGET_OR_FILES;
+	       cmd->operands == CMD_OPERANDS_TARGET_OR_FILES ||
+	       cmd->operands == CMD_OPERANDS_COMMAND;
 }
 
 /* FILE, FILE2 or 0xADDRESS, in any order. */
@@ -274,7 +275,7 @@ static int check_target(const struct parse *parse)
 			parse->cmd->name, parse->cmd->name);
 		return -EINVAL;
 	}
-	if (!takes_command(parse->cmd))
+	if (!takes_command(parse->cmd) || parse->cmd->operands == CMD_OPERANDS_COMMAND)
 		return 0;
 	if (running && options->command)
 		log_err("%s and -- do not go together: look at a running process, or start one.",

@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""heaptap fail: a program is explored by itself, and each failure gets its verdict."""
+import json
+import os
+import re
+import shutil
+import signal
+import time
+import xml.etree.ElementTree as xml
+
+from htap import build, check, finish, has, heaptap, run, same, started, temp, test, wait_for, HEAPTAP, main
+
+# What the functions of the workload make of their failures, by the bytes they ask for.
+VERDICTS = {10: "clean error", 11: "clean error", 12: "clean error", 40: "clean error", 7: "clean error",
+            1000: "clean error", 128: "clean error", 100: "crash", 101: "abort", 102: "hang", 103: "silent",
+            104: "survived", 105: "crash", 106: "crash"}
+
+
+def shaky():
+    return build("shaky")
+
+
+def stripped():
+    path = temp()
+    shutil.copy(shaky(), path)
+    run(["strip", path]).expect(0)
+    return path
+
+
+def fail(*arguments, database=None, expect=(3,), **popen):
+    database = database or temp(".fail")
+    return heaptap("fail", "--database", database, "--timeout", "2", *arguments, **popen).expect(*expect)
+
+
+def by_size(done):
+    return {path["size"]: path for path in json.loads(done.stdout)["paths"]}
+
+
+@test("acceptance: fifteen call paths, also of a stripped program, each with its verdict")
+def _():
+    for program in (shaky(), stripped()):
+        data = json.loads(fail("--json", "--", program).stdout)
+        same(data["complete"], True, "complete")
+        same(len({path["id"] for path in data["paths"]}), 15, "paths")
+        # Two in a run of two processes have runs of their own, and the last run finds nothing.
+        same(data["runs"], 17, "runs")
+        same({path["size"]: path["verdict"] for path in data["paths"]}, VERDICTS, "verdicts")
+
+
+@test("a crash has both stacks, by name, and the text says where")
+def _():
+    database = temp(".fail")
+    paths = by_size(fail("--json", "--", shaky(), database=database))
+    for size, function in ((100, "unchecked"), (105, "crashing_child")):
+        same(paths[size]["signal"], int(signal.SIGSEGV), "signal")
+        for stack in ("stack", "crash_stack"):
+            same([frame["function"] for frame in paths[size][stack][:2]], [function, "main"], f"{stack} of {size}")
+    failed, crashed = (paths[100][stack][0]["line"] for stack in ("stack", "crash_stack"))
+    same(crashed - failed, 2, "the line of the crash, behind that of the call")
+    # A call of address 0 has no frame to walk from, but a caller.
+    same([frame["function"] for frame in paths[106]["crash_stack"][:3]], [None, "call", "jumps"], "a jump to 0")
+    has(fail("--", shaky(), database=database).stdout,
+        r"(?s)malloc of 100 bytes: crash, signal 11 .*The call that failed:\n unchecked at shaky\.c:\d+\n"
+        r".*Where it ended:\n unchecked at shaky\.c:\d+\n")
+
+
+@test("a replay has the same end, and fails nothing else")
+def _():
+    database = temp(".fail")
+    paths = by_size(fail("--json", "--", shaky(), database=database))
+    for size in (100, 105, 103, 11):
+        path = paths[size]
+        done = fail("--json", "--replay", path["id"], "--", shaky(), database=database, expect=(0, 3))
+        again = json.loads(done.stdout)["paths"]
+        same([(one["id"], one["verdict"], one["crash_stack"]) for one in again],
+             [(path["id"], path["verdict"], path["crash_stack"])], "replayed")
+    done = fail("--replay", paths[100]["id"][:6], "--", shaky(), database=database)
+    has(done.stdout, r"(?s)^begun\n.*crash, signal 11", "with the program's own output")
+    has(fail("--replay", "0123", "--", shaky(), database=database, expect=(1,)).stderr, "knows no call path 0123")
+    has(fail("--replay", "nonsense", "--", shaky(), database=database, expect=(1,)).stderr, "knows no call path")
+
+
+@test("what is known is not tried again; lines taken out of the file are")
+def _():
+    database = temp(".fail")
+    fail("--", shaky(), database=database)
+    has(fail("--", shaky(), database=database).stdout, r"15 call paths: .* 1 run, until no new path came")
+    known = f"{database}/known"
+    with open(known, encoding="ascii") as file:
+        lines = file.readlines()
+    with open(known, "w", encoding="ascii") as file:
+        file.writelines(lines[:-3])
+    has(fail("--", shaky(), database=database).stdout, r"15 call paths: .* 4 runs, until")
+    listed = fail("--list", database=database, expect=(0,)).stdout
+    same(len(re.findall(r"(?m)^[0-9a-f]{16}  ", listed)), 15, "listed")
+    same(listed.count("The call that failed:"), 15, "stacks")
+
+
+@test("MALLOCFAIL_FILE is the file of what is known")
+def _():
+    known = temp()
+    fail("--", shaky(), env=dict(os.environ, MALLOCFAIL_FILE=known))
+    with open(known, encoding="ascii") as file:
+        same(len(set(re.findall(r"(?m)^[0-9a-f]{16}$", file.read()))), 15, "ids")
+
+
+@test("rules: --size, --ignore, --only, --nth, --many, --max-runs, --strict")
+def _():
+    def sizes(*rules, expect=(0,)):
+        done = fail("--json", *rules, "--", shaky(), expect=expect)
+        return sorted(path["size"] for path in json.loads(done.stdout)["paths"])
+
+    same(sizes("--size", ">=128"), [128, 1000], "--size >=128")
+    same(sizes("--size", "11-12"), [11, 12], "--size 11-12")
+    same(sizes("--size", "101"), [101], "--size 101")
+    same(sizes("--size", "101", "--strict", expect=(3,)), [101], "--strict")
+    same(sizes("--only", "strdup"), [7], "--only strdup")
+    same(sizes("--ignore", "libc.so", "--size", "<20"), [], "--ignore")
+    same(sizes("--nth", "2"), [11], "--nth 2")
+    same(sizes("--max-runs", "2"), [10, 11], "--max-runs")
+    data = json.loads(fail("--many", "--json", "--size", "103-104", "--", shaky(), expect=(0,)).stdout)
+    same((len(data["paths"]), data["runs"]), (3, 2), "--many: paths, runs")
+    for wrong in (["--size", "x"], ["--rate", "5"], ["--seed", "3"], ["--only", "a,b"], ["--size", "9-3"]):
+        fail(*wrong, "--", shaky(), expect=(2,))
+
+
+@test("JUnit: a failure for each fault")
+def _():
+    path = temp(".xml")
+    fail("--junit", path, "--", shaky())
+    suite = xml.parse(path).getroot()
+    same((suite.attrib["tests"], suite.attrib["failures"], len(suite.findall("testcase/failure"))),
+         ("15", "4", 4), "counts")
+    check(any("unchecked at shaky.c" in failure.text for failure in suite.iter("failure")), "no stack")
+
+
+@test("a shell's children are told apart")
+def _():
+    verdicts = {path["size"]: path["verdict"] for path in json.loads(
+        fail("--json", "--size", "100-106", "--", "sh", "-c", f"{shaky()} | cat; {shaky()}").stdout)["paths"]}
+    wanted = (100, 101, 102, 103, 105, 106)
+    same({size: verdicts.get(size) for size in wanted}, {size: VERDICTS[size] for size in wanted}, "verdicts")
+
+
+@test("standard input that is a file is given to each run, from its beginning")
+def _():
+    path = temp()
+    with open(path, "w", encoding="ascii") as file:
+        file.write("a text")
+    with open(path, encoding="ascii") as file, \
+         started([HEAPTAP, "fail", "--database", temp(".fail"), "--size", ">1G", "--",
+                  "sh", "-c", '[ "$(cat)" = "a text" ] || kill -SEGV $$'], stdin=file) as process:
+        has(finish(process).expect(0).stdout, "^0 call paths. 1 run")
+
+
+@test("--jobs finds the same")
+def _():
+    data = json.loads(fail("--jobs", "3", "--json", "--", shaky()).stdout)
+    same(data["complete"], True, "complete")
+    same(len({path["id"] for path in data["paths"]}), 15, "paths")
+    same({path["size"]: path["verdict"] for path in data["paths"]}, VERDICTS, "verdicts")
+
+
+@test("Ctrl-C keeps what is known")
+def _():
+    database = temp(".fail")
+    with started([HEAPTAP, "fail", "--database", database, "--timeout", "50", "--", shaky()]) as process:
+        # The one that hangs holds it.
+        wait_for(lambda: os.path.exists(f"{database}/known") and
+                 sum(1 for _ in open(f"{database}/known", encoding="ascii")) >= 9, "the ninth path")
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        done = finish(process)
+    done.expect(3)
+    has(done.stderr, "Interrupted")
+    has(done.stdout, r"8 call paths: 1 crash, 1 abort, 6 clean error\. \d+ runs, not complete")
+    has(fail("--", shaky(), database=database).stdout, "15 call paths: 3 crash, 1 hang")
+
+
+@test("what cannot be driven is refused in a sentence")
+def _():
+    has(fail("--", "/nonexistent", expect=(1,)).stderr, "no such program")
+    has(heaptap("fail").expect(2).stderr, "what to run")
+    has(fail("--", "sh", "-c", "kill -SEGV $$", expect=(1,)).stderr, "without any failure")
+    has(fail("--", "sleep", "9", expect=(1,)).stderr, "not done after 2 s")
+    has(fail("--list", database="/nonexistent", expect=(1,)).stderr, "/nonexistent cannot be read")
+
+
+main(watching=False)

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* heaptap fail: verdicts, rules for the library, the database and the reader of JSON below it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json_read.h"
+#include "base/util.h"
+#include "fail/database.h"
+#include "fail/plan.h"
+#include "fail/verdict.h"
+
+/* ---- verdicts -------------------------------------------------------------------------------- */
+
+#define EXIT(status) ((status) << 8)
+
+static void test_verdicts(void **state)
+{
+	static const struct {
+		struct fail_outcome outcome;
+		enum fail_verdict verdict;
+	} rows[] = {
+		{ { .output_hash = 1, .errors_hash = 2 }, FAIL_SURVIVED },
+		{ { .output_hash = 1, .errors_hash = 3 }, FAIL_SURVIVED },
+		{ { .output_hash = 9, .errors_hash = 3 }, FAIL_CLEAN },
+		{ { .output_hash = 9, .errors_hash = 2 }, FAIL_SILENT },
+		{ { .status = EXIT(1), .output_hash = 9, .errors_hash = 2 }, FAIL_CLEAN },
+		{ { .status = SIGABRT, .signal = SIGABRT }, FAIL_ABORT },
+		{ { .status = SIGSEGV, .signal = SIGSEGV }, FAIL_CRASH },
+		/* A child of it has crashed. */
+		{ { .signal = SIGBUS, .output_hash = 1, .errors_hash = 2 }, FAIL_CRASH },
+		{ { .status = SIGKILL, .timed_out = true }, FAIL_HANG },
+		{ { .status = SIGABRT, .signal = SIGABRT, .sanitizer = true }, FAIL_SANITIZER },
+	};
+	struct fail_baseline baseline = { .outcome = { .output_hash = 1, .errors_hash = 2 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		assert_int_equal(fail_verdict__of(&rows[i].outcome, &baseline), rows[i].verdict);
+	/* Where output differs anyway, nothing is made of it. */
+	baseline.output_varies = true;
+	assert_int_equal(fail_verdict__of(&rows[3].outcome, &baseline), FAIL_SURVIVED);
+	/* An error that undisturbed runs end with, and one that is gone. */
+	baseline = (struct fail_baseline){ .outcome = { .status = EXIT(1) } };
+	assert_int_equal(fail_verdict__of(&baseline.outcome, &baseline), FAIL_SURVIVED);
+	assert_int_equal(fail_verdict__of(&(struct fail_outcome){ 0 }, &baseline), FAIL_SILENT);
+}
+
+static void test_names_of_verdicts(void **state)
+{
+	for (int i = 0; i < FAIL_NR_VERDICTS; i++)
+		assert_int_equal(fail_verdict__by_name(fail_verdict__name((enum fail_verdict)i)),
+				 i);
+	assert_int_equal(fail_verdict__by_name(NULL), FAIL_UNTRIED);
+	assert_int_equal(fail_verdict__by_name("fine"), FAIL_UNTRIED);
+	assert_true(fail_verdict__is_fault(FAIL_CRASH, false));
+	assert_false(fail_verdict__is_fault(FAIL_ABORT, false));
+	assert_true(fail_verdict__is_fault(FAIL_ABORT, true));
+	assert_false(fail_verdict__is_fault(FAIL_CLEAN, true));
+}
+
+static void test_reports_of_sanitizers(void **state)
+{
+	static const char asan[] = "==1==ERROR: AddressSanitizer: SEGV on unknown address";
+	static const char ubsan[] = "x.c:3:4: runtime error: load of null pointer";
+	static const char nothing[] = "error: out of memory";
+
+	assert_true(fail_verdict__has_report(asan, strlen(asan)));
+	assert_true(fail_verdict__has_report(ubsan, strlen(ubsan)));
+	assert_false(fail_verdict__has_report(nothing, strlen(nothing)));
+	assert_false(fail_verdict__has_report("", 0));
+}
+
+/* ---- rules ----------------------------------------------------------------------------------- */
+
+static void test_rules(void **state)
+{
+	static const struct {
+		struct fail_wishes wishes;
+		const char *rules; /* NULL: refused */
+	} rows[] = {
+		{ { 0 }, "path,count=1" },
+		{ { .many = true }, "path" },
+		{ { .count = 3 }, "path,count=3" },
+		{ { .persistent = true }, "path,persistent" },
+		{ { .nth = 17 }, "nth=17" },
+		{ { .rate = "0.5%", .seed = 7 }, "rate=0.5%,seed=7" },
+		{ { .sizes = "100" }, "path,count=1,size=100" },
+		{ { .sizes = ">1M" }, "path,count=1,size>1048576" },
+		{ { .sizes = ">=1K" }, "path,count=1,size>1023" },
+		{ { .sizes = "<=4K" }, "path,count=1,size<4097" },
+		{ { .sizes = "<1" }, "path,count=1,size=0" },
+		{ { .sizes = "1K-2K" }, "path,count=1,size>1023,size<2049" },
+		{ { .only = "libfoo.so" }, "path,count=1,module=libfoo.so" },
+		{ { .only = "prog", .program = "prog" }, "path,count=1,module=prog" },
+		{ { .only = "parse", .program = "prog" }, "path,count=1,function=parse" },
+		{ { .sizes = "" }, NULL },
+		{ { .sizes = "<0" }, NULL },
+		{ { .sizes = "2K-1K" }, NULL },
+		{ { .sizes = ">1M-2M" }, NULL },
+		{ { .sizes = "-" }, NULL },
+		{ { .rate = "5" }, NULL },
+		{ { .rate = "0%" }, NULL },
+		{ { .rate = "101%" }, NULL },
+		{ { .rate = "1%,path" }, NULL },
+		{ { .seed = 1 }, NULL },
+		{ { .nth = 1ull << 32 }, NULL },
+		{ { .only = "a,persistent" }, NULL },
+		{ { .many = true, .count = 2 }, NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char *why, *rules = fail_plan__rules(&rows[i].wishes, &why);
+
+		if (rows[i].rules)
+			assert_string_equal(rules, rows[i].rules);
+		else
+			assert_null(rules);
+		assert_int_equal(!rules, !!why);
+		free(rules);
+		free(why);
+	}
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------ */
+
+static void test_json_is_read(void **state)
+{
+	static const char text[] = " { \"a\\u0062\" : [1, -2.5e3 ,true,null, \"x\\n\\\"\\u00e9"
+				   "\\ud83d\\ude00\\ud800\\u0000\"],\"n\":18446744073709551615,"
+				   "\"o\":{\"e\":{},\"f\":[]}} ";
+	static const char *const elements[] = { "1", "-2.5e3", "true", "null",
+						"x\n\"\xc3\xa9\xf0\x9f\x98\x80\xef\xbf\xbd\xef\xbf"
+						"\xbd" };
+	const struct json_value *root, *at;
+	struct json_doc doc;
+	size_t nr = 0;
+
+	assert_int_equal(json_read__parse(&doc, text, strlen(text)), 0);
+	root = json_read__root(&doc);
+	at = json_read__first(&doc, json_read__member(&doc, root, "ab"));
+	for (; at; at = json_read__next(&doc, at))
+		assert_string_equal(at->text, elements[nr++]);
+	assert_int_equal(nr, ARRAY_SIZE(elements));
+	assert_true(json_read__u64(&doc, root, "n", 0) == UINT64_MAX);
+	assert_int_equal(json_read__u64(&doc, root, "ab", 5), 5);
+	assert_null(json_read__text(&doc, root, "n"));
+	at = json_read__member(&doc, root, "o");
+	assert_int_equal(json_read__member(&doc, at, "e")->type, JSON_OBJECT);
+	assert_null(json_read__first(&doc, json_read__member(&doc, at, "f")));
+	assert_null(json_read__member(&doc, root, "nothing"));
+	json_read__clear(&doc);
+}
+
+static void test_what_is_no_json(void **state)
+{
+	static const char *const texts[] = {
+		"",   "{",     "[1,]",	 "{\"a\":1,}", "\"\\u12\"",
+		"01", "[1] 2", "\"\n\"", "{1:2}",      "[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]"
+	};
+	struct json_doc doc;
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		assert_int_equal(json_read__parse(&doc, texts[i], strlen(texts[i])), -EBADMSG);
+		assert_null(json_read__root(&doc));
+	}
+	assert_int_equal(json_read__parse(&doc, "\"a\0\"", 4), -EBADMSG);
+	assert_int_equal(json_read__parse(&doc, "7", 1), 0);
+	assert_string_equal(json_read__root(&doc)->text, "7");
+	json_read__clear(&doc);
+}
+
+/* ---- database -------------------------------------------------------------------------------- */
+
+static char *directory;
+
+static int make_directory(void **state)
+{
+	directory = xstrdup("/tmp/heaptap-test-XXXXXX");
+	return !mkdtemp(directory);
+}
+
+static int remove_directory(void **state)
+{
+	char *command = xasprintf("rm -r %s", directory);
+	int status = system(command);
+
+	free(command);
+	free(directory);
+	return status;
+}
+
+static void write_file(const char *name, const char *text)
+{
+	char *path = xasprintf("%s/%s", directory, name);
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+	free(path);
+}
+
+static struct fail_path crash_of(uint64_t id)
+{
+	struct fail_path path = { .id = id,
+				  .function = xstrdup("malloc"),
+				  .size = 12,
+				  .verdict = FAIL_CRASH,
+				  .signal = SIGSEGV,
+				  .exit_status = -1,
+				  .run = 3 };
+
+	fail_stack__add(&path.stack, "/a \"b\"\n", "00ff", 0x123);
+	fail_stack__add(&path.crash_stack, NULL, NULL, UINT64_MAX);
+	return path;
+}
+
+static void open_database(struct fail_database *database)
+{
+	assert_int_equal(fail_database__open(database, directory, NULL, false), 0);
+}
+
+static void test_a_path_comes_back(void **state)
+{
+	struct fail_path path = crash_of(0xabc), *found;
+	struct fail_database database;
+
+	open_database(&database);
+	assert_int_equal(fail_database__add(&database, &path), 0);
+	fail_database__close(&database);
+	open_database(&database);
+	found = fail_database__find(&database, 0xabc);
+	assert_non_null(found);
+	assert_string_equal(found->function, "malloc");
+	assert_int_equal(found->size, 12);
+	assert_int_equal(found->verdict, FAIL_CRASH);
+	assert_int_equal(found->signal, SIGSEGV);
+	assert_int_equal(found->exit_status, -1);
+	assert_int_equal(found->run, 3);
+	assert_false(found->is_new);
+	assert_int_equal(found->stack.nr, 1);
+	assert_string_equal(found->stack.frames[0].module, "/a \"b\"\n");
+	assert_string_equal(found->stack.frames[0].build_id, "00ff");
+	assert_int_equal(found->stack.frames[0].offset, 0x123);
+	assert_null(found->crash_stack.frames[0].module);
+	assert_true(found->crash_stack.frames[0].offset == UINT64_MAX);
+	fail_database__close(&database);
+}
+
+static void test_two_share_a_directory(void **state)
+{
+	struct fail_path one = crash_of(1), two = crash_of(2), again = crash_of(1);
+	struct fail_database a, b;
+
+	open_database(&a);
+	open_database(&b);
+	again.verdict = FAIL_SURVIVED;
+	assert_int_equal(fail_database__add(&a, &one), 0);
+	assert_int_equal(fail_database__add(&b, &two), 0);
+	assert_int_equal(fail_database__add(&b, &again), 0);
+	assert_int_equal(fail_database__reload(&a), 0);
+	assert_int_equal(a.nr, 2);
+	assert_int_equal(fail_database__find(&a, 1)->verdict, FAIL_SURVIVED);
+	assert_int_equal(fail_database__find(&a, 2)->verdict, FAIL_CRASH);
+	fail_database__close(&a);
+	fail_database__close(&b);
+}
+
+static void test_what_was_broken_off_is_forgotten(void **state)
+{
+	struct fail_path path = crash_of(0x11);
+	struct fail_database database, second;
+	char *text;
+
+	open_database(&database);
+	assert_int_equal(fail_database__add(&database, &path), 0);
+	write_file("known", "0000000000000011\nnonsense\n0000000000000022\n00000000000");
+	/* Somebody's run may be what it is for. */
+	open_database(&second);
+	assert_non_null(fail_database__find(&second, 0x22));
+	fail_database__close(&second);
+	fail_database__close(&database);
+	open_database(&database);
+	assert_null(fail_database__find(&database, 0x22));
+	text = file__read_all(database.known, 1000, NULL);
+	assert_string_equal(text, "0000000000000011\n");
+	free(text);
+	fail_database__close(&database);
+}
+
+static void test_anything_is_read(void **state)
+{
+	struct fail_database database;
+
+	write_file("paths.jsonl",
+		   "{}\n[]\nx\n{\"id\":\"12\"}\n{\"id\":\"00000000000000zz\"}\n"
+		   "{\"id\":\"0000000000000001\",\"signal\":99999,\"exit_status\":-4,"
+		   "\"verdict\":\"good\",\"stack\":[1,{},{\"offset\":\"a\"},[]],\"size\":1e9}\n"
+		   "{\"id\":\"0000000000000002\",\"verdict\":\"hang\"");
+	assert_int_equal(fail_database__open(&database, directory, NULL, true), 0);
+	assert_int_equal(database.nr, 1);
+	assert_int_equal(database.paths[0].verdict, FAIL_UNTRIED);
+	assert_int_equal(database.paths[0].signal, 64);
+	assert_int_equal(database.paths[0].stack.nr, 1);
+	fail_database__close(&database);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_names_of_verdicts),
+		cmocka_unit_test(test_reports_of_sanitizers),
+		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_json_is_read),
+		cmocka_unit_test(test_what_is_no_json),
+		cmocka_unit_test_setup_teardown(test_a_path_comes_back, make_directory,
+						remove_directory),
+		cmocka_unit_test_setup_teardown(test_two_share_a_directory, make_directory,
+						remove_directory),
+		cmocka_unit_test_setup_teardown(test_what_was_broken_off_is_forgotten,
+						make_directory, remove_directory),
+		cmocka_unit_test_setup_teardown(test_anything_is_read, make_directory,
+						remove_directory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cmd/fail_drive.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "cmd/cmd.h"
+#include "cmd/fail_jobs.h"
+#include "cmd/fail_show.h"
+#include "fail/plan.h"
+#include "probe/command.h"
+#include "probe/preload_lib.h"
+
+#define DEFAULT_DATABASE "heaptap.fail"
+
+/* How far the search is. */
+struct search {
+	struct fail_session *session;
+	struct fail_shared *shared; /* with ids of paths that have failed in a run with others */
+	uint64_t nr_found, nr_faults, begin_ns;
+	bool once, complete;
+};
+
+static const char *known_file(void)
+{
+	const char *known = getenv("MALLOCFAIL_FILE");
+
+	return known && *known ? known : NULL;
+}
+
+static char *join(const struct words *words)
+{
+	const char *others = getenv("MALLOCFAIL_IGNORE");
+	char *text = others && *others ? xstrdup(others) : NULL;
+
+	for (size_t i = 0; i < words->nr; i++) {
+		char *longer =
+			text ? xasprintf("%s;%s", text, words->all[i]) : xstrdup(words->all[i]);
+
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
+static int make_rules(struct fail_session *session)
+{
+	const struct options *options = session->options;
+	struct fail_wishes wishes = { .sizes = options->sizes,
+				      .rate = options->rate,
+				      .only = options->only.nr ? options->only.all[0] : NULL,
+				      .program = path__base(options->command[0]),
+				      .nth = options->nth,
+				      .seed = options->seed,
+				      .count = options->max_failures,
+				      .many = options->many,
+				      .persistent = options->persistent };
+	char *why = NULL;
+
+	if (options->only.nr > 1) {
+		log_err("--only takes one name with a command, and was given %zu.",
+			options->only.nr);
+		return -EINVAL;
+	}
+	session->rules = fail_plan__rules(&wishes, &why);
+	if (why)
+		log_err("%s", why);
+	free(why);
+	return session->rules ? 0 : -EINVAL;
+}
+
+static int find_library(struct fail_session *session)
+{
+	char *why = NULL, *program = command__find(session->options->command[0]);
+	int err = -ENOENT;
+
+	if (!program)
+		log_err("%s cannot be run: there is no such program.",
+			session->options->command[0]);
+	session->library = program ? preload_lib__find(&why) : NULL;
+	if (why)
+		log_err("%s", why);
+	if (session->library)
+		err = command__check_preload(program, session->library);
+	free(why);
+	free(program);
+	return err;
+}
+
+static int make_folder(struct fail_session *session)
+{
+	const char *temporary = getenv("TMPDIR");
+
+	session->folder =
+		xasprintf("%s/heaptap-fail-XXXXXX", temporary && *temporary ? temporary : "/tmp");
+	if (mkdtemp(session->folder))
+		return 0;
+	log_err("%s cannot be made: %s. TMPDIR names another folder.", session->folder,
+		strerror(errno));
+	free(session->folder);
+	session->folder = NULL;
+	return -ENOENT;
+}
+
+static void show_progress(const struct search *search)
+{
+	log__progress("run %" PRIu64 ", %" PRIu64 " call paths, %" PRIu64 " faults",
+		      search->shared->nr_runs, search->nr_found, search->nr_faults);
+}
+
+/* Takes a path into the database. 0 or -errno. */
+static int take_one(struct search *search, struct fail_path *path)
+{
+	struct fail_session *session = search->session;
+	struct fail_path taken = *path;
+
+	*path = (struct fail_path){ 0 };
+	search->nr_found += !fail_database__find(&session->database, taken.id);
+	search->nr_faults += fail_verdict__is_fault(taken.verdict, session->options->strict);
+	return fail_database__add(&session->database, &taken);
+}
+
+/* What failed in a run. 0 or -errno. */
+static int take(struct search *search, struct fail_paths *failed)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < failed->nr && !err; i++)
+		err = take_one(search, &failed->paths[i]);
+	fail_paths__clear(failed);
+	return err;
+}
+
+static bool is_enough(const struct search *search)
+{
+	const struct options *options = search->session->options;
+
+	return fail_run__is_over() ||
+	       (options->max_runs && search->shared->nr_runs >= options->max_runs) ||
+	       (options->budget_ns &&
+		clock__monotonic_ns() - search->begin_ns >= options->budget_ns);
+}
+
+/*
+ * Each process counts for itself, so a run of several may have had a failure in each. Which of them
+ * the end was made of, a run with this one alone tells: at the end of the search, when all others
+ * are known. A path that is not taken again keeps its verdict.
+ */
+static int separate(struct search *search, const char *known, uint64_t id)
+{
+	struct fail_session *session = search->session;
+	struct fail_paths failed;
+	struct fail_path *one;
+	int err = fail_database__write_known(&session->database, known, id);
+
+	if (!err)
+		err = fail_experiment__do(&session->setup, session->rules, known,
+					  fail_shared__next_run(search->shared), false, id,
+					  &failed);
+	if (err)
+		return err;
+	/* What fails besides does so because of this one: in a shell that tells of it. */
+	one = fail_paths__find(&failed, id);
+	if (one)
+		err = take_one(search, one);
+	fail_paths__clear(&failed);
+	return err;
+}
+
+static int separate_all(struct search *search)
+{
+	char *known = xasprintf("%s/known", search->session->folder);
+	struct fail_shared *shared = search->shared;
+	int err = 0;
+
+	for (size_t i = 0; i < min(shared->nr_ids, ARRAY_SIZE(shared->ids)); i++) {
+		if (err || is_enough(search))
+			break;
+		show_progress(search);
+		err = separate(search, known, shared->ids[i]);
+	}
+	unlink(known);
+	free(known);
+	return err;
+}
+
+/* One run. */
+static int explore_once(struct search *search)
+{
+	struct fail_session *session = search->session;
+	bool alone = !search->once && !session->options->many && !session->options->persistent &&
+		     !session->options->max_failures;
+	struct fail_paths failed;
+	int err;
+
+	err = fail_experiment__do(&session->setup, session->rules,
+				  search->once ? NULL : session->database.known,
+				  fail_shared__next_run(search->shared), false, 0, &failed);
+	if (err)
+		return err;
+	search->complete = search->once || !failed.nr;
+	for (size_t i = 0; alone && failed.nr > 1 && i < failed.nr; i++)
+		fail_shared__add_id(search->shared, failed.paths[i].id);
+	return take(search, &failed);
+}
+
+/* Runs until nothing new fails. 0 or -errno, said. */
+static int explore(struct search *search)
+{
+	int err = 0;
+
+	while (!err && !search->complete && !is_enough(search)) {
+		show_progress(search);
+		err = explore_once(search);
+	}
+	return err;
+}
+
+/* One of several heaptaps. Returns 0, EINTR where there may be more paths, or another errno. */
+static int do_job(void *data, unsigned number)
+{
+	struct search *search = data;
+	struct fail_session *session = search->session;
+	char *folder = xasprintf("%s/%u", session->folder, number);
+	int err;
+
+	if (mkdir(folder, 0700))
+		return errno;
+	session->setup.folder = folder;
+	err = explore(search);
+	rmdir(folder);
+	free(folder);
+	return err ? -err : search->complete ? 0 : EINTR;
+}
+
+static void show_jobs(void *data)
+{
+	show_progress(data);
+}
+
+static int explore_in_parallel(struct search *search, unsigned nr)
+{
+	struct fail_database *database = &search->session->database;
+	int err = fail_jobs__run(nr, do_job, show_jobs, search), read_err;
+
+	search->complete = !err;
+	read_err = fail_database__reload(database);
+	return err && err != -EINTR ? err : read_err;
+}
+
+static int search_all(struct search *search)
+{
+	uint64_t nr_jobs = search->once ? 1 : search->session->options->jobs;
+	int err = nr_jobs > 1 ? explore_in_parallel(search, (unsigned)nr_jobs) : explore(search);
+
+	if (!err)
+		err = separate_all(search);
+	log__progress(NULL);
+	return err == -EINTR ? 0 : err;
+}
+
+static int say_end(const struct search *search, const struct fail_summary *summary)
+{
+	if (fail_run__is_over())
+		log_warn("Interrupted. The same command goes on from here.");
+	else if (!summary->complete)
+		log_warn("There may be more call paths: the same command goes on from here.");
+	return summary->nr_faults ? EXIT_FAULTS : EXIT_DONE;
+}
+
+/* Two runs and all that follow. 0 or -errno, said. */
+static int calibrate_and_search(struct search *search)
+{
+	struct fail_setup *setup = &search->session->setup;
+	uint64_t nr_jobs = search->session->options->jobs;
+	int err;
+
+	log__progress("undisturbed runs");
+	err = fail_experiment__calibrate(setup);
+	log__progress(NULL);
+	if (err)
+		return err == -EINTR ? 0 : err;
+	if (setup->baseline.output_varies)
+		log_warn("What it prints differs from run to run, so nothing is said of that.");
+	/* They take time from each other. */
+	if (!search->session->options->timeout_ns && nr_jobs)
+		setup->timeout_ns *= nr_jobs;
+	return search_all(search);
+}
+
+static int search(struct fail_session *session)
+{
+	const struct options *options = session->options;
+	struct search search = { .session = session,
+				 .shared = fail_shared__new(),
+				 .once = options->nth || options->rate,
+				 .begin_ns = clock__monotonic_ns() };
+	struct fail_summary summary = { .options = options,
+					.database = &session->database,
+					.program = path__base(options->command[0]),
+					.new_only = search.once };
+	int status = EXIT_CANNOT;
+
+	if (!search.shared) {
+		log_err("There is no memory for the search.");
+		return status;
+	}
+	if (!calibrate_and_search(&search)) {
+		summary.nr_runs = search.shared->nr_runs;
+		summary.complete = search.complete;
+		status = fail_show__write(&summary) ? EXIT_CANNOT : say_end(&search, &summary);
+	}
+	fail_shared__free(search.shared);
+	return status;
+}
+
+static int list(const struct options *options, const char *directory)
+{
+	struct fail_session session = { .options = options };
+	struct fail_summary summary = { .options = options,
+					.database = &session.database,
+					.program = directory };
+	int err = fail_database__open(&session.database, directory, known_file(), true);
+
+	if (!err)
+		err = fail_show__list(&summary);
+	fail_database__close(&session.database);
+	return err ? EXIT_CANNOT : EXIT_DONE;
+}
+
+static int with_session(struct fail_session *session, const char *directory)
+{
+	const struct options *options = session->options;
+	int status = EXIT_CANNOT;
+
+	session->ignore = join(&options->ignore);
+	if (find_library(session) || make_folder(session) ||
+	    fail_database__open(&session->database, directory, known_file(), false))
+		return status;
+	session->setup = (struct fail_setup){ .command = options->command,
+					      .library = session->library,
+					      .ignore = session->ignore,
+					      .folder = session->folder,
+					      .untraced = options->untraced,
+					      .timeout_ns = options->timeout_ns };
+	fail_run__begin_all();
+	return options->replay ? fail_replay__run(session) : search(session);
+}
+
+int fail_drive__run(const struct options *options)
+{
+	struct fail_session session = { .options = options,
+					.database = { .fd = -1, .lock_fd = -1 } };
+	const char *directory = options->database ? options->database : DEFAULT_DATABASE;
+	int status;
+
+	if (options->list)
+		return list(options, directory);
+	if (!options->command) {
+		log_err("heaptap fail wants to know what to run: -- COMMAND [ARG...]; or -p PID of "
+			"a process that runs already. See: heaptap "
+			"help fail");
+		return EXIT_USAGE;
+	}
+	if (make_rules(&session))
+		return EXIT_USAGE;
+	status = with_session(&session, directory);
+	fail_database__close(&session.database);
+	if (session.folder)
+		rmdir(session.folder);
+	free(session.folder);
+	free(session.library);
+	free(session.ignore);
+	free(session.rules);
+	return status;
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cmd/fail_names.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/util.h"
+#include "cmd/opts.h"
+
+struct fail_names {
+	struct model *model;
+	struct hmap modules; /* hash of path and build-id -> number of the module */
+};
+
+static size_t read_hex(const char *text, uint8_t *bytes, size_t max)
+{
+	size_t len = 0;
+
+	for (; text && text[0] && text[1] && len < max; text += 2) {
+		char digits[3] = { text[0], text[1], '\0' };
+
+		bytes[len++] = (uint8_t)strtoul(digits, NULL, 16);
+	}
+	return len;
+}
+
+static uint32_t module_of(struct fail_names *names, const struct fail_frame *frame)
+{
+	uint8_t build_id[MODULE_MAX_BUILD_ID];
+	size_t len = read_hex(frame->build_id, build_id, sizeof(build_id));
+	uint64_t key, *known;
+	uint32_t module;
+
+	if (!frame->module)
+		return MODMAP_NO_MODULE;
+	key = hash__bytes(frame->module, strlen(frame->module)) ^
+	      hash__u64(hash__bytes(build_id, len));
+	known = hmap__find(&names->modules, key);
+	if (known)
+		return (uint32_t)*known;
+	module = modmap__add_module(names->model->modmap, frame->module, build_id, (uint32_t)len, 0,
+				    -1);
+	hmap__set(&names->modules, key, module);
+	return module;
+}
+
+static void add_stack(struct fail_names *names, uint32_t id, const struct fail_stack *stack)
+{
+	uint32_t frames[FAIL_MAX_FRAMES];
+
+	for (size_t i = 0; i < stack->nr; i++)
+		frames[i] =
+			modmap__intern(names->model->modmap, module_of(names, &stack->frames[i]),
+				       stack->frames[i].offset);
+	stacks__add(names->model->stacks, id, frames, (uint32_t)stack->nr, false);
+}
+
+/* Ids of the stacks of path number N: 2 N + 1, and 2 N + 2 of the crash. */
+struct fail_names *fail_names__new(const struct options *options, struct fail_path *const *paths,
+				   size_t nr)
+{
+	struct sym_options sym_options = { .debug_dir = options->debug_dir,
+					   .debuginfod = options->debuginfod };
+	struct fail_names *names = xcalloc(1, sizeof(*names));
+	uint32_t *indexes = xcalloc(2 * nr + 1, sizeof(*indexes));
+
+	names->model = model__new(&sym_options);
+	for (size_t i = 0; i < nr; i++) {
+		add_stack(names, (uint32_t)(2 * i + 1), &paths[i]->stack);
+		add_stack(names, (uint32_t)(2 * i + 2), &paths[i]->crash_stack);
+	}
+	for (size_t i = 0; i < 2 * nr; i++)
+		indexes[i] = stacks__index(names->model->stacks, (uint32_t)i + 1);
+	model__resolve_stacks(names->model, names->model->stacks, indexes, 2 * nr, NULL, NULL);
+	free(indexes);
+	return names;
+}
+
+void fail_names__free(struct fail_names *names)
+{
+	if (!names)
+		return;
+	model__free(names->model);
+	hmap__clear(&names->modules);
+	free(names);
+}
+
+static struct frames frames_of(const struct fail_names *names, size_t id)
+{
+	return frames__of(names->model, NULL, stacks__index(names->model->stacks, (uint32_t)id),
+			  UINT64_MAX);
+}
+
+struct frames fail_names__stack(const struct fail_names *names, size_t number)
+{
+	return frames_of(names, 2 * number + 1);
+}
+
+struct frames fail_names__crash_stack(const struct fail_names *names, size_t number)
+{
+	return frames_of(names, 2 * number + 2);
+}

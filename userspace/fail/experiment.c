@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "fail/experiment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/json_read.h"
+#include "base/lines.h"
+#include "base/log.h"
+#include "base/util.h"
+
+/* What a run may take where nobody said: a failure can cost a retry or two. */
+#define TIMES_BASELINE	4
+#define TIMEOUT_MORE_NS (3 * NSEC_PER_SEC)
+/* A program that takes longer than that undisturbed wants --timeout. */
+#define MAX_BASELINE_NS (600 * NSEC_PER_SEC)
+/* Without any rule the library would say that it has nothing to do. */
+#define FAIL_NOTHING "nth=4294967295"
+/* Failures of one run at most that are looked at. */
+#define MAX_FAILURES 10000
+
+static char *preload_list(const char *library)
+{
+	const char *others = getenv("LD_PRELOAD");
+	bool any = others && *others;
+
+	return xasprintf("LD_PRELOAD=%s%s%s", library, any ? ":" : "", any ? others : "");
+}
+
+char **fail_experiment__variables(const struct fail_setup *setup, const char *rules,
+				  const char *known, const char *log)
+{
+	char **variables = xcalloc(8, sizeof(*variables));
+	size_t nr = 0;
+
+	variables[nr++] = preload_list(setup->library);
+	/* MALLOCFAIL_* of the user would be more rules: what they say is in these. A name without a
+	 * value is taken away. */
+	variables[nr++] = xstrdup("MALLOCFAIL_FILE");
+	variables[nr++] = xstrdup("MALLOCFAIL_FAIL_COUNT");
+	variables[nr++] = xasprintf("HEAPTAP_FAIL=%s", rules);
+	variables[nr++] =
+		known ? xasprintf("HEAPTAP_FAIL_KNOWN=%s", known) : xstrdup("HEAPTAP_FAIL_KNOWN");
+	if (log)
+		variables[nr++] = xasprintf("HEAPTAP_FAIL_LOG=%s", log);
+	if (setup->ignore)
+		variables[nr++] = xasprintf("MALLOCFAIL_IGNORE=%s", setup->ignore);
+	return variables;
+}
+
+void fail_experiment__free_variables(char **variables)
+{
+	for (char **variable = variables; *variable; variable++)
+		free(*variable);
+	free(variables);
+}
+
+void fail_paths__clear(struct fail_paths *failed)
+{
+	for (size_t i = 0; i < failed->nr; i++)
+		fail_path__clear(&failed->paths[i]);
+	free(failed->paths);
+	*failed = (struct fail_paths){ 0 };
+}
+
+struct fail_path *fail_paths__find(const struct fail_paths *failed, uint64_t id)
+{
+	for (size_t i = 0; i < failed->nr; i++)
+		if (failed->paths[i].id == id)
+			return &failed->paths[i];
+	return NULL;
+}
+
+/* A line of the library's log. */
+static void take_line(struct fail_paths *failed, const struct line *line)
+{
+	struct fail_path path = { .exit_status = -1 };
+	const struct json_value *root;
+	const char *function;
+	struct json_doc doc;
+
+	if (line->too_long || json_read__parse(&doc, line->text, line->len))
+		return;
+	root = json_read__root(&doc);
+	if (!fail_path__parse_id(json_read__text(&doc, root, "path"), false, &path.id))
+		goto out;
+	/* The latest failure of a path counts: moved to the end. */
+	for (size_t i = 0; i < failed->nr; i++)
+		if (failed->paths[i].id == path.id) {
+			path = failed->paths[i];
+			memmove(&failed->paths[i], &failed->paths[i + 1],
+				(failed->nr - i - 1) * sizeof(path));
+			failed->paths[failed->nr - 1] = path;
+			goto out;
+		}
+	function = json_read__text(&doc, root, "function");
+	path.function = function ? xstrdup(function) : NULL;
+	path.size = json_read__u64(&doc, root, "size", 0);
+	path.stack = fail_stack__read(&doc, json_read__member(&doc, root, "frames"));
+	failed->paths =
+		array__grow(failed->paths, failed->nr, &failed->capacity, sizeof(*failed->paths));
+	failed->paths[failed->nr++] = path;
+out:
+	json_read__clear(&doc);
+}
+
+static int read_log(const char *path, struct fail_paths *failed)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), got, nr = 0;
+	struct lines *lines;
+	struct line line;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	lines = lines__new(fd);
+	while ((got = lines__next(lines, &line)) > 0 && nr++ < MAX_FAILURES)
+		take_line(failed, &line);
+	lines__free(lines);
+	close(fd);
+	return min(got, 0);
+}
+
+/* Lays what the run came to on the culprit, else on the last path. */
+static void judge(const struct fail_setup *setup, struct fail_end *end, uint64_t run,
+		  uint64_t culprit, struct fail_paths *failed)
+{
+	const struct fail_outcome *outcome = &end->outcome, *usual = &setup->baseline.outcome;
+	int status = (int)outcome->status;
+	struct fail_path *last;
+
+	for (size_t i = 0; i < failed->nr; i++) {
+		failed->paths[i].verdict = FAIL_SURVIVED;
+		failed->paths[i].run = run;
+	}
+	if (!failed->nr)
+		return;
+	last = fail_paths__find(failed, culprit);
+	last = last ? last : &failed->paths[failed->nr - 1];
+	last->verdict = fail_verdict__of(outcome, &setup->baseline);
+	last->signal = outcome->signal;
+	last->exit_status = !outcome->timed_out && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	last->output_differs =
+		!setup->baseline.output_varies && outcome->output_hash != usual->output_hash;
+	last->said_something =
+		!setup->baseline.errors_vary && outcome->errors_hash != usual->errors_hash;
+	last->crash_stack = end->crash;
+	end->crash = (struct fail_stack){ 0 };
+}
+
+int fail_experiment__do(const struct fail_setup *setup, const char *rules, const char *known,
+			uint64_t run, bool on_terminal, uint64_t culprit, struct fail_paths *failed)
+{
+	char *log = xasprintf("%s/log", setup->folder);
+	char **variables = fail_experiment__variables(setup, rules, known, log);
+	struct fail_run one = { .command = setup->command,
+				.variables = variables,
+				.timeout_ns = setup->timeout_ns,
+				.on_terminal = on_terminal,
+				.untraced = setup->untraced };
+	struct fail_end end;
+	int err;
+
+	*failed = (struct fail_paths){ 0 };
+	unlink(log);
+	err = fail_run__do(&one, &end);
+	if (!err) {
+		err = read_log(log, failed);
+		if (err)
+			log_err("%s cannot be read: %s.", log, strerror(-err));
+		judge(setup, &end, run, culprit, failed);
+	}
+	unlink(log);
+	fail_end__clear(&end);
+	fail_experiment__free_variables(variables);
+	free(log);
+	return err;
+}
+
+static int refuse(const struct fail_setup *setup, const struct fail_end *end)
+{
+	if (end->outcome.timed_out)
+		log_err("%s is not done after %llu s without any failure. --timeout gives it more "
+			"time.",
+			setup->command[0],
+			(unsigned long long)((setup->timeout_ns ? setup->timeout_ns
+								: MAX_BASELINE_NS) /
+					     NSEC_PER_SEC));
+	else
+		log_err("%s dies of signal %d (%s) without any failure: that must be mended "
+			"first.",
+			setup->command[0], end->outcome.signal, strsignal(end->outcome.signal));
+	return -EPROTO;
+}
+
+static int undisturbed(const struct fail_setup *setup, struct fail_end *end)
+{
+	char **variables = fail_experiment__variables(setup, FAIL_NOTHING, NULL, NULL);
+	struct fail_run one = { .command = setup->command,
+				.variables = variables,
+				.timeout_ns =
+					setup->timeout_ns ? setup->timeout_ns : MAX_BASELINE_NS,
+				.untraced = setup->untraced };
+	int err = fail_run__do(&one, end);
+
+	if (!err && (end->outcome.timed_out || end->outcome.signal))
+		err = refuse(setup, end);
+	fail_experiment__free_variables(variables);
+	return err;
+}
+
+int fail_experiment__calibrate(struct fail_setup *setup)
+{
+	struct fail_end first, second = { 0 };
+	int err = undisturbed(setup, &first);
+
+	if (!err)
+		err = undisturbed(setup, &second);
+	if (!err) {
+		setup->baseline.outcome = first.outcome;
+		setup->baseline.output_varies =
+			first.outcome.output_hash != second.outcome.output_hash;
+		setup->baseline.errors_vary =
+			first.outcome.errors_hash != second.outcome.errors_hash;
+		if (!setup->timeout_ns)
+			setup->timeout_ns =
+				TIMES_BASELINE * max(first.duration_ns, second.duration_ns) +
+				TIMEOUT_MORE_NS;
+	}
+	fail_end__clear(&first);
+	fail_end__clear(&second);
+	return err;
+}

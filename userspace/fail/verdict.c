@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "fail/verdict.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/util.h"
+
+static const struct {
+	const char *name;
+	bool is_fault, is_strict_fault;
+} verdicts[FAIL_NR_VERDICTS] = {
+	[FAIL_UNTRIED] = { "untried", false, false },
+	[FAIL_SURVIVED] = { "survived", false, false },
+	[FAIL_CLEAN] = { "clean error", false, false },
+	[FAIL_SILENT] = { "silent", false, true },
+	[FAIL_ABORT] = { "abort", false, true },
+	[FAIL_HANG] = { "hang", true, true },
+	[FAIL_SANITIZER] = { "sanitizer", true, true },
+	[FAIL_CRASH] = { "crash", true, true },
+};
+
+/* The most certain first: a sanitizer may end the program by any signal or status. */
+enum fail_verdict fail_verdict__of(const struct fail_outcome *outcome,
+				   const struct fail_baseline *baseline)
+{
+	const struct fail_outcome *usual = &baseline->outcome;
+
+	if (outcome->sanitizer && !usual->sanitizer)
+		return FAIL_SANITIZER;
+	if (outcome->timed_out)
+		return FAIL_HANG;
+	if (outcome->signal && outcome->signal != usual->signal)
+		return outcome->signal == SIGABRT ? FAIL_ABORT : FAIL_CRASH;
+	if (outcome->status != usual->status)
+		return outcome->status ? FAIL_CLEAN : FAIL_SILENT;
+	if (baseline->output_varies || outcome->output_hash == usual->output_hash)
+		return FAIL_SURVIVED;
+	/* It did less than it should, and its status is as ever: stderr decides who was told. */
+	if (!baseline->errors_vary && outcome->errors_hash != usual->errors_hash)
+		return FAIL_CLEAN;
+	return FAIL_SILENT;
+}
+
+bool fail_verdict__is_fault(enum fail_verdict verdict, bool strict)
+{
+	return strict ? verdicts[verdict].is_strict_fault : verdicts[verdict].is_fault;
+}
+
+const char *fail_verdict__name(enum fail_verdict verdict)
+{
+	return verdicts[verdict].name;
+}
+
+enum fail_verdict fail_verdict__by_name(const char *name)
+{
+	for (size_t i = 0; name && i < FAIL_NR_VERDICTS; i++)
+		if (!strcmp(verdicts[i].name, name))
+			return (enum fail_verdict)i;
+	return FAIL_UNTRIED;
+}
+
+bool fail_verdict__has_report(const char *text, size_t len)
+{
+	/* As the run-time libraries of gcc and clang print them. */
+	static const char *const reports[] = {
+		"ERROR: AddressSanitizer",     "ERROR: LeakSanitizer",
+		"WARNING: MemorySanitizer",    "WARNING: ThreadSanitizer",
+		"ERROR: HWAddressSanitizer",   ": runtime error: ",
+		"UndefinedBehaviorSanitizer:",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(reports); i++)
+		if (memmem(text, len, reports[i], strlen(reports[i])))
+			return true;
+	return false;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a program made of an allocation that failed, judged by how its run ended. Pure. */
+#ifndef FAIL_VERDICT_H
+#define FAIL_VERDICT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum fail_verdict {
+	FAIL_UNTRIED,	/* known, and no run is known in which it failed */
+	FAIL_SURVIVED,	/* the status and the output are those of an undisturbed run */
+	FAIL_CLEAN,	/* it ended with another status, as a program that gives up does */
+	FAIL_SILENT,	/* the output is another one, and neither the status nor stderr says so */
+	FAIL_ABORT,	/* by abort() */
+	FAIL_HANG,	/* it was not done when its time was over */
+	FAIL_SANITIZER, /* a sanitizer has reported an error */
+	FAIL_CRASH,	/* by a signal */
+	FAIL_NR_VERDICTS
+};
+
+/* How a run ended. */
+struct fail_outcome {
+	uint32_t status; /* as wait(2) has it */
+	int signal;	 /* that a process of the run died of, itself or a child; 0: none */
+	bool timed_out, sanitizer;
+	uint64_t output_hash, errors_hash; /* of stdout, of stderr */
+	uint64_t errors_bytes;
+};
+
+/* What undisturbed runs do. */
+struct fail_baseline {
+	struct fail_outcome outcome;
+	bool output_varies, errors_vary; /* no two runs print the same: nothing is said of that */
+};
+
+enum fail_verdict fail_verdict__of(const struct fail_outcome *outcome,
+				   const struct fail_baseline *baseline);
+/* Is it a fault of the program? strict: a silent one and an abort are, too. */
+bool fail_verdict__is_fault(enum fail_verdict verdict, bool strict);
+
+/* The word in the database and in JSON. */
+const char *fail_verdict__name(enum fail_verdict verdict);
+/* FAIL_UNTRIED for a word that is none, and NULL. */
+enum fail_verdict fail_verdict__by_name(const char *name);
+
+/* Does a text, which is what a program printed on stderr, have a sanitizer's report in it? */
+bool fail_verdict__has_report(const char *text, size_t len);
+
+#endif /* FAIL_VERDICT_H */
