@@ -87,19 +87,25 @@ void fail__forked(void)
 /* ---- the stack --------------------------------------------------------------------------------
  */
 
-/* False: it is that of the last walk, which is known. */
-static bool walk(const struct unwind_from *from, struct path *path)
+/* Do the rules look at all frames of every call? */
+static bool need_all_frames(void)
 {
 	const struct fail_rules *rules = &fail.config->fail;
-	bool all = rules->path || rules->module[0] || rules->function[0] ||
-		   fail.config->fail_ignore[0];
+
+	return rules->path || rules->module[0] || rules->function[0] ||
+	       fail.config->fail_ignore[0];
+}
+
+/* False: it is that of the last walk, which is known. */
+static bool walk(const struct unwind_from *from, struct path *path, unsigned max_frames)
+{
+	const struct fail_rules *rules = &fail.config->fail;
 	struct unwind_note note = { .alone = true };
 
 	if (rules->path && mine.epoch == __atomic_load_n(&epoch, __ATOMIC_RELAXED))
 		note.serial = mine.serial;
 	path->serial = note.serial;
-	path->nr_frames = recorder.unwinder->walk(from, path->frames,
-						  all ? WIRE_MAX_FRAMES : FEW_FRAMES, &note);
+	path->nr_frames = recorder.unwinder->walk(from, path->frames, max_frames, &note);
 	if (note.serial && note.serial == path->serial)
 		return false;
 	path->serial = note.serial;
@@ -337,6 +343,15 @@ static bool fail_now(enum hook hook, uint64_t bytes, const struct path *path)
 	return done;
 }
 
+/* What is told of is the whole stack, and has the id that it has by all other rules. */
+static void see_whole(const struct unwind_from *from, struct path *path)
+{
+	if (need_all_frames() || !walk(from, path, WIRE_MAX_FRAMES))
+		return;
+	learn_code(path);
+	path->id = id_of(path);
+}
+
 bool fail__wants_slowly(const struct guard_call *call, enum hook hook,
 			const struct unwind_from *from, uint64_t bytes)
 {
@@ -347,13 +362,16 @@ bool fail__wants_slowly(const struct guard_call *call, enum hook hook,
 
 	mine.inner = false;
 	if (call->in_handler || mine.spared || is_over() || !fail_rules__fits(rules, bytes) ||
-	    !walk(from, &path))
+	    !walk(from, &path, need_all_frames() ? WIRE_MAX_FRAMES : FEW_FRAMES))
 		return false;
 	learn_code(&path);
 	if (is_protected(&path) || !is_wanted(&path))
 		goto out;
 	path.id = id_of(&path);
-	wants = is_candidate(&path) && fail_now(hook, bytes, &path);
+	if (is_candidate(&path)) {
+		see_whole(from, &path);
+		wants = fail_now(hook, bytes, &path);
+	}
 	/* By its path it is settled, whatever came of it: the same one needs no second look. */
 	if (rules->path && !rules->persistent && !rules->nth && !rules->rate) {
 		mine.serial = path.serial;

@@ -102,6 +102,21 @@ def _():
         same(nr_failed(done), want, f"failed by {rules}")
 
 
+@test("a path has the same id by every rule, however deep it is")
+def _():
+    def paths(rule):
+        log = temp()
+        run([build("stacks"), "deep", "60"], env={**os.environ, "LD_PRELOAD": LIBRARY, "HEAPTAP_FAIL": rule,
+                                                  "HEAPTAP_FAIL_LOG": log}, timeout=60)
+        return [(entry["path"], len(entry["frames"])) for entry in injected(log)] if os.path.exists(log) else []
+
+    by_path = paths("path")
+    check(max(nr for _, nr in by_path) > 60, f"frames: {by_path}")
+    by_number = [path for nth in range(1, 30) for path in paths(f"nth={nth}")]
+    same(set(by_number) - set(by_path), set(), "paths by number that are not among the others")
+    check(max(nr for _, nr in by_number) > 60, f"frames: {by_number}")
+
+
 @test("a rate is one; a seed says which")
 def _():
     # The calls of threads come in any order, but their numbers are those chosen.
