@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NR_THREADS 4
@@ -111,13 +112,14 @@ static void fork_one(void)
 /* Signals that come at any moment, also inside the allocator. */
 static void be_busy(void)
 {
+	const struct timespec pause = { .tv_nsec = 5000000 };
 	pid_t child = fork(), parent = getppid();
 	int status;
 
 	if (!child) {
 		parent = getppid();
 		for (int i = 0; i < 20; i++) {
-			usleep(5000);
+			nanosleep(&pause, NULL);
 			kill(parent, SIGUSR2);
 		}
 		_exit(0);
