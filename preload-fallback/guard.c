@@ -39,30 +39,34 @@ static __attribute__((noinline, cold)) bool is_stale(const struct guard_thread *
 
 static void suspect(struct guard_thread *thread, const struct ring_claim *claim)
 {
-	for (unsigned i = 0; i < GUARD_SUSPECTS; i++) {
-		if (thread->suspects[i].bytes)
-			continue;
-		thread->suspects[i] = *claim;
-		thread->nr_suspects++;
-		thread->suspect_ns = os__monotonic_ns();
+	if (thread->nr_suspects == GUARD_SUSPECTS)
 		return;
-	}
+	thread->suspects[thread->nr_suspects++] = *claim;
+	thread->suspect_ns = os__monotonic_ns();
 }
 
-/* The consumer cannot pass what is never committed. */
+static void give_up(const struct ring_claim *claim)
+{
+	ring__give_up(recorder.ring, claim);
+	ring__count_lost(recorder.ring, 1);
+}
+
+/* The consumer cannot pass what is never committed. Signals wait: a handler that came between the
+ * words of what is kept here, or jumped out, would have the thread forget a place. */
 static __attribute__((noinline, cold)) void heal(struct guard_thread *thread)
 {
+	sigset_t before;
+
+	os__block_signals(&before);
 	for (unsigned i = 0; i < GUARD_DEPTH; i++) {
 		struct ring_claim *claim = &thread->claims[i];
 
 		/* Without a recording there are neither claims nor a ring. */
 		if (claim->bytes && ring__is_open(recorder.ring, claim)) {
-			if (claim->at) {
-				ring__give_up(recorder.ring, claim);
-				ring__count_lost(recorder.ring, 1);
-			} else {
+			if (claim->at)
+				give_up(claim);
+			else
 				suspect(thread, claim);
-			}
 		}
 		claim->bytes = 0;
 	}
@@ -71,6 +75,7 @@ static __attribute__((noinline, cold)) void heal(struct guard_thread *thread)
 	thread->serial = 0;
 	guard__set_phase(GUARD_OUTSIDE);
 	thread->outer = NULL;
+	os__allow_signals(&before);
 }
 
 /*
@@ -80,21 +85,18 @@ static __attribute__((noinline, cold)) void heal(struct guard_thread *thread)
 __attribute__((noinline, cold)) void guard__check_suspects(void)
 {
 	struct guard_thread *thread = &guard_thread;
-	bool due = os__monotonic_ns() - thread->suspect_ns > SUSPECT_NS;
+	sigset_t before;
 
-	for (unsigned i = 0; i < GUARD_SUSPECTS && thread->nr_suspects; i++) {
-		struct ring_claim *claim = &thread->suspects[i];
-		bool open = ring__is_open(recorder.ring, claim);
+	if (os__monotonic_ns() - thread->suspect_ns <= SUSPECT_NS)
+		return;
+	os__block_signals(&before);
+	while (thread->nr_suspects) {
+		const struct ring_claim *claim = &thread->suspects[--thread->nr_suspects];
 
-		if (!claim->bytes || (open && !due))
-			continue;
-		if (open) {
-			ring__give_up(recorder.ring, claim);
-			ring__count_lost(recorder.ring, 1);
-		}
-		claim->bytes = 0;
-		thread->nr_suspects--;
+		if (ring__is_open(recorder.ring, claim))
+			give_up(claim);
 	}
+	os__allow_signals(&before);
 }
 
 bool guard__enter(struct guard_call *call, uintptr_t cfa)

@@ -45,7 +45,8 @@ struct guard_thread {
 	struct guard_call *outer; /* what it points to may be gone */
 	unsigned depth;
 	struct ring_claim claims[GUARD_DEPTH]; /* [depth] is that of the present call */
-	/* Places that may be of this thread, which will not commit them, and since when at most. */
+	/* Places that may be of this thread, which will not commit them, and since when the
+	 * last. Changed while no signal can come. */
 	unsigned nr_suspects;
 	struct ring_claim suspects[GUARD_SUSPECTS];
 	uint64_t suspect_ns;

@@ -101,7 +101,7 @@ def emulator():
 @test("signal handlers that allocate, and jump out, from anywhere")
 def _():
     pool = ARM64.shared("pool", "-fno-builtin")
-    path, _ = record(ARM64, ARM64.program("handlers"), "300", behind=[pool])
+    path, _ = record(ARM64, ARM64.program("handlers"), "3000", behind=[pool])
     report = leaks(path)
     kept = sum(leak["blocks"] for leak in report.leaks if leak["bytes"] == leak["blocks"] * 7777)
     same(kept, 1000, "blocks kept at the end")
