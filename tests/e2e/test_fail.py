@@ -154,6 +154,37 @@ def _():
         has(finish(process).expect(0).stdout, "^0 call paths. 1 run")
 
 
+@test("leaks: what an error path forgets, with its stack, and nothing of those that do not")
+def _():
+    program, database = build("forgets"), temp(".fail")
+    paths = by_size(fail("--json", "--", program, database=database))
+    leaks = {size: (path["leaked_blocks"], path["leaked_bytes"],
+                    [(leak["stack"][0]["function"], leak["blocks"], leak["bytes"]) for leak in path["leaks"]])
+             for size, path in paths.items() if path["verdict"] == "leak"}
+    same(leaks, {201: (1, 200, [("forgets", 1, 200)]), 1220: (1, 220, [("grows", 1, 220)]),
+                 231: (3, 690, [("collects", 3, 690)]), 250: (1, 251, [("in_child", 1, 251)]),
+                 251: (1, 250, [("in_child", 1, 250)])}, "leaks")
+    same({size: path["verdict"] for size, path in paths.items() if size in (200, 210, 211, 220, 230, 240, 241, 260)},
+         {200: "survived", 210: "silent", 211: "silent", 220: "survived", 230: "survived", 240: "clean error",
+          241: "clean error", 260: "clean error"}, "the others")
+    has(fail("--list", database=database, expect=(0,)).stdout,
+        r"(?s)1220 bytes: leak, 1 block of 220 bytes, exit status 0\n.*Left behind, 220 bytes in 1 block:\n grows at ")
+    data = json.loads(fail("--json", "--replay", paths[231]["id"], "--", program, database=database).stdout)
+    same([(path["verdict"], path["leaks"]) for path in data["paths"]], [("leak", paths[231]["leaks"])], "replayed")
+    # Of a run that is not traced only the first process is known.
+    paths = by_size(fail("--json", "--no-trace", "--size", "201-251", "--", program))
+    same((paths[201]["leaked_bytes"], paths[251]["verdict"]), (200, "survived"), "untraced")
+    paths = by_size(fail("--json", "--no-leaks", "--size", "201", "--", program, expect=(0,)))
+    same(paths[201]["verdict"], "survived", "with --no-leaks")
+
+
+@test("leaks: in parallel, and none where all that was live has no room")
+def _():
+    paths = by_size(fail("--json", "--jobs", "3", "--", build("forgets")))
+    same({size: path["leaked_bytes"] for size, path in paths.items() if path["leaks"]},
+         {201: 200, 1220: 220, 231: 690, 250: 251, 251: 250}, "leaked bytes")
+
+
 @test("--jobs finds the same")
 def _():
     data = json.loads(fail("--jobs", "3", "--json", "--", shaky()).stdout)

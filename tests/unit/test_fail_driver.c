@@ -34,6 +34,9 @@ static void test_verdicts(void **state)
 		{ { .output_hash = 1, .errors_hash = 3 }, FAIL_SURVIVED },
 		{ { .output_hash = 9, .errors_hash = 3 }, FAIL_CLEAN },
 		{ { .output_hash = 9, .errors_hash = 2 }, FAIL_SILENT },
+		{ { .output_hash = 1, .errors_hash = 2, .leaked_blocks = 1 }, FAIL_LEAK },
+		{ { .output_hash = 9, .errors_hash = 3, .leaked_blocks = 1 }, FAIL_LEAK },
+		{ { .status = EXIT(1), .leaked_blocks = 1 }, FAIL_CLEAN },
 		{ { .status = EXIT(1), .output_hash = 9, .errors_hash = 2 }, FAIL_CLEAN },
 		{ { .status = SIGABRT, .signal = SIGABRT }, FAIL_ABORT },
 		{ { .status = SIGSEGV, .signal = SIGSEGV }, FAIL_CRASH },
@@ -219,9 +222,13 @@ static struct fail_path crash_of(uint64_t id)
 				  .signal = SIGSEGV,
 				  .exit_status = -1,
 				  .run = 3 };
+	struct fail_leak leak = { .blocks = 4, .bytes = 44 };
 
 	fail_stack__add(&path.stack, "/a \"b\"\n", "00ff", 0x123);
 	fail_stack__add(&path.crash_stack, NULL, NULL, UINT64_MAX);
+	fail_stack__add(&leak.stack, "/b", NULL, 5);
+	fail_leaks__add(&path.leaks, &leak);
+	path.leaks.blocks = 40; /* of more stacks than are kept */
 	return path;
 }
 
@@ -253,6 +260,10 @@ static void test_a_path_comes_back(void **state)
 	assert_string_equal(found->stack.frames[0].build_id, "00ff");
 	assert_int_equal(found->stack.frames[0].offset, 0x123);
 	assert_null(found->crash_stack.frames[0].module);
+	assert_int_equal(found->leaks.blocks, 40);
+	assert_int_equal(found->leaks.bytes, 44);
+	assert_int_equal(found->leaks.worst[0].blocks, 4);
+	assert_string_equal(found->leaks.worst[0].stack.frames[0].module, "/b");
 	assert_true(found->crash_stack.frames[0].offset == UINT64_MAX);
 	fail_database__close(&database);
 }

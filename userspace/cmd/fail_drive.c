@@ -349,6 +349,7 @@ static int with_session(struct fail_session *session, const char *directory)
 					      .ignore = session->ignore,
 					      .folder = session->folder,
 					      .untraced = options->untraced,
+					      .no_leaks = options->no_leaks,
 					      .timeout_ns = options->timeout_ns };
 	fail_run__begin_all();
 	return options->replay ? fail_replay__run(session) : search(session);
@@ -373,6 +374,7 @@ int fail_drive__run(const struct options *options)
 		return EXIT_USAGE;
 	status = with_session(&session, directory);
 	fail_database__close(&session.database);
+	fail_live__clear(&session.setup.live);
 	if (session.folder)
 		rmdir(session.folder);
 	free(session.folder);

@@ -23,6 +23,10 @@ char *fail_formats__verdict(const struct fail_path *path)
 	case FAIL_CLEAN:
 		return xasprintf("%s, exit status %d%s", name, path->exit_status,
 				 path->said_something ? ", said so on stderr" : "");
+	case FAIL_LEAK:
+		return xasprintf("%s, %" PRIu64 " block%s of %" PRIu64 " bytes, exit status %d",
+				 name, path->leaks.blocks, path->leaks.blocks == 1 ? "" : "s",
+				 path->leaks.bytes, path->exit_status);
 	case FAIL_SILENT:
 		return xasprintf("%s, exit status %d, but other output", name, path->exit_status);
 	case FAIL_SURVIVED:
@@ -54,6 +58,23 @@ static void put_frames(struct json *json, const char *key, struct frames frames)
 	frames__clear(&frames);
 }
 
+static void put_leaks(struct json *json, const struct fail_shown *shown, size_t number)
+{
+	const struct fail_leaks *leaks = &shown->paths[number]->leaks;
+
+	json__uint(json, "leaked_blocks", leaks->blocks);
+	json__uint(json, "leaked_bytes", leaks->bytes);
+	json__array(json, "leaks");
+	for (size_t i = 0; i < leaks->nr; i++) {
+		json__object(json, NULL);
+		json__uint(json, "blocks", leaks->worst[i].blocks);
+		json__uint(json, "bytes", leaks->worst[i].bytes);
+		put_frames(json, "stack", fail_names__leak(shown->names, number, i));
+		json__end_object(json);
+	}
+	json__end_array(json);
+}
+
 static void put_path(struct json *json, const struct fail_shown *shown, size_t number)
 {
 	const struct fail_path *path = shown->paths[number];
@@ -78,6 +99,7 @@ static void put_path(struct json *json, const struct fail_shown *shown, size_t n
 	json__bool(json, "said_something", path->said_something);
 	put_frames(json, "stack", fail_names__stack(shown->names, number));
 	put_frames(json, "crash_stack", fail_names__crash_stack(shown->names, number));
+	put_leaks(json, shown, number);
 	json__end_object(json);
 }
 
@@ -158,6 +180,9 @@ static void put_case(const struct fail_shown *shown, size_t number, FILE *out)
 			      "The call that failed:", fail_names__stack(shown->names, number));
 		put_xml_stack(out,
 			      "Where it ended:", fail_names__crash_stack(shown->names, number));
+		for (size_t i = 0; i < path->leaks.nr; i++)
+			put_xml_stack(out,
+				      "Left behind:", fail_names__leak(shown->names, number, i));
 		fputs("</failure>\n  ", out);
 	}
 	fputs("</testcase>\n", out);

@@ -57,23 +57,38 @@ static void add_stack(struct fail_names *names, uint32_t id, const struct fail_s
 	stacks__add(names->model->stacks, id, frames, (uint32_t)stack->nr, false);
 }
 
-/* Ids of the stacks of path number N: 2 N + 1, and 2 N + 2 of the crash. */
+/* Stacks of a path: of the call, of the crash, of what was left behind. Their ids go on from path
+ * to path, from 1. */
+enum { OF_CALL, OF_CRASH, OF_LEAKS, NR_STACKS = OF_LEAKS + FAIL_MAX_LEAKS };
+
+static uint32_t id_of(size_t number, size_t which)
+{
+	return (uint32_t)(NR_STACKS * number + which + 1);
+}
+
+static void add_stacks(struct fail_names *names, size_t number, const struct fail_path *path)
+{
+	add_stack(names, id_of(number, OF_CALL), &path->stack);
+	add_stack(names, id_of(number, OF_CRASH), &path->crash_stack);
+	for (size_t i = 0; i < path->leaks.nr; i++)
+		add_stack(names, id_of(number, OF_LEAKS + i), &path->leaks.worst[i].stack);
+}
+
 struct fail_names *fail_names__new(const struct options *options, struct fail_path *const *paths,
 				   size_t nr)
 {
 	struct sym_options sym_options = { .debug_dir = options->debug_dir,
 					   .debuginfod = options->debuginfod };
 	struct fail_names *names = xcalloc(1, sizeof(*names));
-	uint32_t *indexes = xcalloc(2 * nr + 1, sizeof(*indexes));
+	uint32_t *indexes = xcalloc(NR_STACKS * nr + 1, sizeof(*indexes));
 
 	names->model = model__new(&sym_options);
-	for (size_t i = 0; i < nr; i++) {
-		add_stack(names, (uint32_t)(2 * i + 1), &paths[i]->stack);
-		add_stack(names, (uint32_t)(2 * i + 2), &paths[i]->crash_stack);
-	}
-	for (size_t i = 0; i < 2 * nr; i++)
+	for (size_t i = 0; i < nr; i++)
+		add_stacks(names, i, paths[i]);
+	for (size_t i = 0; i < NR_STACKS * nr; i++)
 		indexes[i] = stacks__index(names->model->stacks, (uint32_t)i + 1);
-	model__resolve_stacks(names->model, names->model->stacks, indexes, 2 * nr, NULL, NULL);
+	model__resolve_stacks(names->model, names->model->stacks, indexes, NR_STACKS * nr, NULL,
+			      NULL);
 	free(indexes);
 	return names;
 }
@@ -87,18 +102,23 @@ void fail_names__free(struct fail_names *names)
 	free(names);
 }
 
-static struct frames frames_of(const struct fail_names *names, size_t id)
+static struct frames frames_of(const struct fail_names *names, size_t number, size_t which)
 {
-	return frames__of(names->model, NULL, stacks__index(names->model->stacks, (uint32_t)id),
-			  UINT64_MAX);
+	return frames__of(names->model, NULL,
+			  stacks__index(names->model->stacks, id_of(number, which)), UINT64_MAX);
 }
 
 struct frames fail_names__stack(const struct fail_names *names, size_t number)
 {
-	return frames_of(names, 2 * number + 1);
+	return frames_of(names, number, OF_CALL);
 }
 
 struct frames fail_names__crash_stack(const struct fail_names *names, size_t number)
 {
-	return frames_of(names, 2 * number + 2);
+	return frames_of(names, number, OF_CRASH);
+}
+
+struct frames fail_names__leak(const struct fail_names *names, size_t number, size_t leak)
+{
+	return frames_of(names, number, OF_LEAKS + leak);
 }

@@ -17,5 +17,7 @@ void fail_names__free(struct fail_names *names);
 /* The frames of a path's stack, or of its crash; by its number among them. To be cleared. */
 struct frames fail_names__stack(const struct fail_names *names, size_t number);
 struct frames fail_names__crash_stack(const struct fail_names *names, size_t number);
+/* Of one of the worst leaks after it. */
+struct frames fail_names__leak(const struct fail_names *names, size_t number, size_t leak);
 
 #endif /* FAIL_NAMES_H */

@@ -107,11 +107,14 @@ static int show(struct fail_session *session, const struct fail_path *before,
 /* Does not return where gdb can be run. */
 static int become_gdb(struct fail_session *session, const char *known)
 {
-	char **variables = fail_experiment__variables(&session->setup, RULES, known, NULL);
+	char **variables;
 	size_t nr_args = 0, nr = 0;
 	const char **args;
 	sigset_t none;
 
+	/* The folder for snapshots is gone then. */
+	session->setup.no_leaks = true;
+	variables = fail_experiment__variables(&session->setup, RULES, known, NULL);
 	while (session->options->command[nr_args])
 		nr_args++;
 	args = xcalloc(nr_args + 32, sizeof(*args));

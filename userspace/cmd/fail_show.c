@@ -37,6 +37,20 @@ static void put_head(const struct fail_path *path, FILE *out)
 	free(verdict);
 }
 
+static void put_leaks(const struct fail_shown *shown, size_t number, FILE *out)
+{
+	const struct fail_leaks *leaks = &shown->paths[number]->leaks;
+
+	for (size_t i = 0; i < leaks->nr; i++) {
+		char *title = xasprintf("Left behind, %" PRIu64 " bytes in %" PRIu64 " block%s:",
+					leaks->worst[i].bytes, leaks->worst[i].blocks,
+					leaks->worst[i].blocks == 1 ? "" : "s");
+
+		put_stack(title, fail_names__leak(shown->names, number, i), out);
+		free(title);
+	}
+}
+
 static void put_path(const struct fail_shown *shown, size_t number, bool all, FILE *out)
 {
 	const struct fail_path *path = shown->paths[number];
@@ -48,6 +62,7 @@ static void put_path(const struct fail_shown *shown, size_t number, bool all, FI
 		return;
 	put_stack("The call that failed:", fail_names__stack(shown->names, number), out);
 	put_stack("Where it ended:", fail_names__crash_stack(shown->names, number), out);
+	put_leaks(shown, number, out);
 	fputc('\n', out);
 }
 

@@ -88,6 +88,8 @@ const struct opt opts[] = {
 	{ "no-trace", 0, NULL, OPT_FLAG, MEMBER(untraced), 0, 0, CMD_FAIL,
 	  "Do not trace the runs: there is no stack of a crash then, and nothing is known of "
 	  "children. For programs that trace themselves, as LeakSanitizer does." },
+	{ "no-leaks", 0, NULL, OPT_FLAG, MEMBER(no_leaks), 0, 0, CMD_FAIL,
+	  "Do not look for blocks that runs leave behind and undisturbed ones do not." },
 	{ "count", 0, "N", OPT_NUMBER, MEMBER(nr_streams), 1, NO_BOUND, CMD_RECEIVE,
 	  "End after N recordings." },
 	{ "max-bytes", 0, "BYTES", OPT_BYTES, MEMBER(max_bytes), 1, NO_BOUND, CMD_RECEIVE,

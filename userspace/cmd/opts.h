@@ -108,7 +108,7 @@ struct options {
 		*inject;       /* what all this makes (source/inject.h); NULL: nothing */
 	bool many, persistent; /* of a command's, from here on */
 	const char *database, *replay, *junit; /* NULL: the default, not given, nowhere */
-	bool list, gdb, strict, untraced;
+	bool list, gdb, strict, untraced, no_leaks;
 	uint64_t timeout_ns, max_runs, budget_ns; /* 0: by the undisturbed run, no limits */
 	uint64_t jobs;				  /* 0: one */
 	bool help; /* --help was given: print it, look at nothing else */

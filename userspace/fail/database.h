@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/hash.h"
+#include "fail/leaks.h"
 #include "fail/stack.h"
 #include "fail/verdict.h"
 
@@ -31,6 +32,7 @@ struct fail_path {
 	bool output_differs; /* from an undisturbed run's */
 	bool said_something; /* on stderr that is not in an undisturbed run */
 	struct fail_stack stack, crash_stack;
+	struct fail_leaks leaks; /* blocks forgotten after it */
 };
 
 struct fail_database {

@@ -23,6 +23,8 @@
 #define FAIL_NOTHING "nth=4294967295"
 /* Failures of one run at most that are looked at. */
 #define MAX_FAILURES 10000
+/* For the library: some 300000 live blocks fit. */
+#define SNAPSHOT_MEMORY "16M"
 
 static char *preload_list(const char *library)
 {
@@ -32,10 +34,19 @@ static char *preload_list(const char *library)
 	return xasprintf("LD_PRELOAD=%s%s%s", library, any ? ":" : "", any ? others : "");
 }
 
+static char *snapshot_variable(const char *folder)
+{
+	char *pattern = fail_live__pattern(folder);
+	char *variable = xasprintf("HEAPTAP_SNAPSHOT=%s", pattern);
+
+	free(pattern);
+	return variable;
+}
+
 char **fail_experiment__variables(const struct fail_setup *setup, const char *rules,
 				  const char *known, const char *log)
 {
-	char **variables = xcalloc(8, sizeof(*variables));
+	char **variables = xcalloc(12, sizeof(*variables));
 	size_t nr = 0;
 
 	variables[nr++] = preload_list(setup->library);
@@ -44,10 +55,16 @@ char **fail_experiment__variables(const struct fail_setup *setup, const char *ru
 	variables[nr++] = xstrdup("MALLOCFAIL_FILE");
 	variables[nr++] = xstrdup("MALLOCFAIL_FAIL_COUNT");
 	variables[nr++] = xasprintf("HEAPTAP_FAIL=%s", rules);
-	variables[nr++] =
-		known ? xasprintf("HEAPTAP_FAIL_KNOWN=%s", known) : xstrdup("HEAPTAP_FAIL_KNOWN");
+	/* A shell has a block for each variable: undisturbed runs have as many. */
+	variables[nr++] = known ? xasprintf("HEAPTAP_FAIL_KNOWN=%s", known)
+				: xasprintf("HEAPTAP_FAIL_KNOWN=%s/nothing", setup->folder);
 	if (log)
 		variables[nr++] = xasprintf("HEAPTAP_FAIL_LOG=%s", log);
+	if (!setup->no_leaks) {
+		variables[nr++] = snapshot_variable(setup->folder);
+		variables[nr++] = xstrdup("HEAPTAP_SNAPSHOT_SIGNAL=none");
+		variables[nr++] = xstrdup("HEAPTAP_MEMORY=" SNAPSHOT_MEMORY);
+	}
 	if (setup->ignore)
 		variables[nr++] = xasprintf("MALLOCFAIL_IGNORE=%s", setup->ignore);
 	return variables;
@@ -125,6 +142,20 @@ static int read_log(const char *path, struct fail_paths *failed)
 	return min(got, 0);
 }
 
+/* What the run has left and an undisturbed one has not. */
+static struct fail_leaks find_leaks(const struct fail_setup *setup, const struct fail_end *end)
+{
+	struct fail_leaks leaks = { 0 };
+	struct fail_live live = { 0 };
+
+	if (setup->no_leaks || end->outcome.status != setup->baseline.outcome.status)
+		return leaks;
+	fail_live__read(&live, setup->folder, end->exited, end->nr_exited, &setup->live);
+	leaks = fail_live__compare(&live, &setup->live);
+	fail_live__clear(&live);
+	return leaks;
+}
+
 /* Lays what the run came to on the culprit, else on the last path. */
 static void judge(const struct fail_setup *setup, struct fail_end *end, uint64_t run,
 		  uint64_t culprit, struct fail_paths *failed)
@@ -141,6 +172,8 @@ static void judge(const struct fail_setup *setup, struct fail_end *end, uint64_t
 		return;
 	last = fail_paths__find(failed, culprit);
 	last = last ? last : &failed->paths[failed->nr - 1];
+	last->leaks = find_leaks(setup, end);
+	end->outcome.leaked_blocks = last->leaks.blocks;
 	last->verdict = fail_verdict__of(outcome, &setup->baseline);
 	last->signal = outcome->signal;
 	last->exit_status = !outcome->timed_out && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -150,6 +183,8 @@ static void judge(const struct fail_setup *setup, struct fail_end *end, uint64_t
 		!setup->baseline.errors_vary && outcome->errors_hash != usual->errors_hash;
 	last->crash_stack = end->crash;
 	end->crash = (struct fail_stack){ 0 };
+	if (last->verdict != FAIL_LEAK)
+		fail_leaks__clear(&last->leaks);
 }
 
 int fail_experiment__do(const struct fail_setup *setup, const char *rules, const char *known,
@@ -175,6 +210,7 @@ int fail_experiment__do(const struct fail_setup *setup, const char *rules, const
 		judge(setup, &end, run, culprit, failed);
 	}
 	unlink(log);
+	fail_live__remove(setup->folder);
 	fail_end__clear(&end);
 	fail_experiment__free_variables(variables);
 	free(log);
@@ -197,9 +233,10 @@ static int refuse(const struct fail_setup *setup, const struct fail_end *end)
 	return -EPROTO;
 }
 
-static int undisturbed(const struct fail_setup *setup, struct fail_end *end)
+static int undisturbed(struct fail_setup *setup, struct fail_end *end)
 {
-	char **variables = fail_experiment__variables(setup, FAIL_NOTHING, NULL, NULL);
+	char *log = xasprintf("%s/log", setup->folder);
+	char **variables = fail_experiment__variables(setup, FAIL_NOTHING, NULL, log);
 	struct fail_run one = { .command = setup->command,
 				.variables = variables,
 				.timeout_ns =
@@ -209,7 +246,11 @@ static int undisturbed(const struct fail_setup *setup, struct fail_end *end)
 
 	if (!err && (end->outcome.timed_out || end->outcome.signal))
 		err = refuse(setup, end);
+	if (!err && !setup->no_leaks)
+		fail_live__read(&setup->live, setup->folder, end->exited, end->nr_exited, NULL);
+	fail_live__remove(setup->folder);
 	fail_experiment__free_variables(variables);
+	free(log);
 	return err;
 }
 

@@ -8,17 +8,19 @@
 #include <stdint.h>
 
 #include "fail/database.h"
+#include "fail/live.h"
 #include "fail/run.h"
 
 /* What all runs of one program have in common. The strings are the caller's. */
 struct fail_setup {
 	char **command;
-	const char *library; /* path of libheaptap-preload.so */
-	const char *ignore;  /* MALLOCFAIL_IGNORE; NULL: nothing */
-	const char *folder;  /* a folder of heaptap's own for files of a run */
-	bool untraced;
-	uint64_t timeout_ns; /* 0: by the baseline */
+	const char *library;	 /* path of libheaptap-preload.so */
+	const char *ignore;	 /* MALLOCFAIL_IGNORE; NULL: nothing */
+	const char *folder;	 /* a folder of heaptap's own for files of a run */
+	bool untraced, no_leaks; /* no_leaks: do not look for any */
+	uint64_t timeout_ns;	 /* 0: by the baseline */
 	struct fail_baseline baseline;
+	struct fail_live live; /* what undisturbed runs leave; fail_live__clear */
 };
 
 /* What failed in a run, each path once, in that order. */

@@ -17,6 +17,7 @@ void fail_path__clear(struct fail_path *path)
 	free(path->function);
 	fail_stack__clear(&path->stack);
 	fail_stack__clear(&path->crash_stack);
+	fail_leaks__clear(&path->leaks);
 	*path = (struct fail_path){ 0 };
 }
 
@@ -38,6 +39,12 @@ void fail_path__write(const struct fail_path *path, FILE *out)
 		fputs(",\"crash_stack\":", out);
 		fail_stack__write(&path->crash_stack, out);
 	}
+	if (path->leaks.blocks) {
+		fprintf(out,
+			",\"leaked_blocks\":%" PRIu64 ",\"leaked_bytes\":%" PRIu64 ",\"leaks\":",
+			path->leaks.blocks, path->leaks.bytes);
+		fail_leaks__write(&path->leaks, out);
+	}
 	fputc('}', out);
 }
 
@@ -56,6 +63,16 @@ static bool is_true(const struct json_doc *doc, const struct json_value *value, 
 	const struct json_value *member = json_read__member(doc, value, key);
 
 	return member && member->type == JSON_BOOL && *member->text == 't';
+}
+
+/* Those that have no stacks here count, too. */
+static struct fail_leaks read_leaks(const struct json_doc *doc, const struct json_value *root)
+{
+	struct fail_leaks leaks = fail_leaks__read(doc, json_read__member(doc, root, "leaks"));
+
+	leaks.blocks = json_read__u64(doc, root, "leaked_blocks", leaks.blocks);
+	leaks.bytes = json_read__u64(doc, root, "leaked_bytes", leaks.bytes);
+	return leaks;
 }
 
 bool fail_path__read(struct fail_path *path, const char *line, size_t len)
@@ -87,6 +104,7 @@ bool fail_path__read(struct fail_path *path, const char *line, size_t len)
 		path->stack = fail_stack__read(&doc, json_read__member(&doc, root, "stack"));
 		path->crash_stack =
 			fail_stack__read(&doc, json_read__member(&doc, root, "crash_stack"));
+		path->leaks = read_leaks(&doc, root);
 	}
 	json_read__clear(&doc);
 	return is_path;

@@ -215,6 +215,9 @@ static void judge(struct tracees *tracees, const struct streams *streams, struct
 	outcome->output_hash = hash_of(streams->out, NULL);
 	outcome->errors_hash = hash_of(streams->err, &outcome->sanitizer);
 	outcome->errors_bytes = size_of(streams->err);
+	end->exited = tracees->exited;
+	end->nr_exited = tracees->nr_exited;
+	tracees->exited = NULL;
 	if (outcome->signal) {
 		end->crash = tracees->crash;
 		tracees->crash = (struct fail_stack){ 0 };
@@ -294,5 +297,6 @@ int fail_run__do(const struct fail_run *run, struct fail_end *end)
 void fail_end__clear(struct fail_end *end)
 {
 	fail_stack__clear(&end->crash);
+	free(end->exited);
 	*end = (struct fail_end){ 0 };
 }

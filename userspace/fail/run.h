@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "fail/stack.h"
 #include "fail/verdict.h"
@@ -25,6 +26,8 @@ struct fail_end {
 	struct fail_outcome outcome;
 	struct fail_stack crash; /* of outcome.signal; empty: not known */
 	uint64_t duration_ns;
+	pid_t *exited; /* what has ended by exit, of the processes that are known, and of threads */
+	size_t nr_exited;
 };
 
 /* Blocks the signals that fail_run__do waits for, and takes note of those that end heaptap. */

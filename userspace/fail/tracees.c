@@ -59,6 +59,15 @@ static void note_signal(struct tracees *tracees, pid_t pid, int signal)
 	tracees->last_signal = signal;
 }
 
+static void note_exit(struct tracees *tracees, pid_t pid)
+{
+	if (tracees->nr_exited == MAX_ALL)
+		return;
+	tracees->exited = array__grow(tracees->exited, tracees->nr_exited,
+				      &tracees->exited_capacity, sizeof(*tracees->exited));
+	tracees->exited[tracees->nr_exited++] = pid;
+}
+
 static void note_end(struct tracees *tracees, pid_t pid, int status)
 {
 	int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
@@ -70,6 +79,8 @@ static void note_end(struct tracees *tracees, pid_t pid, int status)
 		tracees->has_ended = true;
 		tracees->status = status;
 	}
+	if (!signal)
+		note_exit(tracees, pid);
 	if (!signal || (pid != tracees->main && (tracees->signal || !is_crash(signal))))
 		return;
 	tracees->signal = signal;
@@ -118,6 +129,7 @@ void tracees__kill(const struct tracees *tracees)
 void tracees__clear(struct tracees *tracees)
 {
 	free(tracees->all);
+	free(tracees->exited);
 	fail_stack__clear(&tracees->crash);
 	fail_stack__clear(&tracees->last);
 	*tracees = (struct tracees){ 0 };

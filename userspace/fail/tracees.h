@@ -19,7 +19,9 @@ struct tracees {
 	int signal;	/* a crash: of main, else of the first that died so; 0: none */
 	unsigned nr_stacks;
 	struct fail_stack crash; /* where that signal came; may be empty */
-	struct fail_stack last;	 /* of the last signal of that kind */
+	pid_t *exited;		 /* threads and processes that have ended by exit */
+	size_t nr_exited, exited_capacity;
+	struct fail_stack last; /* of the last signal of that kind */
 	int last_signal;
 };
 

@@ -15,6 +15,7 @@ static const struct {
 	[FAIL_SURVIVED] = { "survived", false, false },
 	[FAIL_CLEAN] = { "clean error", false, false },
 	[FAIL_SILENT] = { "silent", false, true },
+	[FAIL_LEAK] = { "leak", true, true },
 	[FAIL_ABORT] = { "abort", false, true },
 	[FAIL_HANG] = { "hang", true, true },
 	[FAIL_SANITIZER] = { "sanitizer", true, true },
@@ -35,6 +36,9 @@ enum fail_verdict fail_verdict__of(const struct fail_outcome *outcome,
 		return outcome->signal == SIGABRT ? FAIL_ABORT : FAIL_CRASH;
 	if (outcome->status != usual->status)
 		return outcome->status ? FAIL_CLEAN : FAIL_SILENT;
+	/* Where the status is another one it may have given up with all it had. */
+	if (outcome->leaked_blocks)
+		return FAIL_LEAK;
 	if (baseline->output_varies || outcome->output_hash == usual->output_hash)
 		return FAIL_SURVIVED;
 	/* It did less than it should, and its status is as ever: stderr decides who was told. */

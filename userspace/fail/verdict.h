@@ -12,6 +12,7 @@ enum fail_verdict {
 	FAIL_SURVIVED,	/* the status and the output are those of an undisturbed run */
 	FAIL_CLEAN,	/* it ended with another status, as a program that gives up does */
 	FAIL_SILENT,	/* the output is another one, and neither the status nor stderr says so */
+	FAIL_LEAK,	/* it ended as ever, and has not freed what it should */
 	FAIL_ABORT,	/* by abort() */
 	FAIL_HANG,	/* it was not done when its time was over */
 	FAIL_SANITIZER, /* a sanitizer has reported an error */
@@ -26,6 +27,7 @@ struct fail_outcome {
 	bool timed_out, sanitizer;
 	uint64_t output_hash, errors_hash; /* of stdout, of stderr */
 	uint64_t errors_bytes;
+	uint64_t leaked_blocks; /* live at the end, and not at an undisturbed run's */
 };
 
 /* What undisturbed runs do. */

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "fail/live.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/util.h"
+
+#define PREFIX "live."
+
+char *fail_live__pattern(const char *folder)
+{
+	return xasprintf("%s/" PREFIX "%%p", folder);
+}
+
+void fail_live__remove(const char *folder)
+{
+	DIR *directory = opendir(folder);
+	struct dirent *entry;
+
+	while (directory && (entry = readdir(directory)))
+		if (!strncmp(entry->d_name, PREFIX, strlen(PREFIX)))
+			unlinkat(dirfd(directory), entry->d_name, 0);
+	if (directory)
+		closedir(directory);
+}
+
+void fail_live__clear(struct fail_live *live)
+{
+	for (size_t i = 0; i < live->nr; i++)
+		fail_stack__clear(&live->sites[i].stack);
+	free(live->sites);
+	hmap__clear(&live->by_stack);
+	hmap__clear(&live->by_call);
+	*live = (struct fail_live){ 0 };
+}
+
+static const struct fail_live_site *find(const struct fail_live *live, uint64_t stack_key)
+{
+	const uint64_t *index = hmap__find(&live->by_stack, stack_key);
+
+	return index ? &live->sites[*index] : NULL;
+}
+
+void fail_live__add(struct fail_live *live, struct fail_live_site *site)
+{
+	const uint64_t *index = hmap__find(&live->by_stack, site->stack_key);
+	struct fail_live_site *known;
+
+	if (!index && live->nr == FAIL_MAX_LIVE) {
+		live->incomplete = true;
+		fail_stack__clear(&site->stack);
+		return;
+	}
+	if (!index) {
+		live->sites =
+			array__grow(live->sites, live->nr, &live->capacity, sizeof(*live->sites));
+		hmap__set(&live->by_stack, site->stack_key, live->nr);
+		live->sites[live->nr++] = *site;
+		return;
+	}
+	known = &live->sites[*index];
+	if (site->blocks > known->blocks) {
+		fail_stack__clear(&known->stack);
+		*known = *site;
+	} else {
+		fail_stack__clear(&site->stack);
+	}
+}
+
+/* ---- comparing --------------------------------------------------------------------------------
+ */
+
+static int most_bytes_first(const void *a, const void *b)
+{
+	const struct fail_live_site *one = *(const struct fail_live_site *const *)a;
+	const struct fail_live_site *other = *(const struct fail_live_site *const *)b;
+
+	if (one->bytes != other->bytes)
+		return one->bytes > other->bytes ? -1 : 1;
+	return one->stack_key < other->stack_key ? -1 : one->stack_key > other->stack_key;
+}
+
+/* The blocks that calls have in excess, to be taken from by their stacks. */
+static struct hmap excess_of_calls(const struct fail_live *live, const struct fail_live *usual)
+{
+	struct hmap excess = { 0 };
+	const uint64_t *before;
+	uint64_t key, blocks;
+	size_t at = 0;
+
+	while (hmap__next(&live->by_call, &at, &key, &blocks)) {
+		before = hmap__find(&usual->by_call, key);
+		blocks -= before ? min(*before, blocks) : 0;
+		hmap__set(&excess, key, blocks);
+	}
+	return excess;
+}
+
+static void compare_site(struct fail_leaks *leaks, const struct fail_live_site *site,
+			 const struct fail_live_site *usual, uint64_t *allowance)
+{
+	uint64_t before = usual ? usual->blocks : 0, bytes_before = usual ? usual->bytes : 0;
+	struct fail_leak leak = { 0 };
+
+	if (!allowance || site->blocks <= before)
+		return;
+	leak.blocks = min(site->blocks - before, *allowance);
+	if (!leak.blocks)
+		return;
+	*allowance -= leak.blocks;
+	/* Which of the blocks these are nobody knows, unless it is all that came. */
+	if (leak.blocks == site->blocks - before && site->bytes >= bytes_before)
+		leak.bytes = site->bytes - bytes_before;
+	else
+		leak.bytes = site->bytes / site->blocks * leak.blocks;
+	for (size_t i = 0; i < site->stack.nr; i++)
+		fail_stack__add(&leak.stack, site->stack.frames[i].module,
+				site->stack.frames[i].build_id, site->stack.frames[i].offset);
+	fail_leaks__add(leaks, &leak);
+}
+
+struct fail_leaks fail_live__compare(const struct fail_live *live, const struct fail_live *usual)
+{
+	const struct fail_live_site **sites;
+	struct fail_leaks leaks = { 0 };
+	struct hmap excess;
+
+	if (live->incomplete || usual->incomplete || !usual->nr_processes)
+		return leaks;
+	excess = excess_of_calls(live, usual);
+	sites = xcalloc(live->nr + 1, sizeof(*sites));
+	for (size_t i = 0; i < live->nr; i++)
+		sites[i] = &live->sites[i];
+	qsort(sites, live->nr, sizeof(*sites), most_bytes_first);
+	for (size_t i = 0; i < live->nr; i++)
+		compare_site(&leaks, sites[i], find(usual, sites[i]->stack_key),
+			     hmap__find(&excess, sites[i]->call_key));
+	hmap__clear(&excess);
+	free(sites);
+	return leaks;
+}
