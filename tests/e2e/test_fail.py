@@ -116,12 +116,14 @@ def _():
     same(sizes("--size", "101"), [101], "--size 101")
     same(sizes("--size", "101", "--strict", expect=(3,)), [101], "--strict")
     same(sizes("--only", "strdup"), [7], "--only strdup")
+    same(sizes("--only", "strdup", "--only", "nothing,"), [7], "--only, one of which is nowhere")
+    same(sizes("--only", "strdup,libc.so.6", "--size", "<20"), [7, 10, 11, 12], "--only, two that overlap")
     same(sizes("--ignore", "libc.so", "--size", "<20"), [], "--ignore")
     same(sizes("--nth", "2"), [11], "--nth 2")
     same(sizes("--max-runs", "2"), [10, 11], "--max-runs")
     data = json.loads(fail("--many", "--json", "--size", "103-104", "--", shaky(), expect=(0,)).stdout)
     same((len(data["paths"]), data["runs"]), (3, 2), "--many: paths, runs")
-    for wrong in (["--size", "x"], ["--rate", "5"], ["--seed", "3"], ["--only", "a,b"], ["--size", "9-3"]):
+    for wrong in (["--size", "x"], ["--rate", "5"], ["--seed", "3"], ["--only", "a,b", "--nth", "2"], ["--ready", "("], ["--only", ","], ["--size", "9-3"]):
         fail(*wrong, "--", shaky(), expect=(2,))
 
 
@@ -178,7 +180,7 @@ def _():
     same(paths[201]["verdict"], "survived", "with --no-leaks")
 
 
-@test("leaks: in parallel, and none where all that was live has no room")
+@test("leaks: in parallel")
 def _():
     paths = by_size(fail("--json", "--jobs", "3", "--", build("forgets")))
     same({size: path["leaked_bytes"] for size, path in paths.items() if path["leaks"]},
@@ -191,6 +193,46 @@ def _():
     same(data["complete"], True, "complete")
     same(len({path["id"] for path in data["paths"]}), 15, "paths")
     same({path["size"]: path["verdict"] for path in data["paths"]}, VERDICTS, "verdicts")
+
+
+def serve(*arguments, pattern="^serves: listening$", **options):
+    """heaptap fail of the server, with its client; the socket is the test's own."""
+    socket = temp(".sock")
+    return fail("--ready", pattern, "--drive", f"{build('serves')} {socket} client", *arguments, "--",
+                build("serves"), socket, **options)
+
+
+@test("a server is driven by its client, and both tell the verdict")
+def _():
+    database = temp(".fail")
+    paths = by_size(serve("--json", "--size", "300-360", database=database))
+    same({size: (path["verdict"], path["exit_status"], path["client_status"]) for size, path in paths.items()},
+         {300: ("clean error", 0, 1), 301: ("leak", 0, 1), 310: ("clean error", 0, 1), 311: ("clean error", 0, 1),
+          320: ("crash", None, 2), 330: ("hang", None, None), 340: ("silent", 0, 0), 350: ("clean error", 3, 2),
+          360: ("clean error", 4, None)}, "verdicts")
+    same([(leak["bytes"], leak["stack"][0]["function"]) for leak in paths[301]["leaks"]], [(300, "forgetful")],
+         "leaks")
+    has(fail("--list", database=database, expect=(0,)).stdout,
+        "311 bytes: clean error, exit status 1 of the client")
+    done = serve("--replay", paths[320]["id"], "--json", database=database)
+    same([(path["id"], path["verdict"]) for path in json.loads(done.stdout)["paths"]], [(paths[320]["id"], "crash")],
+         "replayed")
+
+
+@test("servers that end by no handler, that are only to begin, or that cannot be driven")
+def _():
+    server = ["sh", "-c", "echo begun; exec sleep 99"]
+    done = fail("--ready", "begun", "--size", ">1G", "--drive", "echo client", "--", *server, expect=(0,))
+    has(done.stdout, "^0 call paths. 1 run")
+    fail("--ready", "beg", "--size", ">1G", "--", *server, expect=(0,))
+    paths = by_size(fail("--json", "--ready", "listening", "--size", "300-360", "--", build("serves"), temp(".sock"),
+                         expect=(0,)))
+    same({size: path["verdict"] for size, path in paths.items()}, {360: "clean error"}, "of the beginning alone")
+    has(fail("--ready", "^egun", "--", *server, expect=(1,)).stderr, "was not ready in time without any failure")
+    has(fail("--ready", "x", "--", "true", expect=(1,)).stderr, "was not ready before it ended")
+    has(fail("--drive", "sleep 9", "--", *server, expect=(1,)).stderr, "not done after 2 s")
+    has(fail("--drive", "true", "--", "sh", "-c", "trap '' TERM; while :; do sleep 1; done", expect=(1,)).stderr,
+        "not done after 2 s")
 
 
 @test("Ctrl-C keeps what is known")

@@ -17,6 +17,7 @@
 #include "base/json_read.h"
 #include "base/util.h"
 #include "fail/database.h"
+#include "fail/driver.h"
 #include "fail/plan.h"
 #include "fail/verdict.h"
 
@@ -58,6 +59,26 @@ static void test_verdicts(void **state)
 	assert_int_equal(fail_verdict__of(&(struct fail_outcome){ 0 }, &baseline), FAIL_SILENT);
 }
 
+static void test_verdicts_by_a_client(void **state)
+{
+	const struct fail_baseline baseline = { .outcome = { .status = SIGTERM,
+							     .output_hash = 1 } };
+	struct fail_outcome outcome = baseline.outcome;
+
+	assert_int_equal(fail_verdict__of(&outcome, &baseline), FAIL_SURVIVED);
+	outcome.client_status = EXIT(1);
+	assert_int_equal(fail_verdict__of(&outcome, &baseline), FAIL_CLEAN);
+	outcome.client_status = FAIL_NO_CLIENT;
+	assert_int_equal(fail_verdict__of(&outcome, &baseline), FAIL_CLEAN);
+	outcome.leaked_blocks = 1;
+	assert_int_equal(fail_verdict__of(&outcome, &baseline), FAIL_LEAK);
+	outcome = baseline.outcome;
+	outcome.output_hash = 2;
+	assert_int_equal(fail_verdict__of(&outcome, &baseline), FAIL_SILENT);
+	outcome.signal = SIGSEGV;
+	assert_int_equal(fail_verdict__of(&outcome, &baseline), FAIL_CRASH);
+}
+
 static void test_names_of_verdicts(void **state)
 {
 	for (int i = 0; i < FAIL_NR_VERDICTS; i++)
@@ -96,7 +117,12 @@ static void test_rules(void **state)
 		{ { .count = 3 }, "path,count=3" },
 		{ { .persistent = true }, "path,persistent" },
 		{ { .nth = 17 }, "nth=17" },
-		{ { .rate = "0.5%", .seed = 7 }, "rate=0.5%,seed=7" },
+		{ { .rate = "0.5%", .seed = 7 }, "rate=0.5000%,seed=7" },
+		{ { .rate = "100%" }, "rate=100.0000%,seed=0" },
+		{ { .rate = "0.00005%" }, NULL },
+		{ { .sizes = ">=8388608G" }, "path,count=1,size>4398046511103" },
+		{ { .sizes = "<=8388608G" }, "path,count=1" },
+		{ { .sizes = "=100" }, "path,count=1,size=100" },
 		{ { .sizes = "100" }, "path,count=1,size=100" },
 		{ { .sizes = ">1M" }, "path,count=1,size>1048576" },
 		{ { .sizes = ">=1K" }, "path,count=1,size>1023" },
@@ -221,6 +247,7 @@ static struct fail_path crash_of(uint64_t id)
 				  .verdict = FAIL_CRASH,
 				  .signal = SIGSEGV,
 				  .exit_status = -1,
+				  .client_status = 2,
 				  .run = 3 };
 	struct fail_leak leak = { .blocks = 4, .bytes = 44 };
 
@@ -253,6 +280,7 @@ static void test_a_path_comes_back(void **state)
 	assert_int_equal(found->verdict, FAIL_CRASH);
 	assert_int_equal(found->signal, SIGSEGV);
 	assert_int_equal(found->exit_status, -1);
+	assert_int_equal(found->client_status, 2);
 	assert_int_equal(found->run, 3);
 	assert_false(found->is_new);
 	assert_int_equal(found->stack.nr, 1);
@@ -330,6 +358,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_verdicts_by_a_client),
 		cmocka_unit_test(test_names_of_verdicts),
 		cmocka_unit_test(test_reports_of_sanitizers),
 		cmocka_unit_test(test_rules),

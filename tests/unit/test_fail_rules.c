@@ -12,6 +12,7 @@
 
 #include "base/util.h"
 #include "cmd/cmd.h"
+#include "fail/amounts.h"
 
 static void test_sizes(void **state)
 {
@@ -50,14 +51,15 @@ static void test_sizes(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
 		uint64_t min_bytes = 1, max_bytes = 1;
 
-		assert_int_equal(fail_rules__parse_sizes(good[i].text, &min_bytes, &max_bytes), 0);
+		assert_int_equal(fail_amounts__parse_sizes(good[i].text, &min_bytes, &max_bytes),
+				 0);
 		assert_int_equal(min_bytes, good[i].min);
 		assert_int_equal(max_bytes, good[i].max);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		uint64_t min_bytes, max_bytes;
 
-		if (!fail_rules__parse_sizes(bad[i], &min_bytes, &max_bytes))
+		if (!fail_amounts__parse_sizes(bad[i], &min_bytes, &max_bytes))
 			fail_msg("'%s' was taken", bad[i]);
 	}
 }
@@ -66,10 +68,14 @@ static void test_rate(void **state)
 {
 	static const struct {
 		const char *text;
-		uint64_t rate;
+		uint32_t rate;
 	} good[] = {
-		{ "100%", 1ull << 32 },	       { "50%", 1ull << 31 }, { "12.5%", 1ull << 29 },
-		{ "100.000000%", 1ull << 32 }, { "0.000001%", 42 },   { "1.%", 42949672 },
+		{ "100%", FAIL_RATE_ALL },
+		{ "50%", FAIL_RATE_ALL / 2 },
+		{ "12.5%", FAIL_RATE_ALL / 8 },
+		{ "100.000000%", FAIL_RATE_ALL },
+		{ "0.000001%", 1 },
+		{ "1.%", FAIL_RATE_ALL / 100 },
 	};
 	static const char *const bad[] = { "",	   "%",	     "0%",
 					   "0.0%", "100.1%", "101%",
@@ -78,15 +84,15 @@ static void test_rate(void **state)
 					   "nan%", "1e1%",   "99999999999999999999999999999999%" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
-		uint64_t rate = 0;
+		uint32_t rate = 0;
 
-		assert_int_equal(fail_rules__parse_rate(good[i].text, &rate), 0);
+		assert_int_equal(fail_amounts__parse_rate(good[i].text, &rate), 0);
 		assert_int_equal(rate, good[i].rate);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		uint64_t rate;
+		uint32_t rate;
 
-		if (!fail_rules__parse_rate(bad[i], &rate))
+		if (!fail_amounts__parse_rate(bad[i], &rate))
 			fail_msg("'%s' was taken", bad[i]);
 	}
 }

@@ -14,7 +14,6 @@
 #include "cmd/cmd.h"
 #include "cmd/fail_jobs.h"
 #include "cmd/fail_show.h"
-#include "fail/plan.h"
 #include "probe/command.h"
 #include "probe/preload_lib.h"
 
@@ -25,6 +24,7 @@ struct search {
 	struct fail_session *session;
 	struct fail_shared *shared; /* with ids of paths that have failed in a run with others */
 	uint64_t nr_found, nr_faults, begin_ns;
+	size_t rules; /* those of session->rules that are being tried */
 	bool once, complete;
 };
 
@@ -48,32 +48,6 @@ static char *join(const struct words *words)
 		text = longer;
 	}
 	return text;
-}
-
-static int make_rules(struct fail_session *session)
-{
-	const struct options *options = session->options;
-	struct fail_wishes wishes = { .sizes = options->sizes,
-				      .rate = options->rate,
-				      .only = options->only.nr ? options->only.all[0] : NULL,
-				      .program = path__base(options->command[0]),
-				      .nth = options->nth,
-				      .seed = options->seed,
-				      .count = options->max_failures,
-				      .many = options->many,
-				      .persistent = options->persistent };
-	char *why = NULL;
-
-	if (options->only.nr > 1) {
-		log_err("--only takes one name with a command, and was given %zu.",
-			options->only.nr);
-		return -EINVAL;
-	}
-	session->rules = fail_plan__rules(&wishes, &why);
-	if (why)
-		log_err("%s", why);
-	free(why);
-	return session->rules ? 0 : -EINVAL;
 }
 
 static int find_library(struct fail_session *session)
@@ -157,20 +131,22 @@ static int separate(struct search *search, const char *known, uint64_t id)
 {
 	struct fail_session *session = search->session;
 	struct fail_paths failed;
-	struct fail_path *one;
+	struct fail_path *one = NULL;
 	int err = fail_database__write_known(&session->database, known, id);
 
-	if (!err)
-		err = fail_experiment__do(&session->setup, session->rules, known,
+	/* Of which rules it came nobody has noted. */
+	for (size_t i = 0; i < session->nr_rules && !err && !one; i++) {
+		err = fail_experiment__do(&session->setup, session->rules[i], known,
 					  fail_shared__next_run(search->shared), false, id,
 					  &failed);
-	if (err)
-		return err;
-	/* What fails besides does so because of this one: in a shell that tells of it. */
-	one = fail_paths__find(&failed, id);
-	if (one)
-		err = take_one(search, one);
-	fail_paths__clear(&failed);
+		if (err)
+			break;
+		/* What fails besides does so because of this one: in a shell that tells of it. */
+		one = fail_paths__find(&failed, id);
+		if (one)
+			err = take_one(search, one);
+		fail_paths__clear(&failed);
+	}
 	return err;
 }
 
@@ -200,12 +176,13 @@ static int explore_once(struct search *search)
 	struct fail_paths failed;
 	int err;
 
-	err = fail_experiment__do(&session->setup, session->rules,
+	err = fail_experiment__do(&session->setup, session->rules[search->rules],
 				  search->once ? NULL : session->database.known,
 				  fail_shared__next_run(search->shared), false, 0, &failed);
 	if (err)
 		return err;
-	search->complete = search->once || !failed.nr;
+	search->rules += !search->once && !failed.nr;
+	search->complete = search->once || search->rules == session->nr_rules;
 	for (size_t i = 0; alone && failed.nr > 1 && i < failed.nr; i++)
 		fail_shared__add_id(search->shared, failed.paths[i].id);
 	return take(search, &failed);
@@ -289,6 +266,9 @@ static int calibrate_and_search(struct search *search)
 		return err == -EINTR ? 0 : err;
 	if (setup->baseline.output_varies)
 		log_warn("What it prints differs from run to run, so nothing is said of that.");
+	if (setup->live.incomplete)
+		log_warn("Undisturbed runs have more live blocks at their ends than can be noted, "
+			 "so leaks are not looked for.");
 	/* They take time from each other. */
 	if (!search->session->options->timeout_ns && nr_jobs)
 		setup->timeout_ns *= nr_jobs;
@@ -344,13 +324,16 @@ static int with_session(struct fail_session *session, const char *directory)
 	if (find_library(session) || make_folder(session) ||
 	    fail_database__open(&session->database, directory, known_file(), false))
 		return status;
-	session->setup = (struct fail_setup){ .command = options->command,
-					      .library = session->library,
-					      .ignore = session->ignore,
-					      .folder = session->folder,
-					      .untraced = options->untraced,
-					      .no_leaks = options->no_leaks,
-					      .timeout_ns = options->timeout_ns };
+	session->setup =
+		(struct fail_setup){ .command = options->command,
+				     .library = session->library,
+				     .ignore = session->ignore,
+				     .folder = session->folder,
+				     .untraced = options->untraced,
+				     .no_leaks = options->no_leaks,
+				     .drive = { session->has_ready ? &session->ready : NULL,
+						options->drive },
+				     .timeout_ns = options->timeout_ns };
 	fail_run__begin_all();
 	return options->replay ? fail_replay__run(session) : search(session);
 }
@@ -370,9 +353,9 @@ int fail_drive__run(const struct options *options)
 			"help fail");
 		return EXIT_USAGE;
 	}
-	if (make_rules(&session))
-		return EXIT_USAGE;
-	status = with_session(&session, directory);
+	status = EXIT_USAGE;
+	if (!fail_session__read_options(&session))
+		status = with_session(&session, directory);
 	fail_database__close(&session.database);
 	fail_live__clear(&session.setup.live);
 	if (session.folder)
@@ -380,6 +363,6 @@ int fail_drive__run(const struct options *options)
 	free(session.folder);
 	free(session.library);
 	free(session.ignore);
-	free(session.rules);
+	fail_session__clear_options(&session);
 	return status;
 }

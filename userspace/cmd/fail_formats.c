@@ -12,29 +12,51 @@
 #include "cmd/opts.h"
 #include "export/report_text.h"
 
+#define STATUS_TEXT 48
+
+/* ", exit status 1", as far as there is one; of the client where that failed. */
+static const char *status_text(const struct fail_path *path, char text[STATUS_TEXT])
+{
+	*text = '\0';
+	if (path->client_status > 0)
+		snprintf(text, STATUS_TEXT, ", exit status %d of the client", path->client_status);
+	else if (path->exit_status >= 0)
+		snprintf(text, STATUS_TEXT, ", exit status %d", path->exit_status);
+	return text;
+}
+
 char *fail_formats__verdict(const struct fail_path *path)
 {
 	const char *name = fail_verdict__name(path->verdict);
+	char status[STATUS_TEXT];
 
 	switch (path->verdict) {
 	case FAIL_CRASH:
 	case FAIL_ABORT:
 		return xasprintf("%s, signal %d (%s)", name, path->signal, strsignal(path->signal));
 	case FAIL_CLEAN:
-		return xasprintf("%s, exit status %d%s", name, path->exit_status,
+		return xasprintf("%s%s%s", name, status_text(path, status),
 				 path->said_something ? ", said so on stderr" : "");
 	case FAIL_LEAK:
-		return xasprintf("%s, %" PRIu64 " block%s of %" PRIu64 " bytes, exit status %d",
-				 name, path->leaks.blocks, path->leaks.blocks == 1 ? "" : "s",
-				 path->leaks.bytes, path->exit_status);
+		return xasprintf("%s, %" PRIu64 " block%s of %" PRIu64 " bytes%s", name,
+				 path->leaks.blocks, path->leaks.blocks == 1 ? "" : "s",
+				 path->leaks.bytes, status_text(path, status));
 	case FAIL_SILENT:
-		return xasprintf("%s, exit status %d, but other output", name, path->exit_status);
+		return xasprintf("%s%s, but other output", name, status_text(path, status));
 	case FAIL_SURVIVED:
 		return xasprintf("%s, output %s", name,
 				 path->output_differs ? "differs" : "as undisturbed");
 	default:
 		return xstrdup(name);
 	}
+}
+
+static void put_status(struct json *json, const char *key, int status)
+{
+	if (status >= 0)
+		json__int(json, key, status);
+	else
+		json__null(json, key);
 }
 
 static void put_frame(struct json *json, const struct frame *frame)
@@ -91,10 +113,8 @@ static void put_path(struct json *json, const struct fail_shown *shown, size_t n
 		json__int(json, "signal", path->signal);
 	else
 		json__null(json, "signal");
-	if (path->exit_status >= 0)
-		json__int(json, "exit_status", path->exit_status);
-	else
-		json__null(json, "exit_status");
+	put_status(json, "exit_status", path->exit_status);
+	put_status(json, "client_status", path->client_status);
 	json__bool(json, "output_differs", path->output_differs);
 	json__bool(json, "said_something", path->said_something);
 	put_frames(json, "stack", fail_names__stack(shown->names, number));

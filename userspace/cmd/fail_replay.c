@@ -148,7 +148,9 @@ static int become_gdb(struct fail_session *session, const char *known)
 /* In a file, what must not fail; the path is found first where others have to be learnt. */
 static int replay(struct fail_session *session, const struct fail_path *path, const char *known)
 {
-	bool on_terminal = !session->options->json;
+	/* What a driven one prints is waited for. */
+	bool driven = session->options->ready || session->options->drive;
+	bool on_terminal = !session->options->json && !driven;
 	struct fail_paths failed;
 	int status = EXIT_CANNOT, err;
 

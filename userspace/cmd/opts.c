@@ -48,11 +48,10 @@ const struct opt opts[] = {
 	  "Keep what is known in DIR in place of heaptap.fail." },
 	{ "only", 0, "NAME", OPT_STRINGS, MEMBER(only), 0, 0, CMD_FAIL,
 	  "Only calls with the function NAME, or code of the file NAME, on their stack. May "
-	  "be given more than once with --pid: one of them will do, and a C++ function may be "
-	  "named "
+	  "be given more than once: one of them will do. With --pid a C++ function may be named "
 	  "without its parameters and outer scopes, a library without its path and version. With a "
-	  "command the function must be one that its file exports, and files are what has .so or / "
-	  "in its name, and the command." },
+	  "command the function must be one that its file exports, files are what has .so or / "
+	  "in its name, and the command, and NAME may be several with commas between them." },
 	{ "ignore", 0, "NAME", OPT_STRINGS, MEMBER(ignore), 0, 0, CMD_FAIL,
 	  "No calls with that function or file on their stack; with a command a part of the name "
 	  "will do. May be given more than once." },
@@ -88,6 +87,13 @@ const struct opt opts[] = {
 	{ "no-trace", 0, NULL, OPT_FLAG, MEMBER(untraced), 0, 0, CMD_FAIL,
 	  "Do not trace the runs: there is no stack of a crash then, and nothing is known of "
 	  "children. For programs that trace themselves, as LeakSanitizer does." },
+	{ "ready", 0, "PATTERN", OPT_STRING, MEMBER(ready), 0, 0, CMD_FAIL,
+	  "The command is a server: it is ready when a line that it prints matches this extended "
+	  "regular expression. Then --drive runs; without that the server is ended." },
+	{ "drive", 0, "CLIENT", OPT_STRING, MEMBER(drive), 0, 0, CMD_FAIL,
+	  "The command is a server: run CLIENT, by sh, in each run, at once or by --ready. When "
+	  "it is done the server gets SIGTERM. Its status and output are what verdicts go by, "
+	  "too." },
 	{ "no-leaks", 0, NULL, OPT_FLAG, MEMBER(no_leaks), 0, 0, CMD_FAIL,
 	  "Do not look for blocks that runs leave behind and undisturbed ones do not." },
 	{ "count", 0, "N", OPT_NUMBER, MEMBER(nr_streams), 1, NO_BOUND, CMD_RECEIVE,

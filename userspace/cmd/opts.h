@@ -105,8 +105,9 @@ struct options {
 	uint64_t nth, seed, max_failures; /* likewise; 0: not given */
 	bool paths;
 	const struct inject_config
-		*inject;       /* what all this makes (source/inject.h); NULL: nothing */
-	bool many, persistent; /* of a command's, from here on */
+		*inject;	   /* what all this makes (source/inject.h); NULL: nothing */
+	bool many, persistent;	   /* of a command's, from here on */
+	const char *ready, *drive; /* of a server; NULL: none */
 	const char *database, *replay, *junit; /* NULL: the default, not given, nowhere */
 	bool list, gdb, strict, untraced, no_leaks;
 	uint64_t timeout_ns, max_runs, budget_ns; /* 0: by the undisturbed run, no limits */

@@ -75,7 +75,7 @@ static void take_path(struct fail_database *database, const struct line *line)
 
 static void take_known(struct fail_database *database, const struct line *line)
 {
-	struct fail_path path = { .exit_status = -1 };
+	struct fail_path path = { .exit_status = -1, .client_status = -1 };
 	char digits[17] = "";
 
 	if (line->len != 16)

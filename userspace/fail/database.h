@@ -27,6 +27,7 @@ struct fail_path {
 	enum fail_verdict verdict;
 	int signal;	     /* 0: none */
 	int exit_status;     /* -1: not by exit */
+	int client_status;   /* of who drove it; -1: nobody, or not by exit */
 	uint64_t run;	     /* in which it failed, from 1 */
 	bool is_new;	     /* from fail_database__add */
 	bool output_differs; /* from an undisturbed run's */

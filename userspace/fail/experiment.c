@@ -96,7 +96,7 @@ struct fail_path *fail_paths__find(const struct fail_paths *failed, uint64_t id)
 /* A line of the library's log. */
 static void take_line(struct fail_paths *failed, const struct line *line)
 {
-	struct fail_path path = { .exit_status = -1 };
+	struct fail_path path = { .exit_status = -1, .client_status = -1 };
 	const struct json_value *root;
 	const char *function;
 	struct json_doc doc;
@@ -156,6 +156,16 @@ static struct fail_leaks find_leaks(const struct fail_setup *setup, const struct
 	return leaks;
 }
 
+/* Of the client; -1: there was none, or it has none. */
+static int exit_status_of(const struct fail_setup *setup, const struct fail_outcome *outcome)
+{
+	int status = (int)outcome->client_status;
+
+	if (!setup->drive.client || outcome->client_status == FAIL_NO_CLIENT || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
 /* Lays what the run came to on the culprit, else on the last path. */
 static void judge(const struct fail_setup *setup, struct fail_end *end, uint64_t run,
 		  uint64_t culprit, struct fail_paths *failed)
@@ -177,6 +187,7 @@ static void judge(const struct fail_setup *setup, struct fail_end *end, uint64_t
 	last->verdict = fail_verdict__of(outcome, &setup->baseline);
 	last->signal = outcome->signal;
 	last->exit_status = !outcome->timed_out && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	last->client_status = exit_status_of(setup, outcome);
 	last->output_differs =
 		!setup->baseline.output_varies && outcome->output_hash != usual->output_hash;
 	last->said_something =
@@ -196,6 +207,7 @@ int fail_experiment__do(const struct fail_setup *setup, const char *rules, const
 				.variables = variables,
 				.timeout_ns = setup->timeout_ns,
 				.on_terminal = on_terminal,
+				.drive = &setup->drive,
 				.untraced = setup->untraced };
 	struct fail_end end;
 	int err;
@@ -207,6 +219,11 @@ int fail_experiment__do(const struct fail_setup *setup, const char *rules, const
 		err = read_log(log, failed);
 		if (err)
 			log_err("%s cannot be read: %s.", log, strerror(-err));
+		/* What went to the terminal is not known. */
+		if (on_terminal) {
+			end.outcome.output_hash = setup->baseline.outcome.output_hash;
+			end.outcome.errors_hash = setup->baseline.outcome.errors_hash;
+		}
 		judge(setup, &end, run, culprit, failed);
 	}
 	unlink(log);
@@ -219,7 +236,11 @@ int fail_experiment__do(const struct fail_setup *setup, const char *rules, const
 
 static int refuse(const struct fail_setup *setup, const struct fail_end *end)
 {
-	if (end->outcome.timed_out)
+	if (!end->outcome.was_ready && (setup->drive.ready || setup->drive.client))
+		log_err("%s was not ready %s without any failure: no line that it printed on "
+			"stdout or stderr is one of --ready.",
+			setup->command[0], end->outcome.timed_out ? "in time" : "before it ended");
+	else if (end->outcome.timed_out)
 		log_err("%s is not done after %llu s without any failure. --timeout gives it more "
 			"time.",
 			setup->command[0],
@@ -241,10 +262,12 @@ static int undisturbed(struct fail_setup *setup, struct fail_end *end)
 				.variables = variables,
 				.timeout_ns =
 					setup->timeout_ns ? setup->timeout_ns : MAX_BASELINE_NS,
+				.drive = &setup->drive,
 				.untraced = setup->untraced };
 	int err = fail_run__do(&one, end);
 
-	if (!err && (end->outcome.timed_out || end->outcome.signal))
+	if (!err && (end->outcome.timed_out || end->outcome.signal ||
+		     (setup->drive.ready && !end->outcome.was_ready)))
 		err = refuse(setup, end);
 	if (!err && !setup->no_leaks)
 		fail_live__read(&setup->live, setup->folder, end->exited, end->nr_exited, NULL);

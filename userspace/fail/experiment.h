@@ -18,7 +18,8 @@ struct fail_setup {
 	const char *ignore;	 /* MALLOCFAIL_IGNORE; NULL: nothing */
 	const char *folder;	 /* a folder of heaptap's own for files of a run */
 	bool untraced, no_leaks; /* no_leaks: do not look for any */
-	uint64_t timeout_ns;	 /* 0: by the baseline */
+	struct fail_drive drive;
+	uint64_t timeout_ns; /* 0: by the baseline */
 	struct fail_baseline baseline;
 	struct fail_live live; /* what undisturbed runs leave; fail_live__clear */
 };

@@ -79,6 +79,22 @@ static bool is_more(const struct fail_live *usual, const struct fail_live_site *
 	return usual && (!index || site->blocks > usual->sites[*index].blocks);
 }
 
+/* What it keeps of a library is not the program's to free, and comes with the library. */
+static bool is_of_loader(const struct model *model, const struct stack *stack)
+{
+	static const char *const names[] = { "ld-linux", "ld.so", "ld64.so" };
+	const struct module *module;
+
+	for (uint32_t i = 0; i < stack->nr_frames; i++) {
+		module = modmap__module(model->modmap,
+					modmap__location(model->modmap, stack->frames[i])->module);
+		for (size_t j = 0; module && j < ARRAY_SIZE(names); j++)
+			if (!strncmp(path__base(module->path), names[j], strlen(names[j])))
+				return true;
+	}
+	return false;
+}
+
 /* Of one stack there may be several sites, each of another function: the key tells them apart. */
 static void add_site(struct adder *adder, const struct site *from)
 {
@@ -87,7 +103,7 @@ static void add_site(struct adder *adder, const struct site *from)
 	struct fail_live_site site = { .blocks = from->live.blocks, .bytes = from->live.bytes };
 	const uint64_t *blocks;
 
-	if (!stack.nr_frames)
+	if (!stack.nr_frames || is_of_loader(adder->model, &stack))
 		return;
 	site.call_key = key_of(map, stack.frames[0], 0);
 	site.stack_key = from->func;

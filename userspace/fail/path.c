@@ -32,6 +32,8 @@ void fail_path__write(const struct fail_path *path, FILE *out)
 		fprintf(out, ",\"signal\":%d", path->signal);
 	if (path->exit_status >= 0)
 		fprintf(out, ",\"exit_status\":%d", path->exit_status);
+	if (path->client_status >= 0)
+		fprintf(out, ",\"client_status\":%d", path->client_status);
 	fprintf(out, ",\"output_differs\":%s,\"said_something\":%s,\"stack\":",
 		path->output_differs ? "true" : "false", path->said_something ? "true" : "false");
 	fail_stack__write(&path->stack, out);
@@ -65,6 +67,14 @@ static bool is_true(const struct json_doc *doc, const struct json_value *value, 
 	return member && member->type == JSON_BOOL && *member->text == 't';
 }
 
+/* -1: there is none. */
+static int read_status(const struct json_doc *doc, const struct json_value *root, const char *key)
+{
+	if (!json_read__member(doc, root, key))
+		return -1;
+	return (int)min(json_read__u64(doc, root, key, 0), 255ull);
+}
+
 /* Those that have no stacks here count, too. */
 static struct fail_leaks read_leaks(const struct json_doc *doc, const struct json_value *root)
 {
@@ -95,10 +105,8 @@ bool fail_path__read(struct fail_path *path, const char *line, size_t len)
 		path->verdict = fail_verdict__by_name(json_read__text(&doc, root, "verdict"));
 		path->signal =
 			(int)min(json_read__u64(&doc, root, "signal", 0), (uint64_t)MAX_SIGNAL);
-		path->exit_status =
-			json_read__member(&doc, root, "exit_status")
-				? (int)min(json_read__u64(&doc, root, "exit_status", 0), 255ull)
-				: -1;
+		path->exit_status = read_status(&doc, root, "exit_status");
+		path->client_status = read_status(&doc, root, "client_status");
 		path->output_differs = is_true(&doc, root, "output_differs");
 		path->said_something = is_true(&doc, root, "said_something");
 		path->stack = fail_stack__read(&doc, json_read__member(&doc, root, "stack"));

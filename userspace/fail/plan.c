@@ -1,56 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "fail/plan.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/util.h"
+#include "fail/amounts.h"
 
-#define MAX_WORD 48
-
-static bool parse_bytes(const char *text, size_t len, uint64_t *bytes)
-{
-	char word[MAX_WORD];
-
-	if (!len || len >= sizeof(word))
-		return false;
-	memcpy(word, text, len);
-	word[len] = '\0';
-	return !parse__bytes(word, UINT64_MAX / 2, bytes);
-}
-
-/* Sizes from *low to *high. */
-static bool parse_sizes(const char *text, uint64_t *low, uint64_t *high)
-{
-	const char *dash = strchr(text, '-'), *number = text;
-	char sign = *text;
-	uint64_t bytes;
-
-	*low = 0;
-	*high = UINT64_MAX;
-	if (sign != '<' && sign != '>') {
-		if (!parse_bytes(text, dash ? (size_t)(dash - text) : strlen(text), low))
-			return false;
-		*high = *low;
-		return !dash || (parse_bytes(dash + 1, strlen(dash + 1), high) && *low <= *high);
-	}
-	number += text[1] == '=' ? 2 : 1;
-	if (!parse_bytes(number, strlen(number), &bytes))
-		return false;
-	if (sign == '>')
-		*low = bytes + (text[1] != '=');
-	else if (text[1] == '=' || bytes)
-		*high = bytes - (text[1] != '=');
-	else
-		return false;
-	return true;
-}
+/* Beyond that the library takes no sizes, and there are none. */
+#define MAX_BYTES (1ull << 42)
+/* It takes four decimals of a percent. */
+#define RATE_STEP (FAIL_RATE_ALL / 1000000)
 
 static void put_sizes(FILE *out, uint64_t low, uint64_t high)
 {
+	low = min(low, MAX_BYTES);
+	high = low < high && high > MAX_BYTES ? UINT64_MAX : min(high, MAX_BYTES);
 	if (low == high) {
 		fprintf(out, ",size=%" PRIu64, low);
 		return;
@@ -61,34 +28,27 @@ static void put_sizes(FILE *out, uint64_t low, uint64_t high)
 		fprintf(out, ",size<%" PRIu64, high + 1);
 }
 
-static bool is_rate(const char *text)
-{
-	size_t len = strspn(text, "0123456789");
-
-	if (!len)
-		return false;
-	if (text[len] == '.')
-		len += 1 + strspn(text + len + 1, "0123456789");
-	return !strcmp(text + len, "%") && strtod(text, NULL) > 0 && strtod(text, NULL) <= 100;
-}
-
 /* A library is named so; the rest are functions. */
 static bool is_file(const char *name, const char *program)
 {
 	return strchr(name, '/') || strstr(name, ".so") || (program && !strcmp(name, program));
 }
 
-static char *check(const struct fail_wishes *wishes, uint64_t *low, uint64_t *high)
+static char *check(const struct fail_wishes *wishes, uint64_t *low, uint64_t *high, uint32_t *rate)
 {
 	*low = 0;
 	*high = UINT64_MAX;
-	if (wishes->sizes && !parse_sizes(wishes->sizes, low, high))
+	if (wishes->sizes && fail_amounts__parse_sizes(wishes->sizes, low, high))
 		return xasprintf(
 			"--size takes sizes such as '>1M', '<=4K', 100 or 1K-4K, not '%s'.",
 			wishes->sizes);
-	if (wishes->rate && !is_rate(wishes->rate))
+	*rate = 0;
+	if (wishes->rate && fail_amounts__parse_rate(wishes->rate, rate))
 		return xasprintf("--rate takes a percentage such as 0.5%%, more than 0 and at most "
 				 "100, not '%s'.",
+				 wishes->rate);
+	if (*rate % RATE_STEP)
+		return xasprintf("--rate takes four decimals at most with a command, not '%s'.",
 				 wishes->rate);
 	if (wishes->seed && !wishes->rate)
 		return xstrdup("--seed says by which numbers --rate chooses, and there is no "
@@ -111,9 +71,10 @@ char *fail_plan__rules(const struct fail_wishes *wishes, char **why)
 	uint64_t low, high, count = wishes->count;
 	char *text = NULL;
 	size_t len = 0;
+	uint32_t rate;
 	FILE *out;
 
-	*why = check(wishes, &low, &high);
+	*why = check(wishes, &low, &high, &rate);
 	if (*why)
 		return NULL;
 	out = open_memstream(&text, &len);
@@ -122,7 +83,8 @@ char *fail_plan__rules(const struct fail_wishes *wishes, char **why)
 	if (wishes->nth)
 		fprintf(out, ",nth=%" PRIu64, wishes->nth);
 	if (wishes->rate)
-		fprintf(out, ",rate=%s,seed=%" PRIu64, wishes->rate, wishes->seed);
+		fprintf(out, ",rate=%u.%04u%%,seed=%" PRIu64, rate / 1000000,
+			rate % 1000000 / RATE_STEP, wishes->seed);
 	if (wishes->persistent)
 		fputs(",persistent", out);
 	else if (by_path && !wishes->many && !count)

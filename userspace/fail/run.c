@@ -19,7 +19,9 @@
 
 /* What outlives the first process has so long. */
 #define GRACE_NS (NSEC_PER_SEC / 5)
-#define KILL_NS	 (5 * NSEC_PER_SEC)
+/* A client whose server is gone finds out, and says so by its status. */
+#define CLIENT_GRACE_NS (2 * NSEC_PER_SEC)
+#define KILL_NS		(5 * NSEC_PER_SEC)
 /* A run that prints more has gone wild. */
 #define MAX_OUTPUT (256ull << 20)
 /* How often the output is looked at. */
@@ -142,54 +144,68 @@ static uint64_t size_of(int fd)
 	return fd >= 0 && !fstat(fd, &st) ? (uint64_t)st.st_size : 0;
 }
 
-static void reap(struct tracees *tracees)
+static void reap(struct tracees *tracees, struct driver *driver)
 {
 	pid_t pid;
 	int status;
 
 	while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0)
-		tracees__take(tracees, pid, status);
+		if (!driver__take(driver, pid, status))
+			tracees__take(tracees, pid, status);
 }
 
-static void kill_all(struct tracees *tracees, const struct fail_run *run)
+static void kill_all(struct tracees *tracees, struct driver *driver, const struct fail_run *run)
 {
 	uint64_t until_ns = clock__monotonic_ns() + KILL_NS;
 
+	/* It is not to see the others die. */
+	driver__end(driver);
 	/* What they start meanwhile reports itself, and is killed by the next turn. */
 	while (tracees->nr && clock__monotonic_ns() < until_ns) {
 		tracees__kill(tracees);
 		if (!run->on_terminal && !tracees->has_ended)
 			kill(-tracees->main, SIGKILL);
 		take_signal(TICK_NS / 10);
-		reap(tracees);
+		reap(tracees, driver);
 	}
 }
 
-/* Until the end. 0 or -EINTR. */
-static int watch(struct tracees *tracees, const struct fail_run *run, const struct streams *streams,
-		 struct fail_outcome *outcome)
+static bool prints_too_much(const struct streams *streams, const struct driver *driver)
+{
+	return size_of(streams->out) > MAX_OUTPUT || size_of(streams->err) > MAX_OUTPUT ||
+	       size_of(driver->out) > MAX_OUTPUT;
+}
+
+/* Until the end. 0, -EINTR, or another -errno. */
+static int watch(struct tracees *tracees, struct driver *driver, const struct fail_run *run,
+		 const struct streams *streams, struct fail_outcome *outcome)
 {
 	uint64_t begin_ns = clock__monotonic_ns(), now_ns;
 	uint64_t until_ns = run->timeout_ns ? begin_ns + run->timeout_ns : UINT64_MAX;
 	bool in_grace = false;
+	int err = 0;
 
 	for (;;) {
-		reap(tracees);
+		reap(tracees, driver);
 		now_ns = clock__monotonic_ns();
 		if (tracees->has_ended && !in_grace) {
 			in_grace = true;
-			until_ns = min(until_ns, now_ns + GRACE_NS);
+			until_ns = min(until_ns,
+				       now_ns + (driver->client ? CLIENT_GRACE_NS : GRACE_NS));
 		}
-		if (!tracees->nr)
+		if (!tracees->nr && !driver->client)
 			return 0;
-		if (is_over || now_ns >= until_ns || size_of(streams->out) > MAX_OUTPUT ||
-		    size_of(streams->err) > MAX_OUTPUT)
+		if (!in_grace)
+			err = driver__step(driver, streams->out, streams->err);
+		if (err || is_over || now_ns >= min(until_ns, driver->stop_ns) ||
+		    prints_too_much(streams, driver))
 			break;
-		take_signal(min(until_ns - now_ns, (uint64_t)TICK_NS));
+		take_signal(min(until_ns - now_ns,
+				min(driver__patience_ns(driver), (uint64_t)TICK_NS)));
 	}
 	outcome->timed_out = !in_grace && !is_over;
-	kill_all(tracees, run);
-	return is_over ? -EINTR : 0;
+	kill_all(tracees, driver, run);
+	return is_over ? -EINTR : err;
 }
 
 static uint64_t hash_of(int fd, bool *sanitizer)
@@ -206,7 +222,21 @@ static uint64_t hash_of(int fd, bool *sanitizer)
 	return hash;
 }
 
-static void judge(struct tracees *tracees, const struct streams *streams, struct fail_end *end)
+/* With a client the output is what that prints; and who died as it was asked to has not crashed. */
+static void judge_driven(const struct driver *driver, struct fail_outcome *outcome)
+{
+	if (!driver->drive)
+		return;
+	outcome->was_ready = driver->is_ready;
+	outcome->client_status = driver->client_status;
+	if (driver->drive->client)
+		outcome->output_hash = hash_of(driver->out, NULL);
+	if (driver->has_ended_it && outcome->signal == SIGTERM)
+		outcome->signal = 0;
+}
+
+static void judge(struct tracees *tracees, const struct driver *driver,
+		  const struct streams *streams, struct fail_end *end)
 {
 	struct fail_outcome *outcome = &end->outcome;
 
@@ -215,6 +245,7 @@ static void judge(struct tracees *tracees, const struct streams *streams, struct
 	outcome->output_hash = hash_of(streams->out, NULL);
 	outcome->errors_hash = hash_of(streams->err, &outcome->sanitizer);
 	outcome->errors_bytes = size_of(streams->err);
+	judge_driven(driver, outcome);
 	end->exited = tracees->exited;
 	end->nr_exited = tracees->nr_exited;
 	tracees->exited = NULL;
@@ -244,7 +275,7 @@ static int exec_error(int fd)
 }
 
 static int start_and_watch(const struct fail_run *run, struct streams *streams,
-			   struct tracees *tracees, struct fail_end *end)
+			   struct tracees *tracees, struct driver *driver, struct fail_end *end)
 {
 	uint64_t begin_ns = clock__monotonic_ns();
 	pid_t pid = fork();
@@ -254,6 +285,7 @@ static int start_and_watch(const struct fail_run *run, struct streams *streams,
 		return -errno;
 	if (!pid)
 		become(run, streams);
+	driver__begin(driver, run->drive, pid);
 	if (run->untraced)
 		*tracees = (struct tracees){ .main = pid };
 	else if (!tracees__begin(tracees, pid))
@@ -265,7 +297,7 @@ static int start_and_watch(const struct fail_run *run, struct streams *streams,
 	close(streams->report[1]);
 	close(streams->go[1]); /* now it goes */
 	streams->report[1] = streams->go[1] = -1;
-	err = watch(tracees, run, streams, &end->outcome);
+	err = watch(tracees, driver, run, streams, &end->outcome);
 	end->duration_ns = clock__monotonic_ns() - begin_ns;
 	return err;
 }
@@ -273,23 +305,26 @@ static int start_and_watch(const struct fail_run *run, struct streams *streams,
 int fail_run__do(const struct fail_run *run, struct fail_end *end)
 {
 	struct tracees tracees = { 0 };
+	struct driver driver = { .out = -1 };
 	struct streams streams;
 	int err, exec_err;
 
 	*end = (struct fail_end){ 0 };
 	err = open_streams(&streams, run->on_terminal);
 	if (!err)
-		err = start_and_watch(run, &streams, &tracees, end);
+		err = start_and_watch(run, &streams, &tracees, &driver, end);
 	if (err && err != -EINTR)
 		log_err("%s cannot be started: %s.", run->command[0], strerror(-err));
 	if (!err) {
-		judge(&tracees, &streams, end);
+		judge(&tracees, &driver, &streams, end);
 		exec_err = exec_error(streams.report[0]);
 		if (exec_err)
 			log_err("%s cannot be run: %s.", run->command[0], strerror(exec_err));
 		err = -exec_err;
 	}
 	close_streams(&streams);
+	if (driver.out >= 0)
+		close(driver.out);
 	tracees__clear(&tracees);
 	return err;
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "fail/driver.h"
 #include "fail/stack.h"
 #include "fail/verdict.h"
 
@@ -19,7 +20,8 @@ struct fail_run {
 				 * heaptap's       stdin, from its beginning, or empty, and the output is
 				 * kept
 				 */
-	bool untraced;		/* no stack of a crash, and nothing of the children */
+	const struct fail_drive *drive; /* NULL: the program ends by itself */
+	bool untraced;			/* no stack of a crash, and nothing of the children */
 };
 
 struct fail_end {

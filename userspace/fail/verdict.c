@@ -39,6 +39,9 @@ enum fail_verdict fail_verdict__of(const struct fail_outcome *outcome,
 	/* Where the status is another one it may have given up with all it had. */
 	if (outcome->leaked_blocks)
 		return FAIL_LEAK;
+	/* The client was told that something is wrong, or was not told any more. */
+	if (outcome->client_status != usual->client_status)
+		return outcome->client_status ? FAIL_CLEAN : FAIL_SILENT;
 	if (baseline->output_varies || outcome->output_hash == usual->output_hash)
 		return FAIL_SURVIVED;
 	/* It did less than it should, and its status is as ever: stderr decides who was told. */

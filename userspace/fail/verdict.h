@@ -25,6 +25,9 @@ struct fail_outcome {
 	uint32_t status; /* as wait(2) has it */
 	int signal;	 /* that a process of the run died of, itself or a child; 0: none */
 	bool timed_out, sanitizer;
+	bool was_ready; /* of a driven program (fail/driver.h): its client could begin */
+	uint32_t
+		client_status; /* of the client, as wait(2) has it; the same in all where none is */
 	uint64_t output_hash, errors_hash; /* of stdout, of stderr */
 	uint64_t errors_bytes;
 	uint64_t leaked_blocks; /* live at the end, and not at an undisturbed run's */
