@@ -123,7 +123,8 @@ def _():
     same(sizes("--max-runs", "2"), [10, 11], "--max-runs")
     data = json.loads(fail("--many", "--json", "--size", "103-104", "--", shaky(), expect=(0,)).stdout)
     same((len(data["paths"]), data["runs"]), (3, 2), "--many: paths, runs")
-    for wrong in (["--size", "x"], ["--rate", "5"], ["--seed", "3"], ["--only", "a,b", "--nth", "2"], ["--ready", "("], ["--only", ","], ["--size", "9-3"]):
+    for wrong in (["--size", "x"], ["--rate", "5"], ["--seed", "3"], ["--only", "a,b", "--nth", "2"],
+                  ["--ready", "("], ["--only", ","], ["--size", "9-3"]):
         fail(*wrong, "--", shaky(), expect=(2,))
 
 
@@ -231,7 +232,8 @@ def _():
     has(fail("--ready", "^egun", "--", *server, expect=(1,)).stderr, "was not ready in time without any failure")
     has(fail("--ready", "x", "--", "true", expect=(1,)).stderr, "was not ready before it ended")
     has(fail("--drive", "sleep 9", "--", *server, expect=(1,)).stderr, "not done after 2 s")
-    has(fail("--drive", "true", "--", "sh", "-c", "trap '' TERM; while :; do sleep 1; done", expect=(1,)).stderr,
+    deaf = ["sh", "-c", "trap '' TERM; echo on; while :; do sleep 1; done"]
+    has(fail("--ready", "on", "--drive", "true", "--", *deaf, expect=(1,)).stderr,
         "not done after 2 s")
 
 
