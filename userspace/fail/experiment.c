@@ -23,8 +23,8 @@
 #define FAIL_NOTHING "nth=4294967295"
 /* Failures of one run at most that are looked at. */
 #define MAX_FAILURES 10000
-/* For the library: some 300000 live blocks fit. */
-#define SNAPSHOT_MEMORY "16M"
+/* For the library: some 150000 live blocks fit. */
+#define SNAPSHOT_MEMORY "8M"
 
 static char *preload_list(const char *library)
 {
