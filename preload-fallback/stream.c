@@ -188,6 +188,10 @@ static bool fill(bool and_end)
 	}
 	stream.nr_records = nr;
 	if (!used && and_end) {
+		/* Behind a place that its thread never commits: about so many. */
+		stream.lost += (ring__used(recorder.ring) + sizeof(struct wire_alloc) - 1) /
+			       sizeof(struct wire_alloc);
+		put_lost(&used);
 		put_end(&used, recorder.pid);
 		put_end(&used, 0);
 		stream.nr_ends = used + BLOCK_OUT_HEAD;

@@ -54,6 +54,15 @@ def _():
     against_tally(build("functions"))
 
 
+@test("what a thread that never gets on holds back is counted as lost")
+def _():
+    path, _ = record(build("stuck"))
+    summary = leaks(path).summary
+    lost = summary["lost_events"]
+    # The free of the stuck thread, and all behind it.
+    check(900 <= lost <= 1100, f"summary: {summary}")
+
+
 @test("calls left by siglongjmp do not make the thread deaf")
 def _():
     against_tally(build("escape"))
