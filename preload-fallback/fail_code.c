@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "fail_code.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <link.h>
 #include <string.h>
@@ -9,11 +8,11 @@
 
 #include "hash.h"
 #include "lookup.h"
+#include "objects.h"
 #include "os.h"
 
 #define MAX_FUNCTIONS 64u
 #define MAX_SYMBOLS   (1u << 20)
-#define GNU_BUILD_ID  3u
 /* Of a function whose size the symbol does not say. */
 #define GUESSED_BYTES 64u
 /* Naps for another thread that refreshes, of 100 us. */
@@ -76,29 +75,6 @@ void fail_code__init(void *memory, uint32_t bytes, const char *function, uintptr
 
 /* ---- an object --------------------------------------------------------------------------------
  */
-
-static void read_note(struct fail_object *object, const uint8_t *note, size_t len)
-{
-	while (len >= sizeof(ElfW(Nhdr))) {
-		const ElfW(Nhdr) *head = (const void *)note;
-		size_t name = ((size_t)head->n_namesz + 3) & ~(size_t)3;
-		size_t contents = ((size_t)head->n_descsz + 3) & ~(size_t)3;
-
-		note += sizeof(*head);
-		len -= sizeof(*head);
-		if (name > len || contents > len - name)
-			return;
-		if (head->n_type == GNU_BUILD_ID && head->n_namesz == 4 &&
-		    !memcmp(note, "GNU", 4) && head->n_descsz &&
-		    head->n_descsz <= FAIL_CODE_BUILD_ID) {
-			object->build_id_len = (uint8_t)head->n_descsz;
-			memcpy(object->build_id, note + name, head->n_descsz);
-			return;
-		}
-		note += name + contents;
-		len -= name + contents;
-	}
-}
 
 static void set_path(struct fail_object *object, const char *name)
 {
@@ -220,11 +196,7 @@ static void see(const struct dl_phdr_info *info, uintptr_t start, uintptr_t end)
 	fresh.is_loader = code.loader && code.loader == info->dlpi_addr &&
 			  code.allocator - start >= end - start;
 	set_path(&fresh, info->dlpi_name ? info->dlpi_name : "");
-	for (unsigned i = 0; i < info->dlpi_phnum && !fresh.build_id_len; i++)
-		if (info->dlpi_phdr[i].p_type == PT_NOTE)
-			read_note(&fresh,
-				  (const uint8_t *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr),
-				  info->dlpi_phdr[i].p_memsz);
+	fresh.build_id_len = (uint8_t)objects__build_id(info, fresh.build_id, FAIL_CODE_BUILD_ID);
 	set_id(&fresh);
 	find_functions(&fresh, info);
 	if (!free_one)
@@ -234,18 +206,6 @@ static void see(const struct dl_phdr_info *info, uintptr_t start, uintptr_t end)
 	__atomic_store_n(&free_one->end, end, __ATOMIC_RELEASE);
 	if (free_one == &code.objects[code.nr_objects])
 		__atomic_store_n(&code.nr_objects, code.nr_objects + 1, __ATOMIC_RELEASE);
-}
-
-static int look_at(struct dl_phdr_info *info, size_t size, void *data)
-{
-	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-		uintptr_t start = info->dlpi_addr + segment->p_vaddr;
-
-		if (segment->p_type == PT_LOAD && segment->p_flags & PF_X && segment->p_memsz)
-			see(info, start, start + segment->p_memsz);
-	}
-	return 0;
 }
 
 static void drop_unseen(void)
@@ -270,7 +230,7 @@ void fail_code__refresh(void)
 	os__block_signals(&before);
 	if (os__lock(&code.locked, MAX_NAPS)) {
 		code.nr_refreshed++;
-		dl_iterate_phdr(look_at, NULL);
+		objects__look(see);
 		drop_unseen();
 		__atomic_store_n(&code.locked, 0, __ATOMIC_RELEASE);
 	}

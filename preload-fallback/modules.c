@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "modules.h"
 
-#include <elf.h>
 #include <errno.h>
-#include <link.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "block_out.h"
+#include "objects.h"
 #include "os.h"
 #include "wire.h"
 
 #define MAX_RANGES   512u
 #define MAX_PATH     1024u
 #define MAX_BUILD_ID 64u
-#define GNU_BUILD_ID 3u
 /* Naps for another thread that refreshes, of 100 us. */
 #define MAX_NAPS 100u
 
@@ -84,29 +82,6 @@ static uint32_t hash_bytes(uint32_t hash, const void *data, uint32_t len)
 	return hash;
 }
 
-static void find_build_id(struct object *object, const uint8_t *note, size_t len)
-{
-	/* Name and contents are padded to four bytes. */
-	while (len >= sizeof(ElfW(Nhdr))) {
-		const ElfW(Nhdr) *head = (const void *)note;
-		size_t name = ((size_t)head->n_namesz + 3) & ~(size_t)3;
-		size_t contents = ((size_t)head->n_descsz + 3) & ~(size_t)3;
-
-		note += sizeof(*head);
-		len -= sizeof(*head);
-		if (name > len || contents > len - name)
-			return;
-		if (head->n_type == GNU_BUILD_ID && head->n_namesz == 4 &&
-		    !memcmp(note, "GNU", 4) && head->n_descsz <= MAX_BUILD_ID) {
-			object->build_id_len = head->n_descsz;
-			memcpy(object->build_id, note + name, head->n_descsz);
-			return;
-		}
-		note += name + contents;
-		len -= name + contents;
-	}
-}
-
 static void find_path(struct object *object, const char *name)
 {
 	ssize_t len = 0;
@@ -132,14 +107,8 @@ static void find_path(struct object *object, const char *name)
 
 static void describe(struct object *object, const struct dl_phdr_info *info)
 {
-	object->build_id_len = 0;
+	object->build_id_len = objects__build_id(info, object->build_id, MAX_BUILD_ID);
 	find_path(object, info->dlpi_name ? info->dlpi_name : "");
-	for (unsigned i = 0; i < info->dlpi_phnum && !object->build_id_len; i++)
-		if (info->dlpi_phdr[i].p_type == PT_NOTE)
-			find_build_id(
-				object,
-				(const uint8_t *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr),
-				info->dlpi_phdr[i].p_memsz);
 	object->hash = hash_bytes(2166136261u, object->path, object->path_len);
 	object->hash = hash_bytes(object->hash, object->build_id, object->build_id_len);
 }
@@ -243,18 +212,6 @@ static void see_range(const struct dl_phdr_info *info, uintptr_t start, uintptr_
 	add_range(info, start, end);
 }
 
-static int look_at(struct dl_phdr_info *info, size_t size, void *data)
-{
-	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-		uintptr_t start = info->dlpi_addr + segment->p_vaddr;
-
-		if (segment->p_type == PT_LOAD && segment->p_flags & PF_X && segment->p_memsz)
-			see_range(info, start, start + segment->p_memsz);
-	}
-	return 0;
-}
-
 static void drop_unseen(void (*unloaded)(uintptr_t start, uintptr_t end))
 {
 	for (uint32_t i = 0; i < catalogue.nr_ranges; i++) {
@@ -269,16 +226,6 @@ static void drop_unseen(void (*unloaded)(uintptr_t start, uintptr_t end))
 	}
 }
 
-static bool lock(void)
-{
-	for (unsigned naps = 0; naps < MAX_NAPS; naps++) {
-		if (!__atomic_exchange_n(&catalogue.locked, 1, __ATOMIC_ACQUIRE))
-			return true;
-		os__sleep_us(100);
-	}
-	return false;
-}
-
 void modules__refresh(void (*unloaded)(uintptr_t start, uintptr_t end))
 {
 	int saved = errno;
@@ -286,13 +233,12 @@ void modules__refresh(void (*unloaded)(uintptr_t start, uintptr_t end))
 
 	/* A handler that jumps out would leave it locked. */
 	os__block_signals(&before);
-	if (!lock())
-		goto out;
-	catalogue.nr_refreshed++;
-	dl_iterate_phdr(look_at, NULL);
-	drop_unseen(unloaded);
-	__atomic_store_n(&catalogue.locked, 0, __ATOMIC_RELEASE);
-out:
+	if (os__lock(&catalogue.locked, MAX_NAPS)) {
+		catalogue.nr_refreshed++;
+		objects__look(see_range);
+		drop_unseen(unloaded);
+		__atomic_store_n(&catalogue.locked, 0, __ATOMIC_RELEASE);
+	}
 	os__allow_signals(&before);
 	errno = saved;
 }
