@@ -9,6 +9,7 @@
 
 #include "fail/database.h"
 #include "fail/live.h"
+#include "fail/paths.h"
 #include "fail/run.h"
 
 /* What all runs of one program have in common. The strings are the caller's. */
@@ -24,12 +25,6 @@ struct fail_setup {
 	struct fail_live live; /* what undisturbed runs leave; fail_live__clear */
 };
 
-/* What failed in a run, each path once, in that order. */
-struct fail_paths {
-	struct fail_path *paths;
-	size_t nr, capacity;
-};
-
 /* Two undisturbed runs: how they end, whether they do the same, how long they take. 0, -EINTR, or
  * -errno after a sentence: it crashes or hangs without any failure. */
 int fail_experiment__calibrate(struct fail_setup *setup);
@@ -43,9 +38,6 @@ int fail_experiment__calibrate(struct fail_setup *setup);
 int fail_experiment__do(const struct fail_setup *setup, const char *rules, const char *known,
 			uint64_t run, bool on_terminal, uint64_t culprit,
 			struct fail_paths *failed);
-/* NULL: that one has not failed. */
-struct fail_path *fail_paths__find(const struct fail_paths *failed, uint64_t id);
-void fail_paths__clear(struct fail_paths *failed);
 
 /* The environment of such a run: strings NAME=VALUE and a NULL, to be freed with the array. log
  * NULL: none. */
