@@ -40,6 +40,13 @@ static volatile uint32_t *here;
 
 extern char **environ __attribute__((weak));
 
+/* AddressSanitizer and ThreadSanitizer put themselves before many functions of the C library, and
+ * these cannot be called while they set themselves up: the loader calls malloc then. They are done
+ * when constructors run. */
+extern void __asan_init(void) __attribute__((weak));
+extern void __tsan_init(void) __attribute__((weak));
+static bool is_constructed;
+
 /* Is there anything to do in the hooks? */
 static inline bool has_work(void)
 {
@@ -181,6 +188,12 @@ static __attribute__((noinline, cold)) bool start(void)
 {
 	uint32_t fresh = 0;
 
+	if (!is_constructed && (__asan_init || __tsan_init)) {
+		/* Of the latter dl_iterate_phdr is one. */
+		if (!__tsan_init)
+			real__find();
+		return false;
+	}
 	if (!__atomic_compare_exchange_n(&state, &fresh, 1, false, __ATOMIC_ACQUIRE,
 					 __ATOMIC_ACQUIRE))
 		return fresh == 2 && has_work();
@@ -286,6 +299,7 @@ __attribute__((constructor)) static void begin(void)
 {
 	int saved = errno;
 
+	is_constructed = true;
 	if (!process__hooks())
 		return;
 	if (snapshot_is_on)

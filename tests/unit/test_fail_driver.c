@@ -96,9 +96,11 @@ static void test_reports_of_sanitizers(void **state)
 {
 	static const char asan[] = "==1==ERROR: AddressSanitizer: SEGV on unknown address";
 	static const char ubsan[] = "x.c:3:4: runtime error: load of null pointer";
+	static const char tsan[] = "==1==ERROR: ThreadSanitizer: SEGV on unknown address 0x0";
 	static const char nothing[] = "error: out of memory";
 
 	assert_true(fail_verdict__has_report(asan, strlen(asan)));
+	assert_true(fail_verdict__has_report(tsan, strlen(tsan)));
 	assert_true(fail_verdict__has_report(ubsan, strlen(ubsan)));
 	assert_false(fail_verdict__has_report(nothing, strlen(nothing)));
 	assert_false(fail_verdict__has_report("", 0));

@@ -243,8 +243,21 @@ static int search_all(struct search *search)
 	return err == -EINTR ? 0 : err;
 }
 
+/* That nothing failed is no praise where nothing could. */
+static void say_nothing_came(const struct search *search)
+{
+	const struct options *options = search->session->options;
+
+	if (search->complete && !search->once && !search->session->database.nr && !options->sizes &&
+	    !options->only.nr && !search->session->ignore)
+		log_warn("No call of an allocator was seen, so none could fail. That is so of "
+			 "programs with an allocator of their own, such as those that clang builds "
+			 "with -fsanitize=address (they need -shared-libasan, too).");
+}
+
 static int say_end(const struct search *search, const struct fail_summary *summary)
 {
+	say_nothing_came(search);
 	if (fail_run__is_over())
 		log_warn("Interrupted. The same command goes on from here.");
 	else if (!summary->complete)

@@ -117,7 +117,7 @@ static int become_gdb(struct fail_session *session, const char *known)
 	variables = fail_experiment__variables(&session->setup, RULES, known, NULL);
 	while (session->options->command[nr_args])
 		nr_args++;
-	args = xcalloc(nr_args + 32, sizeof(*args));
+	args = xcalloc(nr_args + 64, sizeof(*args));
 	args[nr++] = "gdb";
 	args[nr++] = "-q";
 	/* A shell in between would have the library, too. */

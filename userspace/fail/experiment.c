@@ -38,10 +38,19 @@ static char *snapshot_variable(const char *folder)
 	return variable;
 }
 
+/* What the user has set comes behind, and counts. */
+static char *options_variable(const char *name, const char *ours)
+{
+	const char *options = getenv(name);
+	bool any = options && *options;
+
+	return xasprintf("%s=%s%s%s", name, ours, any ? ":" : "", any ? options : "");
+}
+
 char **fail_experiment__variables(const struct fail_setup *setup, const char *rules,
 				  const char *known, const char *log)
 {
-	char **variables = xcalloc(12, sizeof(*variables));
+	char **variables = xcalloc(16, sizeof(*variables));
 	size_t nr = 0;
 
 	variables[nr++] = preload_list(setup->library);
@@ -60,6 +69,11 @@ char **fail_experiment__variables(const struct fail_setup *setup, const char *ru
 		variables[nr++] = xstrdup("HEAPTAP_SNAPSHOT_SIGNAL=none");
 		variables[nr++] = xstrdup("HEAPTAP_MEMORY=" SNAPSHOT_MEMORY);
 	}
+	/* It wants to be the first library, and does as well behind this one. */
+	variables[nr++] = options_variable("ASAN_OPTIONS", "verify_asan_link_order=0");
+	/* It traces the program itself, which only one can do. */
+	if (!setup->untraced)
+		variables[nr++] = options_variable("LSAN_OPTIONS", "detect_leaks=0");
 	if (setup->ignore)
 		variables[nr++] = xasprintf("MALLOCFAIL_IGNORE=%s", setup->ignore);
 	return variables;

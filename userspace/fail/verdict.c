@@ -73,7 +73,8 @@ bool fail_verdict__has_report(const char *text, size_t len)
 	/* As the run-time libraries of gcc and clang print them. */
 	static const char *const reports[] = {
 		"ERROR: AddressSanitizer",     "ERROR: LeakSanitizer",
-		"WARNING: MemorySanitizer",    "WARNING: ThreadSanitizer",
+		"WARNING: MemorySanitizer",    "ERROR: MemorySanitizer",
+		"WARNING: ThreadSanitizer",    "ERROR: ThreadSanitizer",
 		"ERROR: HWAddressSanitizer",   ": runtime error: ",
 		"UndefinedBehaviorSanitizer:",
 	};
