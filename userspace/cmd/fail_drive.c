@@ -167,6 +167,23 @@ static int separate_all(struct search *search)
 	return err;
 }
 
+/* What has failed before may fail again, as when two jobs find it at once, but not for ever. 0, or
+ * -errno, said. */
+static int check_progress(const struct search *search, struct fail_paths *failed)
+{
+	struct fail_database *database = &search->session->database;
+	const struct fail_path *last;
+
+	if (search->once || search->session->options->persistent || !failed->nr)
+		return 0;
+	for (size_t i = 0; i < failed->nr; i++) {
+		last = fail_database__find(database, failed->paths[i].id);
+		if (!last || !last->is_new)
+			return 0;
+	}
+	return fail_database__check_known(database, last->id);
+}
+
 /* One run. */
 static int explore_once(struct search *search)
 {
@@ -179,6 +196,8 @@ static int explore_once(struct search *search)
 	err = fail_experiment__do(&session->setup, session->rules[search->rules],
 				  search->once ? NULL : session->database.known,
 				  fail_shared__next_run(search->shared), false, 0, &failed);
+	if (!err)
+		err = check_progress(search, &failed);
 	if (err)
 		return err;
 	search->rules += !search->once && !failed.nr;

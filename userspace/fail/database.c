@@ -14,10 +14,27 @@
 #include "base/log.h"
 #include "base/util.h"
 
+#define NOT_PLAIN (-EMEDIUMTYPE)
+
 static int complain(const char *what, const char *path, int err)
 {
-	log_err("%s cannot be %s: %s.", path, what, strerror(-err));
+	log_err("%s cannot be %s: %s.", path, what,
+		err == NOT_PLAIN ? "it is no regular file" : strerror(-err));
 	return err;
+}
+
+/* Nothing that waits for somebody or never ends, as a FIFO or a device. -errno. */
+static int open_plain(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode))
+		return fd;
+	close(fd);
+	return NOT_PLAIN;
 }
 
 struct fail_path *fail_database__find(const struct fail_database *database, uint64_t id)
@@ -50,12 +67,12 @@ static void keep(struct fail_database *database, struct fail_path *path)
 static int for_each_line(struct fail_database *database, const char *path,
 			 void (*take)(struct fail_database *database, const struct line *line))
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), got;
+	int fd = open_plain(path, O_RDONLY), got;
 	struct lines *lines;
 	struct line line;
 
 	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
+		return fd == -ENOENT ? 0 : fd;
 	lines = lines__new(fd);
 	while ((got = lines__next(lines, &line)) > 0)
 		if (!line.too_long)
@@ -186,8 +203,17 @@ int fail_database__open(struct fail_database *database, const char *directory, c
 	err = known ? 0 : clean(database, directory);
 	if (err)
 		return complain("used", directory, err);
-	database->fd = open(database->file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-	return database->fd < 0 ? complain("written", database->file, -errno) : 0;
+	database->fd = open_plain(database->file, O_RDWR | O_CREAT | O_APPEND);
+	return database->fd < 0 ? complain("written", database->file, database->fd) : 0;
+}
+
+/* Has somebody not come to the end of the last line? */
+static bool is_torn(int fd)
+{
+	off_t end = lseek(fd, 0, SEEK_END);
+	char last;
+
+	return end > 0 && pread(fd, &last, 1, end - 1) == 1 && last != '\n';
 }
 
 int fail_database__add(struct fail_database *database, struct fail_path *path)
@@ -195,19 +221,40 @@ int fail_database__add(struct fail_database *database, struct fail_path *path)
 	char *line = NULL;
 	size_t len = 0;
 	FILE *out = open_memstream(&line, &len);
+	ssize_t done;
 	int err = 0;
 
 	if (!out)
 		return -ENOMEM;
+	if (is_torn(database->fd))
+		fputc('\n', out);
 	fail_path__write(path, out);
 	fputc('\n', out);
 	fclose(out);
 	/* One write, so that lines of others do not get into it. */
-	if (write(database->fd, line, len) != (ssize_t)len)
-		err = complain("written", database->file, errno ? -errno : -ENOSPC);
+	done = write(database->fd, line, len);
+	if (done != (ssize_t)len)
+		err = complain("written", database->file, done < 0 ? -errno : -ENOSPC);
 	free(line);
 	path->is_new = true;
 	keep(database, path);
+	return err;
+}
+
+int fail_database__check_known(struct fail_database *database, uint64_t id)
+{
+	struct fail_database noted = { .fd = -1, .lock_fd = -1 };
+	int err = for_each_line(&noted, database->known, take_known);
+
+	if (!err && !fail_database__find(&noted, id)) {
+		log_err("%s does not keep the call paths that have failed, so the search would not "
+			"come to an end. It must be a file that the program can write to, on a "
+			"disk "
+			"with room.",
+			database->known);
+		err = -EIO;
+	}
+	fail_database__close(&noted);
 	return err;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is known of a program's call paths to allocators: a directory with
- *   paths.jsonl   a line of JSON for each path and try; a later line for a path replaces the
- * earlier known         the ids, a line of 16 hexadecimal digits each: what the library fails no
- * more Both only grow, by single writes at their ends, so several heaptaps may share the directory.
+ * What is known of a program's call paths to allocators, in a directory. In paths.jsonl is a line
+ * of JSON for each path and try; a later line for a path replaces earlier ones. In known are the
+ * ids, a line of 16 hexadecimal digits each: what the library fails no more. Both only grow, by
+ * single writes at their ends, so several heaptaps may share the directory.
  */
 #ifndef FAIL_DATABASE_H
 #define FAIL_DATABASE_H
@@ -60,6 +60,9 @@ void fail_database__close(struct fail_database *database);
 struct fail_path *fail_database__find(const struct fail_database *database, uint64_t id);
 /* Takes a path over, into memory and file. 0, or -errno after a sentence. */
 int fail_database__add(struct fail_database *database, struct fail_path *path);
+/* A path that has failed is failed again: is it in the file of known paths, as it should be? 0, or
+ * -errno after a sentence. */
+int fail_database__check_known(struct fail_database *database, uint64_t id);
 /* Reads what others, too, have added: all anew, is_new stays. 0, or -errno after a sentence. */
 int fail_database__reload(struct fail_database *database);
 

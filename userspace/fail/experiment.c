@@ -2,6 +2,7 @@
 #include "fail/experiment.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,8 @@
 #define MAX_BASELINE_NS (600 * NSEC_PER_SEC)
 /* Without any rule the library would say that it has nothing to do. */
 #define FAIL_NOTHING "nth=4294967295"
+/* That a run has, at least, for lines about what failed. */
+#define LOG_BYTES (256 << 10)
 /* For the library: some 150000 live blocks fit. */
 #define SNAPSHOT_MEMORY "8M"
 
@@ -142,6 +145,26 @@ static void judge(const struct fail_setup *setup, struct fail_end *end, uint64_t
 		fail_leaks__clear(&last->leaks);
 }
 
+/* The file for what the library has to say, with room for it: without, a failure would pass for
+ * none. 0, or -errno after a sentence. */
+static int make_log(const char *path)
+{
+	int fd, err = 0;
+
+	unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		err = -errno;
+	else if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, LOG_BYTES) && errno != EOPNOTSUPP)
+		err = -errno;
+	if (err)
+		log_err("%s cannot be made: %s. TMPDIR names another folder.", path,
+			strerror(-err));
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
 int fail_experiment__do(const struct fail_setup *setup, const char *rules, const char *known,
 			uint64_t run, bool on_terminal, uint64_t culprit, struct fail_paths *failed)
 {
@@ -153,12 +176,13 @@ int fail_experiment__do(const struct fail_setup *setup, const char *rules, const
 				.on_terminal = on_terminal,
 				.drive = &setup->drive,
 				.untraced = setup->untraced };
-	struct fail_end end;
+	struct fail_end end = { 0 };
 	int err;
 
 	*failed = (struct fail_paths){ 0 };
-	unlink(log);
-	err = fail_run__do(&one, &end);
+	err = make_log(log);
+	if (!err)
+		err = fail_run__do(&one, &end);
 	if (!err) {
 		err = fail_paths__read_log(failed, log);
 		if (err)
