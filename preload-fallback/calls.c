@@ -12,6 +12,7 @@
 #include "event.h"
 #include "fail.h"
 #include "live_set.h"
+#include "lookup.h"
 #include "pass.h"
 #include "process.h"
 #include "real.h"
@@ -63,6 +64,36 @@ static inline bool fails_inside(enum hook hook)
 	return (unsigned)hook < FIRST_CXX_HOOK && fail__takes_inner();
 }
 
+/* Of an operator new, by its place among them in alloc_api.h; and where its operator delete is. */
+#define KIND_ARRAY   1u
+#define KIND_NOTHROW 2u
+#define KIND_ALIGNED 4u
+_Static_assert((unsigned)HOOK__ZdaPv == FIRST_CXX_HOOK + 9, "delete[]");
+_Static_assert((unsigned)HOOK__ZdaPvSt11align_val_t == FIRST_CXX_HOOK + 15, "delete[], aligned");
+
+/*
+ * An operator new that asks no malloc, as those of jemalloc and AddressSanitizer, has given a block
+ * all the same: it goes back, and what the operator would do without is done for it. Returns the
+ * block where there is nobody to throw an exception.
+ */
+static __attribute__((cold)) void *take_back(enum hook hook, void *block, uintptr_t align)
+{
+	unsigned kind = (unsigned)hook - FIRST_CXX_HOOK;
+	void (*give_up)(void) = NULL;
+
+	if (!(kind & KIND_NOTHROW)) {
+		give_up = (void (*)(void))lookup__function("_ZSt17__throw_bad_allocv");
+		if (!give_up)
+			return block;
+	}
+	real__freed(
+		(enum hook)(FIRST_CXX_HOOK + (kind & KIND_ALIGNED ? 14 : 8) + (kind & KIND_ARRAY)),
+		block, align, 0);
+	if (give_up)
+		give_up();
+	return NULL;
+}
+
 /*
  * A call that is made to fail, which is recorded whether or not it were a sample. C++ operators
  * have to do it themselves, with all that belongs to it: their handler, their exception, which
@@ -81,8 +112,9 @@ static __attribute__((cold)) void *fail_block(struct guard_call *call, enum hook
 		fail__begin_inner();
 		guard__set_phase(GUARD_REAL);
 		block = real__block(hook, a, b, c);
+		if (!fail__end_inner() && block)
+			block = take_back(hook, block, b);
 		guard__set_phase(GUARD_RECORDING);
-		fail__end_inner();
 	}
 	if (block && sample__chooses(requested, &weight))
 		allocated(call, from, func, 0, block, requested, weight);

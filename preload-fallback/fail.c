@@ -390,9 +390,12 @@ void fail__begin_inner(void)
 	mine.inner = true;
 }
 
-void fail__end_inner(void)
+bool fail__end_inner(void)
 {
+	bool was_asked = !mine.inner;
+
 	mine.inner = false;
+	return was_asked;
 }
 
 bool fail__takes_inner_slowly(void)

@@ -42,7 +42,8 @@ static inline bool fail__wants(const struct guard_call *call, enum hook hook,
 
 /* A C++ operator of this thread is to fail, as only it can: by the first allocation inside it. */
 void fail__begin_inner(void);
-void fail__end_inner(void);
+/* False: no allocation was inside it. */
+bool fail__end_inner(void);
 bool fail__takes_inner_slowly(void);
 /* Is an allocation inside a real function that one? errno is ENOMEM then. */
 static inline bool fail__takes_inner(void)

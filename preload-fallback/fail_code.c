@@ -285,18 +285,6 @@ struct naming {
 	uint32_t size;
 };
 
-static bool has(const struct dl_phdr_info *info, uintptr_t address)
-{
-	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-
-		if (segment->p_type == PT_LOAD &&
-		    address - (info->dlpi_addr + segment->p_vaddr) < segment->p_memsz)
-			return true;
-	}
-	return false;
-}
-
 static int name_in(struct dl_phdr_info *info, size_t size, void *data)
 {
 	struct naming *naming = data;
@@ -305,7 +293,7 @@ static int name_in(struct dl_phdr_info *info, size_t size, void *data)
 	uint32_t nr;
 	size_t len;
 
-	if (!has(info, naming->address))
+	if (!objects__segment(info, naming->address))
 		return 0;
 	nr = lookup__read_tables(&tables, info) ? lookup__nr_symbols(&tables) : 0;
 	for (uint32_t i = 0; i < nr && i < MAX_SYMBOLS; i++) {

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "objects.h"
+
 /* Words of a hash chain that are followed: a damaged table is not to hold us. */
 #define MAX_CHAIN      65536u
 #define HIDDEN_VERSION 0x8000u
@@ -145,27 +147,13 @@ static void *find_by_gnu_hash(const struct lookup_tables *tables, const char *na
 	return NULL;
 }
 
-static bool is_self(const struct dl_phdr_info *info)
-{
-	uintptr_t here = (uintptr_t)&lookup__function;
-
-	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-
-		if (segment->p_type == PT_LOAD &&
-		    here - (info->dlpi_addr + segment->p_vaddr) < segment->p_memsz)
-			return true;
-	}
-	return false;
-}
-
 static int look_at(struct dl_phdr_info *info, size_t size, void *data)
 {
 	struct search *search = data;
 	struct lookup_tables tables;
 	void *found = NULL;
 
-	if (is_self(info)) {
+	if (objects__segment(info, (uintptr_t)&lookup__function)) {
 		search->behind = true;
 		return 0;
 	}

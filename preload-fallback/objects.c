@@ -25,6 +25,18 @@ void objects__look(void (*see)(const struct dl_phdr_info *info, uintptr_t start,
 	dl_iterate_phdr(look_at, &see);
 }
 
+const ElfW(Phdr) * objects__segment(const struct dl_phdr_info *info, uintptr_t address)
+{
+	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+
+		if (segment->p_type == PT_LOAD &&
+		    address - (info->dlpi_addr + segment->p_vaddr) < segment->p_memsz)
+			return segment;
+	}
+	return NULL;
+}
+
 static uint32_t read_notes(const uint8_t *note, size_t len, uint8_t *id, uint32_t room)
 {
 	/* Name and contents are padded to four bytes. */

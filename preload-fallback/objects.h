@@ -10,6 +10,9 @@
  * can have until the last call is done. */
 void objects__look(void (*see)(const struct dl_phdr_info *info, uintptr_t start, uintptr_t end));
 
+/* The segment of an object that an address is in; NULL: none. */
+const ElfW(Phdr) * objects__segment(const struct dl_phdr_info *info, uintptr_t address);
+
 /* The build-id of an object that is loaded. Returns its bytes; 0: it has none, or a longer one. */
 uint32_t objects__build_id(const struct dl_phdr_info *info, uint8_t *id, uint32_t room);
 
