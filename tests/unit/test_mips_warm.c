@@ -80,7 +80,7 @@ static unsigned call(unsigned nr, uint32_t choice, mips_addr_t *frames)
 			image->cursor.fp = sp;
 			sp -= 64;
 		}
-		pc = f->call[choice >> i & 1];
+		pc = f->call[choice >> i % 32 & 1];
 		frames[nr - 1 - i] = pc;
 	}
 	image->cursor.pc = pc;
