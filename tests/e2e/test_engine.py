@@ -3,7 +3,6 @@
 """--engine preload: what the library sees is what the kernel's probes see, for anybody, in all that a
 command starts; and a command outlives whoever watches it."""
 import collections
-import contextlib
 import functools
 import json
 import os
@@ -13,9 +12,9 @@ import signal
 import sys
 import time
 
-from htap import (HEAPTAP, NOBODY, OUT, ROOT, Counter, Skip, build, check, counted_tree, equal_counts, finish, has,
-                  heaptap, leaks, leaks_tree, library, lives, main, run, same, scratch, started, temp, test,
-                  tree_environment, unprivileged, wait_for)
+from htap import (HEAPTAP, NOBODY, OUT, ROOT, Counter, Skip, as_nobody, build, check, counted_tree, equal_counts,
+                  finish, has, heaptap, leaks, leaks_tree, library, lives, main, run, same, scratch, started, temp,
+                  test, tree_environment, unprivileged, wait_for)
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "golden"))
 import htap_format  # noqa: E402
@@ -260,19 +259,6 @@ def _():
         done = run(unprivileged([own, "doctor"]))
         has(done.stdout, r"preload library +ok", "doctor")
         has(done.stdout, "commands that it starts can be watched", "doctor")
-
-
-@contextlib.contextmanager
-def as_nobody():
-    """heaptap and the library in a folder that nobody owns: the build's may be for root's eyes only."""
-    folder = temp()
-    os.mkdir(folder)
-    for name in (HEAPTAP, os.path.join(OUT, "libheaptap-preload.so")):
-        shutil.copy(name, folder)
-    for name in (".", *os.listdir(folder)):
-        os.chown(os.path.join(folder, name), NOBODY, NOBODY)
-    yield os.path.join(folder, "heaptap")
-    shutil.rmtree(folder)
 
 
 @test("what is preloaded already stays so, behind the library")

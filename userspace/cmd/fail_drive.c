@@ -298,6 +298,9 @@ static int calibrate_and_search(struct search *search)
 		return err == -EINTR ? 0 : err;
 	if (setup->baseline.output_varies)
 		log_warn("What it prints differs from run to run, so nothing is said of that.");
+	if (setup->baseline.outcome.sanitizer)
+		log_warn("A sanitizer reports errors of undisturbed runs, too, so nothing is said "
+			 "of its reports.");
 	if (setup->live.incomplete)
 		log_warn("Undisturbed runs have more live blocks at their ends than can be noted, "
 			 "so leaks are not looked for.");
