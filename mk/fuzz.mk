@@ -45,8 +45,26 @@ $(O)/seeds/fuzz_pairing: $(O)/fuzz_pairing
 	$(Q)printf 'pid,event,address,stack\n1,alloc,5,"[{""f"":""a""}]"\n2,alloc,5,[]\n1,free,5,[]\n2,exec,0,[]\n' \
 		>$@/csv
 
+# A path that crashed, one that leaked, and the ids of both and of a third.
+$(O)/seeds/fuzz_fail_database: $(O)/fuzz_fail_database
+	$(Q)mkdir -p $@
+	$(Q)printf '{"id":"%s","status":"tried","function":"malloc","size":100,"run":3,%s,"stack":[%s]%s}\n' \
+		00000000000000a1 '"verdict":"crash","signal":11' '{"module":"/x","build_id":"0f","offset":9}' \
+		',"crash_stack":[{"module":null,"build_id":null,"offset":1}]' \
+		00000000000000a2 '"verdict":"leak","exit_status":0,"client_status":1' '' \
+		',"leaked_blocks":2,"leaked_bytes":30,"leaks":[{"blocks":2,"bytes":30,"stack":[]}]' >$@/both
+	$(Q)(printf ' ' && cat $@/both) >$@/lines
+	$(Q)(printf '\0' && printf '%s\n' 00000000000000a1 00000000000000a2 00000000000000a3) >>$@/both
+	$(Q)printf '{"pid":1,"number":1,"path":"%s","function":"%s","size":8,"frames":[%s]}\n' \
+		00000000000000b1 malloc '{"module":"/x","build_id":null,"offset":9}' \
+		00000000000000b2 calloc '' 00000000000000b1 malloc '' >$@/log
+
+$(O)/seeds/fuzz_json: $(O)/fuzz_json
+	$(Q)mkdir -p $@
+	$(Q)printf '{"a":[1,-2.5e3,true,null,"x\\n\\u00e9\\ud83d\\ude00"],"o":{"e":{},"f":[ ]}}' >$@/all
+
 run-fuzz: $(FUZZ:%=$(O)/%) $(O)/seeds/fuzz_cfi $(O)/seeds/fuzz_allocators $(O)/seeds/fuzz_reader \
-	  $(O)/seeds/fuzz_pairing
+	  $(O)/seeds/fuzz_pairing $(O)/seeds/fuzz_fail_database $(O)/seeds/fuzz_json
 	$(Q)set -e; for name in $(FUZZ_CHOSEN); do \
 		echo "  FUZZ     $$name, $(FUZZ_SECONDS) s"; \
 		mkdir -p $(O)/corpus/$$name $(O)/seeds/$$name; \
