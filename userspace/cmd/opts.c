@@ -86,7 +86,8 @@ const struct opt opts[] = {
 	  "An abort, and output that silently is another one, count as faults, too." },
 	{ "no-trace", 0, NULL, OPT_FLAG, MEMBER(untraced), 0, 0, CMD_FAIL,
 	  "Do not trace the runs: there is no stack of a crash then, and nothing is known of "
-	  "children. For programs that trace themselves, as LeakSanitizer does." },
+	  "children. For programs that trace themselves; LeakSanitizer does, and stays away "
+	  "otherwise." },
 	{ "ready", 0, "PATTERN", OPT_STRING, MEMBER(ready), 0, 0, CMD_FAIL,
 	  "The command is a server: it is ready when a line that it prints matches this extended "
 	  "regular expression. Then --drive runs; without that the server is ended." },
