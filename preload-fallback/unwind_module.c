@@ -5,7 +5,6 @@
 #include <link.h>
 #include <stddef.h>
 
-#include "objects.h"
 #include "unwind_auxv.h"
 
 struct search {
@@ -18,6 +17,18 @@ struct search {
 /* How often files had been unloaded when somebody last asked. */
 static uint32_t seen_unloaded;
 
+static const ElfW(Phdr) * find_load(const struct dl_phdr_info *info, uintptr_t address)
+{
+	for (size_t i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *phdr = &info->dlpi_phdr[i];
+
+		if (phdr->p_type == PT_LOAD &&
+		    address - (info->dlpi_addr + phdr->p_vaddr) < phdr->p_memsz)
+			return phdr;
+	}
+	return NULL;
+}
+
 static void find_index(const struct dl_phdr_info *info, struct unwind_module *module)
 {
 	for (size_t i = 0; i < info->dlpi_phnum; i++) {
@@ -26,7 +37,7 @@ static void find_index(const struct dl_phdr_info *info, struct unwind_module *mo
 
 		if (phdr->p_type != PT_GNU_EH_FRAME)
 			continue;
-		load = objects__segment(info, index);
+		load = find_load(info, index);
 		if (!load || !(load->p_flags & PF_R))
 			return;
 		module->index = (const uint8_t *)index;
@@ -47,8 +58,8 @@ static void read_counters(struct search *search, const struct dl_phdr_info *info
 #else
 static void read_counters(struct search *search, const struct dl_phdr_info *info, size_t size)
 {
-	search->has_counters =
-		size >= offsetof(struct dl_phdr_info, dlpi_subs) + sizeof(info->dlpi_subs);
+	search->has_counters = size >= offsetof(struct dl_phdr_info, dlpi_subs) +
+					       sizeof(info->dlpi_subs);
 	if (search->has_counters)
 		search->nr_unloaded = info->dlpi_subs;
 }
@@ -60,7 +71,7 @@ static int look(struct dl_phdr_info *info, size_t size, void *data)
 	const ElfW(Phdr) * load;
 
 	read_counters(search, info, size);
-	load = objects__segment(info, search->address);
+	load = find_load(info, search->address);
 	if (!load)
 		return 0;
 	find_index(info, search->module);
