@@ -18,6 +18,7 @@
 #include "base/util.h"
 #include "fail/driver.h"
 #include "fail/plan.h"
+#include "fail/tracees.h"
 #include "fail/verdict.h"
 
 /* ---- verdicts -------------------------------------------------------------------------------- */
@@ -56,6 +57,68 @@ static void test_verdicts(void **state)
 	baseline = (struct fail_baseline){ .outcome = { .status = EXIT(1) } };
 	assert_int_equal(fail_verdict__of(&baseline.outcome, &baseline), FAIL_SURVIVED);
 	assert_int_equal(fail_verdict__of(&(struct fail_outcome){ 0 }, &baseline), FAIL_SILENT);
+}
+
+static void test_ends_by_signals(void **state)
+{
+	static const struct {
+		int signal;
+		enum fail_verdict verdict;
+	} rows[] = {
+		{ SIGSEGV, FAIL_CRASH }, { SIGBUS, FAIL_CRASH },  { SIGILL, FAIL_CRASH },
+		{ SIGFPE, FAIL_CRASH },	 { SIGSYS, FAIL_CRASH },  { SIGTRAP, FAIL_CRASH },
+		{ SIGABRT, FAIL_ABORT }, { SIGKILL, FAIL_HANG },  { SIGALRM, FAIL_HANG },
+		{ SIGXCPU, FAIL_HANG },	 { SIGXFSZ, FAIL_HANG },  { SIGPIPE, FAIL_CLEAN },
+		{ SIGTERM, FAIL_CLEAN }, { SIGHUP, FAIL_CLEAN },  { SIGINT, FAIL_CLEAN },
+		{ SIGQUIT, FAIL_CLEAN }, { SIGUSR1, FAIL_CLEAN }, { 64, FAIL_CLEAN },
+	};
+	const struct fail_baseline baseline = { .outcome = { .output_hash = 1 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct fail_outcome outcome = { .status = (uint32_t)rows[i].signal,
+						.signal = rows[i].signal,
+						.output_hash = 1,
+						.leaked_blocks = 1 };
+
+		assert_int_equal(fail_verdict__of(&outcome, &baseline), rows[i].verdict);
+		assert_int_equal(fail_verdict__is_error_signal(rows[i].signal),
+				 rows[i].verdict == FAIL_CRASH || rows[i].verdict == FAIL_ABORT);
+	}
+	assert_false(fail_verdict__is_error_signal(0));
+}
+
+/* Of several processes one signal counts, in whatever order they end; the first of a row is main.
+ */
+static void test_whose_signal_counts(void **state)
+{
+	static const struct {
+		int main, child, other, counts;
+	} rows[] = {
+		{ 0, 0, 0, 0 },
+		{ SIGPIPE, 0, 0, SIGPIPE },
+		{ 0, SIGPIPE, SIGKILL, 0 },
+		{ 0, SIGTERM, SIGBUS, SIGBUS },
+		{ SIGPIPE, SIGTERM, SIGSEGV, SIGSEGV },
+		{ SIGABRT, SIGSEGV, SIGPIPE, SIGABRT },
+		{ SIGSEGV, SIGABRT, SIGABRT, SIGSEGV },
+		{ SIGKILL, SIGPIPE, 0, SIGKILL },
+	};
+
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
+		struct tracees tracees = { .main = 100 };
+		size_t row = i / 2;
+
+		if (i % 2)
+			tracees__take(&tracees, 100, rows[row].main);
+		tracees__take(&tracees, 101, rows[row].child);
+		tracees__take(&tracees, 102, rows[row].other);
+		if (!(i % 2))
+			tracees__take(&tracees, 100, rows[row].main);
+		assert_int_equal(tracees.signal, rows[row].counts);
+		assert_int_equal(tracees.status, rows[row].main);
+		assert_true(tracees.has_ended);
+		tracees__clear(&tracees);
+	}
 }
 
 static void test_verdicts_by_a_client(void **state)
@@ -213,6 +276,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_ends_by_signals),
+		cmocka_unit_test(test_whose_signal_counts),
 		cmocka_unit_test(test_verdicts_by_a_client),
 		cmocka_unit_test(test_names_of_verdicts),
 		cmocka_unit_test(test_reports_of_sanitizers),

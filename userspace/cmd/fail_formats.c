@@ -12,13 +12,16 @@
 #include "cmd/opts.h"
 #include "export/report_text.h"
 
-#define STATUS_TEXT 48
+#define STATUS_TEXT 80
 
-/* ", exit status 1", as far as there is one; of the client where that failed. */
+/* ", exit status 1", as far as there is one, or a signal; of the client where that failed. */
 static const char *status_text(const struct fail_path *path, char text[STATUS_TEXT])
 {
 	*text = '\0';
-	if (path->client_status > 0)
+	if (path->signal)
+		snprintf(text, STATUS_TEXT, ", signal %d (%s)", path->signal,
+			 strsignal(path->signal));
+	else if (path->client_status > 0)
 		snprintf(text, STATUS_TEXT, ", exit status %d of the client", path->client_status);
 	else if (path->exit_status >= 0)
 		snprintf(text, STATUS_TEXT, ", exit status %d", path->exit_status);
@@ -33,7 +36,8 @@ char *fail_formats__verdict(const struct fail_path *path)
 	switch (path->verdict) {
 	case FAIL_CRASH:
 	case FAIL_ABORT:
-		return xasprintf("%s, signal %d (%s)", name, path->signal, strsignal(path->signal));
+	case FAIL_HANG:
+		return xasprintf("%s%s", name, status_text(path, status));
 	case FAIL_CLEAN:
 		return xasprintf("%s%s%s", name, status_text(path, status),
 				 path->said_something ? ", said so on stderr" : "");
@@ -57,6 +61,19 @@ static void put_status(struct json *json, const char *key, int status)
 		json__int(json, key, status);
 	else
 		json__null(json, key);
+}
+
+static void put_signal(struct json *json, int signal)
+{
+	const char *name = signal ? sigabbrev_np(signal) : NULL;
+	char *full = name ? xasprintf("SIG%s", name) : NULL;
+
+	if (signal)
+		json__int(json, "signal", signal);
+	else
+		json__null(json, "signal");
+	json__string(json, "signal_name", full);
+	free(full);
 }
 
 static void put_frame(struct json *json, const struct frame *frame)
@@ -109,10 +126,7 @@ static void put_path(struct json *json, const struct fail_shown *shown, size_t n
 	json__uint(json, "size", path->size);
 	json__uint(json, "run", path->run);
 	json__string(json, "verdict", fail_verdict__name(path->verdict));
-	if (path->signal)
-		json__int(json, "signal", path->signal);
-	else
-		json__null(json, "signal");
+	put_signal(json, path->signal);
 	put_status(json, "exit_status", path->exit_status);
 	put_status(json, "client_status", path->client_status);
 	json__bool(json, "output_differs", path->output_differs);
@@ -182,6 +196,28 @@ static void put_xml_stack(FILE *out, const char *title, struct frames frames)
 	frames__clear(&frames);
 }
 
+/* What is no fault has its verdict in words, too. */
+static void put_verdict(const char *verdict, FILE *out)
+{
+	fputs("<system-out>", out);
+	put_xml(out, verdict);
+	fputs("</system-out>", out);
+}
+
+static void put_fault(const struct fail_shown *shown, size_t number, const char *verdict, FILE *out)
+{
+	const struct fail_path *path = shown->paths[number];
+
+	fputs("\n    <failure message=\"", out);
+	put_xml(out, verdict);
+	fputs("\">", out);
+	put_xml_stack(out, "The call that failed:", fail_names__stack(shown->names, number));
+	put_xml_stack(out, "Where it ended:", fail_names__crash_stack(shown->names, number));
+	for (size_t i = 0; i < path->leaks.nr; i++)
+		put_xml_stack(out, "Left behind:", fail_names__leak(shown->names, number, i));
+	fputs("</failure>\n  ", out);
+}
+
 static void put_case(const struct fail_shown *shown, size_t number, FILE *out)
 {
 	const struct fail_path *path = shown->paths[number];
@@ -192,19 +228,10 @@ static void put_case(const struct fail_shown *shown, size_t number, FILE *out)
 	fprintf(out, "\" name=\"%016" PRIx64 " ", path->id);
 	put_xml(out, path->function ? path->function : "allocation");
 	fprintf(out, " of %" PRIu64 " bytes\">", path->size);
-	if (fail_verdict__is_fault(path->verdict, shown->summary->options->strict)) {
-		fputs("\n    <failure message=\"", out);
-		put_xml(out, verdict);
-		fputs("\">", out);
-		put_xml_stack(out,
-			      "The call that failed:", fail_names__stack(shown->names, number));
-		put_xml_stack(out,
-			      "Where it ended:", fail_names__crash_stack(shown->names, number));
-		for (size_t i = 0; i < path->leaks.nr; i++)
-			put_xml_stack(out,
-				      "Left behind:", fail_names__leak(shown->names, number, i));
-		fputs("</failure>\n  ", out);
-	}
+	if (fail_verdict__is_fault(path->verdict, shown->summary->options->strict))
+		put_fault(shown, number, verdict, out);
+	else
+		put_verdict(verdict, out);
 	fputs("</testcase>\n", out);
 	free(verdict);
 }

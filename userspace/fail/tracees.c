@@ -9,20 +9,11 @@
 
 #include "base/util.h"
 #include "fail/crash.h"
+#include "fail/verdict.h"
 
 /* Programs that handle such signals in their normal work get no more of them looked at. */
 #define MAX_STACKS 16
 #define MAX_ALL	   65536
-
-static bool is_crash(int signal)
-{
-	static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS };
-
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-		if (signals[i] == signal)
-			return true;
-	return false;
-}
 
 static void add(struct tracees *tracees, pid_t pid)
 {
@@ -51,7 +42,7 @@ bool tracees__begin(struct tracees *tracees, pid_t child)
 
 static void note_signal(struct tracees *tracees, pid_t pid, int signal)
 {
-	if (!is_crash(signal) || tracees->nr_stacks == MAX_STACKS)
+	if (!fail_verdict__is_error_signal(signal) || tracees->nr_stacks == MAX_STACKS)
 		return;
 	tracees->nr_stacks++;
 	fail_stack__clear(&tracees->last);
@@ -68,6 +59,16 @@ static void note_exit(struct tracees *tracees, pid_t pid)
 	tracees->exited[tracees->nr_exited++] = pid;
 }
 
+/* An error of main goes before one of a child, and that before what else has ended main. */
+static bool counts(const struct tracees *tracees, pid_t pid, int signal)
+{
+	bool is_main = pid == tracees->main;
+
+	if (!fail_verdict__is_error_signal(signal))
+		return signal && is_main && !tracees->signal;
+	return is_main || !fail_verdict__is_error_signal(tracees->signal);
+}
+
 static void note_end(struct tracees *tracees, pid_t pid, int status)
 {
 	int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
@@ -81,7 +82,7 @@ static void note_end(struct tracees *tracees, pid_t pid, int status)
 	}
 	if (!signal)
 		note_exit(tracees, pid);
-	if (!signal || (pid != tracees->main && (tracees->signal || !is_crash(signal))))
+	if (!counts(tracees, pid, signal))
 		return;
 	tracees->signal = signal;
 	if (tracees->last_signal != signal)

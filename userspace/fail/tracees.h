@@ -16,7 +16,7 @@ struct tracees {
 	bool traced;	/* else there is none but main */
 	bool has_ended; /* main has */
 	int status;	/* of main, as wait(2) has it */
-	int signal;	/* a crash: of main, else of the first that died so; 0: none */
+	int signal;	/* an error's of main, else of the first child; else main's; 0: none */
 	unsigned nr_stacks;
 	struct fail_stack crash; /* where that signal came; may be empty */
 	pid_t *exited;		 /* threads and processes that have ended by exit */

@@ -22,6 +22,39 @@ static const struct {
 	[FAIL_CRASH] = { "crash", true, true },
 };
 
+/*
+ * What else ends a program than its errors: a limit, of time, of a file's size or, where the kernel
+ * kills, of memory. Others are sent by somebody, or say that a reader is gone: whoever dies of them
+ * has stopped where it was told to.
+ */
+static const struct {
+	int signal;
+	enum fail_verdict verdict;
+} signals[] = {
+	{ SIGSEGV, FAIL_CRASH },   { SIGBUS, FAIL_CRASH },  { SIGILL, FAIL_CRASH },
+	{ SIGFPE, FAIL_CRASH },	   { SIGTRAP, FAIL_CRASH }, { SIGSYS, FAIL_CRASH },
+#ifdef SIGSTKFLT
+	{ SIGSTKFLT, FAIL_CRASH },
+#endif
+	{ SIGABRT, FAIL_ABORT },   { SIGALRM, FAIL_HANG },  { SIGXCPU, FAIL_HANG },
+	{ SIGXFSZ, FAIL_HANG },	   { SIGKILL, FAIL_HANG },
+};
+
+enum fail_verdict fail_verdict__of_signal(int signal)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		if (signals[i].signal == signal)
+			return signals[i].verdict;
+	return FAIL_CLEAN;
+}
+
+bool fail_verdict__is_error_signal(int signal)
+{
+	enum fail_verdict verdict = fail_verdict__of_signal(signal);
+
+	return verdict == FAIL_CRASH || verdict == FAIL_ABORT;
+}
+
 /* The most certain first: a sanitizer may end the program by any signal or status. */
 enum fail_verdict fail_verdict__of(const struct fail_outcome *outcome,
 				   const struct fail_baseline *baseline)
@@ -33,7 +66,7 @@ enum fail_verdict fail_verdict__of(const struct fail_outcome *outcome,
 	if (outcome->timed_out)
 		return FAIL_HANG;
 	if (outcome->signal && outcome->signal != usual->signal)
-		return outcome->signal == SIGABRT ? FAIL_ABORT : FAIL_CRASH;
+		return fail_verdict__of_signal(outcome->signal);
 	if (outcome->status != usual->status)
 		return outcome->status ? FAIL_CLEAN : FAIL_SILENT;
 	/* Where the status is another one it may have given up with all it had. */

@@ -10,20 +10,20 @@
 enum fail_verdict {
 	FAIL_UNTRIED,	/* known, and no run is known in which it failed */
 	FAIL_SURVIVED,	/* the status and the output are those of an undisturbed run */
-	FAIL_CLEAN,	/* it ended with another status, as a program that gives up does */
+	FAIL_CLEAN,	/* with another status, as a program that gives up does, or by SIGPIPE */
 	FAIL_SILENT,	/* the output is another one, and neither the status nor stderr says so */
 	FAIL_LEAK,	/* it ended as ever, and has not freed what it should */
 	FAIL_ABORT,	/* by abort() */
-	FAIL_HANG,	/* it was not done when its time was over */
+	FAIL_HANG,	/* it was not done when its time, or another limit, was over */
 	FAIL_SANITIZER, /* a sanitizer has reported an error */
-	FAIL_CRASH,	/* by a signal */
+	FAIL_CRASH,	/* by a signal that is an error of its own */
 	FAIL_NR_VERDICTS
 };
 
 /* How a run ended. */
 struct fail_outcome {
 	uint32_t status; /* as wait(2) has it */
-	int signal;	 /* that a process of the run died of, itself or a child; 0: none */
+	int signal;	 /* that it died of, or, where that is an error's, a child; 0: none */
 	bool timed_out, sanitizer;
 	bool was_ready; /* of a driven program (fail/driver.h): its client could begin */
 	uint32_t
@@ -41,6 +41,10 @@ struct fail_baseline {
 
 enum fail_verdict fail_verdict__of(const struct fail_outcome *outcome,
 				   const struct fail_baseline *baseline);
+/* What the end by a signal is: a crash, an abort, a hang, or clean. */
+enum fail_verdict fail_verdict__of_signal(int signal);
+/* Does a program get it for what it does wrong? Of an abort, too; false for 0. */
+bool fail_verdict__is_error_signal(int signal);
 /* Is it a fault of the program? strict: a silent one and an abort are, too. */
 bool fail_verdict__is_fault(enum fail_verdict verdict, bool strict);
 
