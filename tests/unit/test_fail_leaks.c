@@ -39,7 +39,7 @@ static void test_leaks_are_what_is_more(void **state)
 	add_live(&live, 4, 200, 1, 4096); /* by another way */
 	add_live(&live, 3, 300, 1, 800);  /* as many, though larger */
 	add_live(&live, 5, 400, 1, 7);
-	leaks = fail_live__compare(&live, &usual);
+	leaks = fail_live__compare(&live, &usual, NULL, 0);
 	assert_int_equal(leaks.blocks, 4);
 	assert_int_equal(leaks.bytes, 307);
 	assert_int_equal(leaks.nr, 2);
@@ -50,10 +50,46 @@ static void test_leaks_are_what_is_more(void **state)
 	fail_leaks__clear(&leaks);
 	/* Nothing can be said where something is not known. */
 	live.incomplete = true;
-	assert_int_equal(fail_live__compare(&live, &usual).blocks, 0);
+	assert_int_equal(fail_live__compare(&live, &usual, NULL, 0).blocks, 0);
 	live.incomplete = false;
 	usual.nr_processes = 0;
-	assert_int_equal(fail_live__compare(&live, &usual).blocks, 0);
+	assert_int_equal(fail_live__compare(&live, &usual, NULL, 0).blocks, 0);
+	fail_live__clear(&live);
+	fail_live__clear(&usual);
+}
+
+/* A block that was to be replaced, by realloc or by what failed, and was not. */
+static void test_what_is_not_replaced_is_no_leak(void **state)
+{
+	struct fail_live usual = { 0 }, live = { 0 };
+	const uint64_t failed = 300;
+	struct fail_leaks leaks;
+
+	add_live(&usual, 1, 100, 2, 200); /* by realloc */
+	hmap__set(&usual.resizing, 100, 1);
+	add_live(&usual, 3, 300, 1, 64); /* the larger table */
+	add_live(&usual, 4, 400, 5, 50);
+	add_live(&live, 11, 1100, 2, 20); /* as they were before the realloc */
+	add_live(&live, 13, 1300, 1, 32); /* the smaller table */
+	leaks = fail_live__compare(&live, &usual, &failed, 1);
+	assert_int_equal(leaks.blocks, 0);
+	/* Of others that are missing nothing has to be left. */
+	leaks = fail_live__compare(&live, &usual, NULL, 0);
+	assert_int_equal(leaks.blocks, 1);
+	assert_int_equal(leaks.bytes, 32);
+	fail_leaks__clear(&leaks);
+	/* What is more than that is a leak: the largest. */
+	add_live(&live, 14, 1400, 2, 4000);
+	leaks = fail_live__compare(&live, &usual, &failed, 1);
+	assert_int_equal(leaks.blocks, 2);
+	assert_int_equal(leaks.bytes, 4000);
+	assert_int_equal(leaks.nr, 1);
+	fail_leaks__clear(&leaks);
+	add_live(&live, 1, 100, 2, 200);
+	leaks = fail_live__compare(&live, &usual, &failed, 1);
+	assert_int_equal(leaks.blocks, 4);
+	assert_int_equal(leaks.bytes, 4042);
+	fail_leaks__clear(&leaks);
 	fail_live__clear(&live);
 	fail_live__clear(&usual);
 }
@@ -67,7 +103,7 @@ static void test_the_process_with_most_counts(void **state)
 	add_live(&live, 1, 100, 3, 90);
 	add_live(&live, 1, 100, 1, 50);
 	usual.nr_processes = 1;
-	leaks = fail_live__compare(&live, &usual);
+	leaks = fail_live__compare(&live, &usual, NULL, 0);
 	assert_int_equal(leaks.blocks, 3);
 	assert_int_equal(leaks.bytes, 90);
 	fail_leaks__clear(&leaks);
@@ -136,6 +172,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_leaks_are_what_is_more),
+		cmocka_unit_test(test_what_is_not_replaced_is_no_leak),
 		cmocka_unit_test(test_the_process_with_most_counts),
 		cmocka_unit_test(test_the_worst_leaks_are_kept),
 		cmocka_unit_test(test_snapshots_that_are_none),

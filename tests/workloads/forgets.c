@@ -79,6 +79,23 @@ __attribute__((noinline)) static int collects(void)
 	return 0;
 }
 
+/* Tables that nobody frees at the end: the smaller one stays where there is no larger one. */
+__attribute__((noinline)) static void enlarge(void)
+{
+	static char *table, *text;
+	char *larger;
+
+	table = malloc(270);
+	larger = malloc(1270);
+	if (larger) {
+		free(table);
+		table = larger;
+	}
+	text = malloc(280);
+	larger = realloc(text, 1280);
+	text = larger ? larger : text;
+}
+
 /* Gives up with what it and main hold: the system frees that. */
 __attribute__((noinline)) static void gives_up(void)
 {
@@ -129,6 +146,7 @@ int main(void)
 		complain("grows");
 	if (collects())
 		complain("collects");
+	enlarge();
 	gives_up();
 	child();
 	puts("done");

@@ -90,16 +90,24 @@ void fail_experiment__free_variables(char **variables)
 }
 
 /* What the run has left and an undisturbed one has not. */
-static struct fail_leaks find_leaks(const struct fail_setup *setup, const struct fail_end *end)
+static struct fail_leaks find_leaks(const struct fail_setup *setup, const struct fail_end *end,
+				    const struct fail_paths *failed)
 {
+	uint64_t *calls = xcalloc(failed->nr + 1, sizeof(*calls));
 	struct fail_leaks leaks = { 0 };
 	struct fail_live live = { 0 };
+	size_t nr = 0;
 
 	if (setup->no_leaks || end->outcome.status != setup->baseline.outcome.status)
-		return leaks;
+		goto out;
+	for (size_t i = 0; i < failed->nr; i++)
+		if (failed->paths[i].stack.nr)
+			calls[nr++] = fail_live__call_key(&failed->paths[i].stack.frames[0]);
 	fail_live__read(&live, setup->folder, end->exited, end->nr_exited, &setup->live);
-	leaks = fail_live__compare(&live, &setup->live);
+	leaks = fail_live__compare(&live, &setup->live, calls, nr);
 	fail_live__clear(&live);
+out:
+	free(calls);
 	return leaks;
 }
 
@@ -129,7 +137,7 @@ static void judge(const struct fail_setup *setup, struct fail_end *end, uint64_t
 		return;
 	last = fail_paths__find(failed, culprit);
 	last = last ? last : &failed->paths[failed->nr - 1];
-	last->leaks = find_leaks(setup, end);
+	last->leaks = find_leaks(setup, end, failed);
 	end->outcome.leaked_blocks = last->leaks.blocks;
 	last->verdict = fail_verdict__of(outcome, &setup->baseline);
 	last->signal = outcome->signal;

@@ -36,6 +36,7 @@ void fail_live__clear(struct fail_live *live)
 	free(live->sites);
 	hmap__clear(&live->by_stack);
 	hmap__clear(&live->by_call);
+	hmap__clear(&live->resizing);
 	*live = (struct fail_live){ 0 };
 }
 
@@ -101,46 +102,109 @@ static struct hmap excess_of_calls(const struct fail_live *live, const struct fa
 	return excess;
 }
 
-static void compare_site(struct fail_leaks *leaks, const struct fail_live_site *site,
-			 const struct fail_live_site *usual, uint64_t *allowance)
+/* Blocks of one stack that may be forgotten. */
+struct suspect {
+	const struct fail_live_site *site;
+	uint64_t blocks, bytes;
+};
+
+static struct suspect compare_site(const struct fail_live_site *site,
+				   const struct fail_live_site *usual, uint64_t *allowance)
 {
 	uint64_t before = usual ? usual->blocks : 0, bytes_before = usual ? usual->bytes : 0;
-	struct fail_leak leak = { 0 };
+	struct suspect suspect = { .site = site };
 
 	if (!allowance || site->blocks <= before)
-		return;
-	leak.blocks = min(site->blocks - before, *allowance);
-	if (!leak.blocks)
-		return;
-	*allowance -= leak.blocks;
+		return suspect;
+	suspect.blocks = min(site->blocks - before, *allowance);
+	*allowance -= suspect.blocks;
 	/* Which of the blocks these are nobody knows, unless it is all that came. */
-	if (leak.blocks == site->blocks - before && site->bytes >= bytes_before)
-		leak.bytes = site->bytes - bytes_before;
+	if (suspect.blocks == site->blocks - before && site->bytes >= bytes_before)
+		suspect.bytes = site->bytes - bytes_before;
 	else
-		leak.bytes = site->bytes / site->blocks * leak.blocks;
-	for (size_t i = 0; i < site->stack.nr; i++)
-		fail_stack__add(&leak.stack, site->stack.frames[i].module,
-				site->stack.frames[i].build_id, site->stack.frames[i].offset);
+		suspect.bytes = site->bytes / site->blocks * suspect.blocks;
+	return suspect;
+}
+
+static bool is_among(uint64_t key, const uint64_t *keys, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (keys[i] == key)
+			return true;
+	return false;
+}
+
+/*
+ * Blocks that only an undisturbed run has, of calls that take the place of others: by realloc the
+ * same block under another name; by what has failed perhaps the larger one for which an older one
+ * would have been freed.
+ */
+static uint64_t nr_not_replaced(const struct fail_live *live, const struct fail_live *usual,
+				const uint64_t *failed_calls, size_t nr)
+{
+	uint64_t key, blocks, sum = 0;
+	const uint64_t *now;
+	size_t at = 0;
+
+	while (hmap__next(&usual->by_call, &at, &key, &blocks)) {
+		if (!hmap__find(&usual->resizing, key) && !is_among(key, failed_calls, nr))
+			continue;
+		now = hmap__find(&live->by_call, key);
+		sum += blocks - (now ? min(*now, blocks) : 0);
+	}
+	return sum;
+}
+
+/* Takes so many blocks away, from the end on. */
+static void acquit(struct suspect *suspects, size_t nr, uint64_t blocks)
+{
+	while (nr-- > 0 && blocks) {
+		uint64_t taken = min(blocks, suspects[nr].blocks);
+
+		if (!taken)
+			continue;
+		suspects[nr].bytes -= suspects[nr].bytes / suspects[nr].blocks * taken;
+		suspects[nr].blocks -= taken;
+		blocks -= taken;
+	}
+}
+
+static void convict(struct fail_leaks *leaks, const struct suspect *suspect)
+{
+	struct fail_leak leak = { .blocks = suspect->blocks, .bytes = suspect->bytes };
+	const struct fail_stack *stack = &suspect->site->stack;
+
+	for (size_t i = 0; i < stack->nr; i++)
+		fail_stack__add(&leak.stack, stack->frames[i].module, stack->frames[i].build_id,
+				stack->frames[i].offset);
 	fail_leaks__add(leaks, &leak);
 }
 
-struct fail_leaks fail_live__compare(const struct fail_live *live, const struct fail_live *usual)
+struct fail_leaks fail_live__compare(const struct fail_live *live, const struct fail_live *usual,
+				     const uint64_t *failed_calls, size_t nr_failed)
 {
 	const struct fail_live_site **sites;
 	struct fail_leaks leaks = { 0 };
+	struct suspect *suspects;
 	struct hmap excess;
 
 	if (live->incomplete || usual->incomplete || !usual->nr_processes)
 		return leaks;
 	excess = excess_of_calls(live, usual);
 	sites = xcalloc(live->nr + 1, sizeof(*sites));
+	suspects = xcalloc(live->nr + 1, sizeof(*suspects));
 	for (size_t i = 0; i < live->nr; i++)
 		sites[i] = &live->sites[i];
 	qsort(sites, live->nr, sizeof(*sites), most_bytes_first);
 	for (size_t i = 0; i < live->nr; i++)
-		compare_site(&leaks, sites[i], find(usual, sites[i]->stack_key),
-			     hmap__find(&excess, sites[i]->call_key));
+		suspects[i] = compare_site(sites[i], find(usual, sites[i]->stack_key),
+					   hmap__find(&excess, sites[i]->call_key));
+	acquit(suspects, live->nr, nr_not_replaced(live, usual, failed_calls, nr_failed));
+	for (size_t i = 0; i < live->nr; i++)
+		if (suspects[i].blocks)
+			convict(&leaks, &suspects[i]);
 	hmap__clear(&excess);
+	free(suspects);
 	free(sites);
 	return leaks;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "alloc_api.h"
 #include "base/util.h"
 #include "fail/live.h"
 #include "report/model.h"
@@ -46,30 +47,74 @@ static char *last_of(const char *folder, pid_t pid)
 	return path;
 }
 
-/* The same in every run. */
-static uint64_t key_of(const struct modmap *map, uint32_t index, uint64_t before)
+/* The same in every run. Any of the texts may be NULL or empty. */
+static uint64_t key_of(const char *build_id, const char *path, uint64_t offset, uint64_t before)
+{
+	const char *module = build_id && *build_id ? build_id : path;
+	uint64_t words[3] = { before, module ? hash__bytes(module, strlen(module)) : 0, offset };
+
+	return hash__bytes(words, sizeof(words));
+}
+
+uint64_t fail_live__call_key(const struct fail_frame *frame)
+{
+	return key_of(frame->build_id, frame->module, frame->offset, 0);
+}
+
+/* One frame of a model's. */
+struct place {
+	char build_id[2 * MODULE_MAX_BUILD_ID + 1];
+	const char *path; /* NULL: of no module */
+	uint64_t offset;
+};
+
+static struct place place_of(const struct modmap *map, uint32_t index)
 {
 	const struct location *location = modmap__location(map, index);
 	const struct module *module = modmap__module(map, location->module);
-	uint64_t words[3] = { before, 0, location->vaddr };
+	struct place place = { .path = module ? module->path : NULL, .offset = location->vaddr };
 
-	if (module && module->build_id_len)
-		words[1] = hash__bytes(module->build_id, module->build_id_len);
-	else if (module)
-		words[1] = hash__bytes(module->path, strlen(module->path));
-	return hash__bytes(words, sizeof(words));
+	for (uint32_t i = 0; module && i < module->build_id_len; i++)
+		snprintf(place.build_id + 2 * i, 3, "%02x", module->build_id[i]);
+	return place;
+}
+
+static uint64_t add_to_key(uint64_t key, const struct modmap *map, uint32_t index)
+{
+	struct place place = place_of(map, index);
+
+	return key_of(place.build_id, place.path, place.offset, key);
 }
 
 static void add_frame(struct fail_stack *stack, const struct modmap *map, uint32_t index)
 {
-	const struct location *location = modmap__location(map, index);
-	const struct module *module = modmap__module(map, location->module);
-	char build_id[2 * MODULE_MAX_BUILD_ID + 1] = "";
+	struct place place = place_of(map, index);
 
-	for (uint32_t i = 0; module && i < module->build_id_len; i++)
-		snprintf(build_id + 2 * i, 3, "%02x", module->build_id[i]);
-	fail_stack__add(stack, module ? module->path : NULL, *build_id ? build_id : NULL,
-			location->vaddr);
+	fail_stack__add(stack, place.path, *place.build_id ? place.build_id : NULL, place.offset);
+}
+
+/* Of functions that give a block that there is another size. */
+enum {
+#define SHAPE(name, size, count, ptr, out, result) RESIZES_##name = (size) && (ptr),
+	ALLOC_SHAPES(SHAPE)
+#undef SHAPE
+};
+
+static bool resizes(uint16_t func)
+{
+	static const struct {
+		uint16_t number;
+		bool resizes;
+	} functions[] = {
+#define ROW(number, family, symbol, shape) { number, RESIZES_##shape },
+		ALLOC_API(ROW)
+#undef ROW
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
+		if (functions[i].number == func)
+			return functions[i].resizes;
+	return false;
 }
 
 static bool is_more(const struct fail_live *usual, const struct fail_live_site *site)
@@ -105,15 +150,17 @@ static void add_site(struct adder *adder, const struct site *from)
 
 	if (!stack.nr_frames || is_of_loader(adder->model, &stack))
 		return;
-	site.call_key = key_of(map, stack.frames[0], 0);
+	site.call_key = add_to_key(0, map, stack.frames[0]);
 	site.stack_key = from->func;
 	for (uint32_t i = 0; i < stack.nr_frames; i++)
-		site.stack_key = key_of(map, stack.frames[i], site.stack_key);
+		site.stack_key = add_to_key(site.stack_key, map, stack.frames[i]);
 	if (is_more(adder->usual, &site))
 		for (uint32_t i = 0; i < stack.nr_frames; i++)
 			add_frame(&site.stack, map, stack.frames[i]);
 	blocks = hmap__find(&adder->calls, site.call_key);
 	hmap__set(&adder->calls, site.call_key, site.blocks + (blocks ? *blocks : 0));
+	if (resizes(from->func))
+		hmap__set(&adder->live->resizing, site.call_key, 1);
 	fail_live__add(adder->live, &site);
 }
 
