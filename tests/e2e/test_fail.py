@@ -158,6 +158,20 @@ def _():
     same(suite.attrib["failures"], "6", "failures")
 
 
+@test("of several failures in one run, a crash is of those in its process, and the rest is tried alone")
+def _():
+    database = temp(".fail")
+    data = json.loads(fail("--json", "--", build("together"), database=database).stdout)
+    # 501 and 511 come only after 500 and 510: their own crash is known, but no end without a crash.
+    same({path["size"]: (path["verdict"], path["exit_status"]) for path in data["paths"]},
+         {500: ("crash", None), 501: ("untried", None), 510: ("clean error", 4), 511: ("crash", 4)}, "verdicts")
+    same({path["size"]: path["crash_stack"][0]["function"] for path in data["paths"] if path["crash_stack"]},
+         {500: "main", 511: "crashes"}, "where it crashed")
+    same(data["runs"], 7, "runs")
+    has(fail("--", build("together"), database=database).stdout,
+        r"501 bytes: untried, it has failed only together with others\n(?s:.*)4 call paths: .* 1 run, until no")
+
+
 @test("a shell's children are told apart")
 def _():
     verdicts = {path["size"]: path["verdict"] for path in json.loads(

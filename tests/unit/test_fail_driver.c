@@ -93,15 +93,17 @@ static void test_whose_signal_counts(void **state)
 {
 	static const struct {
 		int main, child, other, counts;
+		pid_t whose;
 	} rows[] = {
-		{ 0, 0, 0, 0 },
-		{ SIGPIPE, 0, 0, SIGPIPE },
-		{ 0, SIGPIPE, SIGKILL, 0 },
-		{ 0, SIGTERM, SIGBUS, SIGBUS },
-		{ SIGPIPE, SIGTERM, SIGSEGV, SIGSEGV },
-		{ SIGABRT, SIGSEGV, SIGPIPE, SIGABRT },
-		{ SIGSEGV, SIGABRT, SIGABRT, SIGSEGV },
-		{ SIGKILL, SIGPIPE, 0, SIGKILL },
+		{ 0, 0, 0, 0, 0 },
+		{ SIGPIPE, 0, 0, SIGPIPE, 100 },
+		{ 0, SIGPIPE, SIGKILL, 0, 0 },
+		{ 0, SIGTERM, SIGBUS, SIGBUS, 102 },
+		{ SIGPIPE, SIGTERM, SIGSEGV, SIGSEGV, 102 },
+		{ SIGPIPE, SIGSEGV, SIGSEGV, SIGSEGV, 101 },
+		{ SIGABRT, SIGSEGV, SIGPIPE, SIGABRT, 100 },
+		{ SIGSEGV, SIGABRT, SIGABRT, SIGSEGV, 100 },
+		{ SIGKILL, SIGPIPE, 0, SIGKILL, 100 },
 	};
 
 	for (size_t i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
@@ -116,6 +118,7 @@ static void test_whose_signal_counts(void **state)
 			tracees__take(&tracees, 100, rows[row].main);
 		assert_int_equal(tracees.signal, rows[row].counts);
 		assert_int_equal(tracees.status, rows[row].main);
+		assert_int_equal(tracees.signalled, rows[row].whose);
 		assert_true(tracees.has_ended);
 		tracees__clear(&tracees);
 	}

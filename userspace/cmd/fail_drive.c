@@ -101,6 +101,17 @@ static int take_one(struct search *search, struct fail_path *path)
 	return fail_database__add(&session->database, &taken);
 }
 
+/* Several that have failed in one run: what is not certain is to be found out, by the next search
+ * where this one is broken off. */
+static void note_several(struct search *search, struct fail_paths *failed)
+{
+	for (size_t i = 0; i < failed->nr; i++) {
+		if (&failed->paths[i] != failed->culprit)
+			fail_path__forget_verdict(&failed->paths[i]);
+		fail_shared__add_id(search->shared, failed->paths[i].id);
+	}
+}
+
 /* What failed in a run. 0 or -errno. */
 static int take(struct search *search, struct fail_paths *failed)
 {
@@ -125,7 +136,8 @@ static bool is_enough(const struct search *search)
 /*
  * Each process counts for itself, so a run of several may have had a failure in each. Which of them
  * the end was made of, a run with this one alone tells: at the end of the search, when all others
- * are known. A path that is not taken again keeps its verdict.
+ * are known. A path that is not taken then comes of another failure only: it has the verdict that
+ * was certain, or none.
  */
 static int separate(struct search *search, const char *known, uint64_t id)
 {
@@ -202,8 +214,8 @@ static int explore_once(struct search *search)
 		return err;
 	search->rules += !search->once && !failed.nr;
 	search->complete = search->once || search->rules == session->nr_rules;
-	for (size_t i = 0; alone && failed.nr > 1 && i < failed.nr; i++)
-		fail_shared__add_id(search->shared, failed.paths[i].id);
+	if (alone && failed.nr > 1)
+		note_several(search, &failed);
 	return take(search, &failed);
 }
 

@@ -50,6 +50,8 @@ char *fail_formats__verdict(const struct fail_path *path)
 	case FAIL_SURVIVED:
 		return xasprintf("%s, output %s", name,
 				 path->output_differs ? "differs" : "as undisturbed");
+	case FAIL_UNTRIED:
+		return xasprintf("%s, it has failed only together with others", name);
 	default:
 		return xstrdup(name);
 	}

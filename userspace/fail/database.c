@@ -120,7 +120,8 @@ int fail_database__write_known(const struct fail_database *database, const char 
 	if (!file)
 		return -errno;
 	for (size_t i = 0; i < database->nr; i++)
-		if (database->paths[i].id != but && database->paths[i].verdict != FAIL_UNTRIED)
+		if (database->paths[i].id != but &&
+		    (database->paths[i].verdict != FAIL_UNTRIED || database->paths[i].run))
 			fprintf(file, "%016" PRIx64 "\n", database->paths[i].id);
 	if (fflush(file))
 		err = -errno;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/hash.h"
 #include "fail/leaks.h"
@@ -29,6 +30,7 @@ struct fail_path {
 	int exit_status;     /* -1: not by exit */
 	int client_status;   /* of who drove it; -1: nobody, or not by exit */
 	uint64_t run;	     /* in which it failed, from 1 */
+	pid_t pid;	     /* of the process in which; not kept */
 	bool is_new;	     /* from fail_database__add */
 	bool output_differs; /* from an undisturbed run's */
 	bool said_something; /* on stderr that is not in an undisturbed run */
@@ -67,6 +69,8 @@ int fail_database__check_known(struct fail_database *database, uint64_t id);
 int fail_database__reload(struct fail_database *database);
 
 void fail_path__clear(struct fail_path *path);
+/* Takes the verdict away, with all that it says: it is another path's. */
+void fail_path__forget_verdict(struct fail_path *path);
 /* As a line, without its end. */
 void fail_path__write(const struct fail_path *path, FILE *out);
 /* From a line. False: it is none. */
@@ -75,7 +79,8 @@ bool fail_path__read(struct fail_path *path, const char *line, size_t len);
 /* Exactly 16 hexadecimal digits, or fewer where short_too. */
 bool fail_path__parse_id(const char *text, bool short_too, uint64_t *id);
 
-/* Writes the ids of all paths but that one to a file, as known has them. 0 or -errno. */
+/* Writes the ids of all paths but that one to a file, as known has them; not of those that have
+ * never been seen failing. 0 or -errno. */
 int fail_database__write_known(const struct fail_database *database, const char *path,
 			       uint64_t but);
 

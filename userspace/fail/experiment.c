@@ -121,13 +121,30 @@ static int exit_status_of(const struct fail_setup *setup, const struct fail_outc
 	return WEXITSTATUS(status);
 }
 
-/* Lays what the run came to on the culprit, else on the last path. */
+/*
+ * Whose the end was: the one that was asked for, that of the process that crashed, or the last; and
+ * whether that is certain. A crash may come of what another process has left undone; but then a run
+ * with that failure alone has it, too.
+ */
+static struct fail_path *find_culprit(const struct fail_end *end, uint64_t culprit,
+				      struct fail_paths *failed)
+{
+	struct fail_path *found = fail_paths__find(failed, culprit);
+
+	for (size_t i = failed->nr; i-- > 0 && !found && end->signalled;)
+		if (failed->paths[i].pid == end->signalled)
+			found = &failed->paths[i];
+	failed->culprit = failed->nr == 1 ? failed->paths : found;
+	return found ? found : &failed->paths[failed->nr - 1];
+}
+
+/* Lays what the run came to on one path. */
 static void judge(const struct fail_setup *setup, struct fail_end *end, uint64_t run,
 		  uint64_t culprit, struct fail_paths *failed)
 {
 	const struct fail_outcome *outcome = &end->outcome, *usual = &setup->baseline.outcome;
 	int status = (int)outcome->status;
-	struct fail_path *last;
+	struct fail_path *last; /* of those that it may be */
 
 	for (size_t i = 0; i < failed->nr; i++) {
 		failed->paths[i].verdict = FAIL_SURVIVED;
@@ -135,8 +152,7 @@ static void judge(const struct fail_setup *setup, struct fail_end *end, uint64_t
 	}
 	if (!failed->nr)
 		return;
-	last = fail_paths__find(failed, culprit);
-	last = last ? last : &failed->paths[failed->nr - 1];
+	last = find_culprit(end, culprit, failed);
 	last->leaks = find_leaks(setup, end, failed);
 	end->outcome.leaked_blocks = last->leaks.blocks;
 	last->verdict = fail_verdict__of(outcome, &setup->baseline);

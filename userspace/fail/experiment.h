@@ -32,7 +32,8 @@ int fail_experiment__calibrate(struct fail_setup *setup);
 /*
  * A run with these rules (HEAPTAP_FAIL) and this file of known paths (NULL: none), as number run.
  * 0: *failed, to be cleared by fail_paths__clear, has the paths with verdicts: how the run ended is
- * laid to culprit where that has failed, else to the last; the others were survived. -EINTR; other
+ * laid to culprit where that has failed, else to the last one of the process that crashed, else to
+ * the last; the others were survived. -EINTR; other
  * -errno after a sentence.
  */
 int fail_experiment__do(const struct fail_setup *setup, const char *rules, const char *known,

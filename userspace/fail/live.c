@@ -171,12 +171,10 @@ static void acquit(struct suspect *suspects, size_t nr, uint64_t blocks)
 
 static void convict(struct fail_leaks *leaks, const struct suspect *suspect)
 {
-	struct fail_leak leak = { .blocks = suspect->blocks, .bytes = suspect->bytes };
-	const struct fail_stack *stack = &suspect->site->stack;
+	struct fail_leak leak = { .blocks = suspect->blocks,
+				  .bytes = suspect->bytes,
+				  .stack = fail_stack__copy(&suspect->site->stack) };
 
-	for (size_t i = 0; i < stack->nr; i++)
-		fail_stack__add(&leak.stack, stack->frames[i].module, stack->frames[i].build_id,
-				stack->frames[i].offset);
 	fail_leaks__add(leaks, &leak);
 }
 

@@ -21,6 +21,16 @@ void fail_path__clear(struct fail_path *path)
 	*path = (struct fail_path){ 0 };
 }
 
+void fail_path__forget_verdict(struct fail_path *path)
+{
+	path->verdict = FAIL_UNTRIED;
+	path->signal = 0;
+	path->exit_status = path->client_status = -1;
+	path->output_differs = path->said_something = false;
+	fail_stack__clear(&path->crash_stack);
+	fail_leaks__clear(&path->leaks);
+}
+
 void fail_path__write(const struct fail_path *path, FILE *out)
 {
 	fprintf(out, "{\"id\":\"%016" PRIx64 "\",\"status\":\"%s\",\"function\":", path->id,

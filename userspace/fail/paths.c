@@ -37,16 +37,19 @@ static void take_line(struct fail_paths *failed, const struct line *line)
 	const struct json_value *root;
 	const char *function;
 	struct json_doc doc;
+	pid_t pid;
 
 	if (line->too_long || json_read__parse(&doc, line->text, line->len))
 		return;
 	root = json_read__root(&doc);
 	if (!fail_path__parse_id(json_read__text(&doc, root, "path"), false, &path.id))
 		goto out;
+	pid = (pid_t)min(json_read__u64(&doc, root, "pid", 0), (uint64_t)INT32_MAX);
 	/* The latest failure of a path counts: moved to the end. */
 	for (size_t i = 0; i < failed->nr; i++)
 		if (failed->paths[i].id == path.id) {
 			path = failed->paths[i];
+			path.pid = pid;
 			memmove(&failed->paths[i], &failed->paths[i + 1],
 				(failed->nr - i - 1) * sizeof(path));
 			failed->paths[failed->nr - 1] = path;
@@ -55,6 +58,7 @@ static void take_line(struct fail_paths *failed, const struct line *line)
 	function = json_read__text(&doc, root, "function");
 	path.function = function ? xstrdup(function) : NULL;
 	path.size = json_read__u64(&doc, root, "size", 0);
+	path.pid = pid;
 	path.stack = fail_stack__read(&doc, json_read__member(&doc, root, "frames"));
 	failed->paths =
 		array__grow(failed->paths, failed->nr, &failed->capacity, sizeof(*failed->paths));

@@ -12,6 +12,9 @@
 struct fail_paths {
 	struct fail_path *paths;
 	size_t nr, capacity;
+	struct fail_path *culprit; /* whose the end was for certain; NULL: they are several, and it
+				    * may have been any's
+				    */
 };
 
 /* Adds the failures of a log (HEAPTAP_FAIL_LOG), paths without verdicts. What is no line of the

@@ -250,6 +250,7 @@ static void judge(struct tracees *tracees, const struct driver *driver,
 	end->nr_exited = tracees->nr_exited;
 	tracees->exited = NULL;
 	if (outcome->signal) {
+		end->signalled = tracees->signalled;
 		end->crash = tracees->crash;
 		tracees->crash = (struct fail_stack){ 0 };
 	}

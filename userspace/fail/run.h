@@ -27,6 +27,7 @@ struct fail_run {
 struct fail_end {
 	struct fail_outcome outcome;
 	struct fail_stack crash; /* of outcome.signal; empty: not known */
+	pid_t signalled;	 /* the process that got it; 0: none, or not known */
 	uint64_t duration_ns;
 	pid_t *exited; /* what has ended by exit, of the processes that are known, and of threads */
 	size_t nr_exited;

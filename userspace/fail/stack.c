@@ -21,6 +21,16 @@ void fail_stack__add(struct fail_stack *stack, const char *module, const char *b
 				     .offset = offset };
 }
 
+struct fail_stack fail_stack__copy(const struct fail_stack *stack)
+{
+	struct fail_stack copy = { 0 };
+
+	for (size_t i = 0; i < stack->nr; i++)
+		fail_stack__add(&copy, stack->frames[i].module, stack->frames[i].build_id,
+				stack->frames[i].offset);
+	return copy;
+}
+
 void fail_stack__clear(struct fail_stack *stack)
 {
 	for (size_t i = 0; i < stack->nr; i++) {

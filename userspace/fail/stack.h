@@ -27,6 +27,7 @@ struct fail_stack {
  */
 void fail_stack__add(struct fail_stack *stack, const char *module, const char *build_id,
 		     uint64_t offset);
+struct fail_stack fail_stack__copy(const struct fail_stack *stack);
 void fail_stack__clear(struct fail_stack *stack);
 
 /* [{"module", "build_id", "offset"}, ...] */

@@ -3,7 +3,9 @@
 
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
@@ -14,6 +16,8 @@
 /* Programs that handle such signals in their normal work get no more of them looked at. */
 #define MAX_STACKS 16
 #define MAX_ALL	   65536
+
+#define MAX_STATUS_BYTES (64u << 10)
 
 static void add(struct tracees *tracees, pid_t pid)
 {
@@ -40,6 +44,21 @@ bool tracees__begin(struct tracees *tracees, pid_t child)
 	return tracees->traced;
 }
 
+/* That the thread is of; the thread where that is not known. */
+static pid_t process_of(pid_t tid)
+{
+	char path[64], *text, *line;
+	pid_t process = tid;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", tid);
+	text = file__read_all(path, MAX_STATUS_BYTES, NULL);
+	line = text ? strstr(text, "\nTgid:") : NULL;
+	if (line)
+		process = (pid_t)strtol(line + strlen("\nTgid:"), NULL, 10);
+	free(text);
+	return process;
+}
+
 static void note_signal(struct tracees *tracees, pid_t pid, int signal)
 {
 	if (!fail_verdict__is_error_signal(signal) || tracees->nr_stacks == MAX_STACKS)
@@ -48,6 +67,7 @@ static void note_signal(struct tracees *tracees, pid_t pid, int signal)
 	fail_stack__clear(&tracees->last);
 	tracees->last = fail_crash__stack(pid);
 	tracees->last_signal = signal;
+	tracees->last_process = process_of(pid);
 }
 
 static void note_exit(struct tracees *tracees, pid_t pid)
@@ -85,9 +105,11 @@ static void note_end(struct tracees *tracees, pid_t pid, int status)
 	if (!counts(tracees, pid, signal))
 		return;
 	tracees->signal = signal;
+	tracees->signalled = pid;
+	fail_stack__clear(&tracees->crash);
 	if (tracees->last_signal != signal)
 		return;
-	fail_stack__clear(&tracees->crash);
+	tracees->signalled = tracees->last_process;
 	tracees->crash = tracees->last;
 	tracees->last = (struct fail_stack){ 0 };
 	tracees->last_signal = 0;
