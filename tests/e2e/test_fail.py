@@ -141,13 +141,15 @@ def _():
 @test("an end by a signal: what is no error of the program's is no crash")
 def _():
     database, report = temp(".fail"), temp(".xml")
-    paths = by_size(fail("--json", "--junit", report, "--size", "400-410", "--", build("ends"), database=database))
+    paths = by_size(fail("--json", "--junit", report, "--size", "400-411", "--", build("ends"), database=database))
     same({size: (path["verdict"], path["signal_name"], path["exit_status"]) for size, path in paths.items()},
          {400: ("clean error", "SIGPIPE", None), 401: ("clean error", "SIGTERM", None),
           402: ("clean error", "SIGUSR1", None), 403: ("hang", "SIGKILL", None), 404: ("hang", "SIGXFSZ", None),
           405: ("hang", "SIGALRM", None), 406: ("crash", "SIGFPE", None), 407: ("crash", "SIGSYS", None),
           # A child's crash goes before the parent's SIGPIPE, and a child's SIGPIPE is none of the parent's.
-          408: ("crash", "SIGSEGV", None), 409: ("survived", None, 0), 410: ("abort", "SIGABRT", None)}, "verdicts")
+          408: ("crash", "SIGSEGV", None), 409: ("survived", None, 0), 410: ("abort", "SIGABRT", None),
+          # The C library has noticed.
+          411: ("crash", "SIGABRT", None)}, "verdicts")
     same(paths[400]["signal"], int(signal.SIGPIPE), "its number")
     same([frame["function"] for frame in paths[408]["crash_stack"][:2]], ["die_in_child", "main"], "in the child")
     has(fail("--list", database=database, expect=(0,)).stdout,
@@ -155,7 +157,10 @@ def _():
     suite = xml.parse(report).getroot()
     same(sorted(case.text for case in suite.iter("system-out"))[:2],
          ["abort, signal 6 (Aborted)", "clean error, signal 10 (User defined signal 1)"], "what JUnit says")
-    same(suite.attrib["failures"], "6", "failures")
+    same(suite.attrib["failures"], "7", "failures")
+    done = fail("--replay", paths[411]["id"], "--", build("ends"), database=database)
+    has(done.stdout, r"411 bytes: crash, signal 6 \(Aborted\)")
+    check("another one" not in done.stderr, f"it differs: {done.stderr}")
 
 
 @test("of several failures in one run, a crash is of those in its process, and the rest is tried alone")

@@ -45,6 +45,9 @@ static void test_verdicts(void **state)
 		{ { .signal = SIGBUS, .output_hash = 1, .errors_hash = 2 }, FAIL_CRASH },
 		{ { .status = SIGKILL, .timed_out = true }, FAIL_HANG },
 		{ { .status = SIGABRT, .signal = SIGABRT, .sanitizer = true }, FAIL_SANITIZER },
+		{ { .status = SIGABRT, .signal = SIGABRT, .corruption = true }, FAIL_CRASH },
+		/* Something else has printed it. */
+		{ { .status = EXIT(1), .corruption = true }, FAIL_CLEAN },
 	};
 	struct fail_baseline baseline = { .outcome = { .output_hash = 1, .errors_hash = 2 } };
 
@@ -171,6 +174,19 @@ static void test_reports_of_sanitizers(void **state)
 	assert_false(fail_verdict__has_report("", 0));
 }
 
+static void test_reports_of_damage(void **state)
+{
+	static const char freed_twice[] = "x\nfree(): double free detected in tcache 2\n";
+	static const char stack[] = "*** stack smashing detected ***: terminated\n";
+	static const char nothing[] = "malloc(): out of memory\n";
+
+	assert_true(fail_verdict__has_corruption(freed_twice, strlen(freed_twice)));
+	assert_true(fail_verdict__has_corruption(stack, strlen(stack)));
+	assert_false(fail_verdict__has_corruption(stack, 10));
+	assert_false(fail_verdict__has_corruption(nothing, strlen(nothing)));
+	assert_false(fail_verdict__has_corruption("", 0));
+}
+
 /* ---- rules ----------------------------------------------------------------------------------- */
 
 static void test_rules(void **state)
@@ -284,6 +300,7 @@ int main(void)
 		cmocka_unit_test(test_verdicts_by_a_client),
 		cmocka_unit_test(test_names_of_verdicts),
 		cmocka_unit_test(test_reports_of_sanitizers),
+		cmocka_unit_test(test_reports_of_damage),
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_json_is_read),
 		cmocka_unit_test(test_what_is_no_json),

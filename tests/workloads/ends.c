@@ -67,6 +67,15 @@ __attribute__((noinline)) static bool lacks(size_t bytes)
 	return lacks;
 }
 
+/* As an error path does that frees what its caller frees, too. */
+static void free_twice(void)
+{
+	char *volatile block = malloc(20);
+
+	free(block);
+	free(block);
+}
+
 int main(void)
 {
 	if (lacks(400))
@@ -91,5 +100,7 @@ int main(void)
 		in_child();
 	if (lacks(410))
 		raise(SIGABRT);
+	if (lacks(411))
+		free_twice();
 	return 0;
 }

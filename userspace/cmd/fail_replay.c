@@ -81,6 +81,19 @@ static int try(struct fail_session *session, const char *known, uint64_t id, boo
 	return -ESRCH;
 }
 
+/* What it printed went to the terminal, where nobody looks for a report. */
+static void take_unseen(struct fail_path *path, const struct fail_path *before)
+{
+	bool same_end = path->signal == before->signal &&
+			path->exit_status == before->exit_status &&
+			path->client_status == before->client_status;
+	bool by_report = before->verdict == FAIL_SANITIZER ||
+			 (before->verdict == FAIL_CRASH && before->signal == SIGABRT);
+
+	if (same_end && by_report)
+		path->verdict = before->verdict;
+}
+
 /* As it ended when it was found, or not. */
 static int show(struct fail_session *session, const struct fail_path *before,
 		struct fail_paths *failed)
@@ -166,6 +179,8 @@ static int replay(struct fail_session *session, const struct fail_path *path, co
 		fail_database__write_known(&session->database, known, path->id);
 		status = become_gdb(session, known);
 	} else {
+		if (on_terminal)
+			take_unseen(fail_paths__find(&failed, path->id), path);
 		status = show(session, path, &failed);
 	}
 	fail_paths__clear(&failed);

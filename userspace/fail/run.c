@@ -26,7 +26,7 @@
 #define MAX_OUTPUT (256ull << 20)
 /* How often the output is looked at. */
 #define TICK_NS (NSEC_PER_SEC / 4)
-/* Of stderr, where a sanitizer's report is looked for. */
+/* Of stderr, where reports are looked for. */
 #define MAX_ERRORS (4u << 20)
 
 static volatile sig_atomic_t is_over;
@@ -208,7 +208,8 @@ static int watch(struct tracees *tracees, struct driver *driver, const struct fa
 	return is_over ? -EINTR : err;
 }
 
-static uint64_t hash_of(int fd, bool *sanitizer)
+/* errors: whether there is a report in it is noted there; NULL: it is not looked for. */
+static uint64_t hash_of(int fd, struct fail_outcome *errors)
 {
 	uint64_t size = size_of(fd), hash = 0;
 	char *text = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
@@ -216,8 +217,11 @@ static uint64_t hash_of(int fd, bool *sanitizer)
 	if (text == MAP_FAILED)
 		return 0;
 	hash = hash__bytes(text, size);
-	if (sanitizer)
-		*sanitizer = fail_verdict__has_report(text, min(size, (uint64_t)MAX_ERRORS));
+	if (errors) {
+		errors->sanitizer = fail_verdict__has_report(text, min(size, (uint64_t)MAX_ERRORS));
+		errors->corruption =
+			fail_verdict__has_corruption(text, min(size, (uint64_t)MAX_ERRORS));
+	}
 	munmap(text, size);
 	return hash;
 }
@@ -243,7 +247,7 @@ static void judge(struct tracees *tracees, const struct driver *driver,
 	outcome->status = (uint32_t)tracees->status;
 	outcome->signal = outcome->timed_out ? 0 : tracees->signal;
 	outcome->output_hash = hash_of(streams->out, NULL);
-	outcome->errors_hash = hash_of(streams->err, &outcome->sanitizer);
+	outcome->errors_hash = hash_of(streams->err, outcome);
 	outcome->errors_bytes = size_of(streams->err);
 	judge_driven(driver, outcome);
 	end->exited = tracees->exited;

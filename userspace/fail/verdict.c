@@ -65,6 +65,8 @@ enum fail_verdict fail_verdict__of(const struct fail_outcome *outcome,
 		return FAIL_SANITIZER;
 	if (outcome->timed_out)
 		return FAIL_HANG;
+	if (outcome->signal == SIGABRT && outcome->corruption && !usual->corruption)
+		return FAIL_CRASH;
 	if (outcome->signal && outcome->signal != usual->signal)
 		return fail_verdict__of_signal(outcome->signal);
 	if (outcome->status != usual->status)
@@ -101,6 +103,14 @@ enum fail_verdict fail_verdict__by_name(const char *name)
 	return FAIL_UNTRIED;
 }
 
+static bool has_any(const char *text, size_t len, const char *const *parts, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (memmem(text, len, parts[i], strlen(parts[i])))
+			return true;
+	return false;
+}
+
 bool fail_verdict__has_report(const char *text, size_t len)
 {
 	/* As the run-time libraries of gcc and clang print them. */
@@ -112,8 +122,39 @@ bool fail_verdict__has_report(const char *text, size_t len)
 		"UndefinedBehaviorSanitizer:",
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(reports); i++)
-		if (memmem(text, len, reports[i], strlen(reports[i])))
-			return true;
-	return false;
+	return has_any(text, len, reports, ARRAY_SIZE(reports));
+}
+
+bool fail_verdict__has_corruption(const char *text, size_t len)
+{
+	/* As glibc, tcmalloc and Scudo begin them. */
+	static const char *const complaints[] = {
+		"double free or corruption",
+		"free(): double free",
+		"free(): invalid ",
+		"free(): corrupted ",
+		"free(): unaligned ",
+		"munmap_chunk(): invalid ",
+		"mremap_chunk(): invalid ",
+		"malloc_consolidate(): ",
+		"malloc(): invalid ",
+		"malloc(): corrupted ",
+		"malloc(): mismatching ",
+		"malloc(): unaligned ",
+		"malloc(): unsorted ",
+		"malloc(): smallbin ",
+		"malloc(): largebin ",
+		"malloc(): memory corruption",
+		"realloc(): invalid ",
+		"realloc(): unaligned ",
+		"corrupted size vs. prev_size",
+		"corrupted double-linked list",
+		"Fatal glibc error: malloc",
+		"*** stack smashing detected ***",
+		"*** buffer overflow detected ***",
+		"Attempt to free invalid pointer",
+		"Scudo ERROR: ",
+	};
+
+	return has_any(text, len, complaints, ARRAY_SIZE(complaints));
 }

@@ -25,7 +25,8 @@ struct fail_outcome {
 	uint32_t status; /* as wait(2) has it */
 	int signal;	 /* that it died of, or, where that is an error's, a child; 0: none */
 	bool timed_out, sanitizer;
-	bool was_ready; /* of a driven program (fail/driver.h): its client could begin */
+	bool corruption; /* the C library has said on stderr that its heap or stack is damaged */
+	bool was_ready;	 /* of a driven program (fail/driver.h): its client could begin */
 	uint32_t
 		client_status; /* of the client, as wait(2) has it; the same in all where none is */
 	uint64_t output_hash, errors_hash; /* of stdout, of stderr */
@@ -55,5 +56,9 @@ enum fail_verdict fail_verdict__by_name(const char *name);
 
 /* Does a text, which is what a program printed on stderr, have a sanitizer's report in it? */
 bool fail_verdict__has_report(const char *text, size_t len);
+
+/* Or that of a C library or an allocator that has found the heap or the stack damaged, and aborts?
+ */
+bool fail_verdict__has_corruption(const char *text, size_t len);
 
 #endif /* FAIL_VERDICT_H */
