@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "event.h"
+#include "fail.h"
 #include "modules.h"
 #include "os.h"
 #include "recorder.h"
@@ -73,9 +74,11 @@ static void write_now(void)
 		snapshot.sums[i].bytes = snapshot.sums[i].blocks = 0;
 	live_blocks__each(&snapshot.blocks, add_block, NULL);
 	nr_lost = __atomic_load_n(&snapshot.blocks.nr_lost, __ATOMIC_RELAXED);
+	/* What forgets a block after a failure has freed it in other runs: who compares wants
+	 * those. */
 	if (config__expand(path, sizeof(path), recorder.config.snapshot, recorder.pid))
 		err = snapshot_out__write(path, &recorder.stacks, snapshot.sums, snapshot.nr_sums,
-					  nr_lost, snapshot.buffer);
+					  nr_lost, fail_is_on, snapshot.buffer);
 	if (err && !snapshot.has_complained)
 		os__say("writing a snapshot to ", recorder.config.snapshot,
 			" failed: ", os__error(-err), "; the program runs on");

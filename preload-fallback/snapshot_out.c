@@ -137,7 +137,7 @@ static void put_end(struct out *out, uint32_t pid)
 }
 
 static void put_all(struct out *out, const struct stacks *stacks, const struct live_sum *sums,
-		    uint32_t nr_sums, uint64_t nr_lost)
+		    uint32_t nr_sums, uint64_t nr_lost, bool all_stacks)
 {
 	struct wire_lost *lost;
 
@@ -147,10 +147,11 @@ static void put_all(struct out *out, const struct stacks *stacks, const struct l
 	for (uint32_t i = 0; i < stacks->nr_slots; i++) {
 		const struct stack_entry *entry = stacks__in_slot(stacks, i);
 
-		if (!entry || entry->id >= nr_sums || !sums[entry->id].blocks)
+		if (!entry || entry->id >= nr_sums || !(all_stacks || sums[entry->id].blocks))
 			continue;
 		put_stack(out, stacks, entry);
-		put_sum(out, entry->id, &sums[entry->id]);
+		if (sums[entry->id].blocks)
+			put_sum(out, entry->id, &sums[entry->id]);
 	}
 	if (sums[0].blocks)
 		put_sum(out, 0, &sums[0]);
@@ -187,7 +188,7 @@ static int reserve(char *name, const char *path)
 
 /* Under another name until all of it is there. */
 int snapshot_out__write(const char *path, const struct stacks *stacks, const struct live_sum *sums,
-			uint32_t nr_sums, uint64_t nr_lost, void *buffer)
+			uint32_t nr_sums, uint64_t nr_lost, bool all_stacks, void *buffer)
 {
 	/* One snapshot is written at a time, perhaps on a small stack. */
 	static char name[CONFIG_MAX_PATH + 32], temporary[CONFIG_MAX_PATH + 32];
@@ -203,7 +204,7 @@ int snapshot_out__write(const char *path, const struct stacks *stacks, const str
 		return -errno;
 	header_out__write(out.buffer, out.time_ns, os__realtime_ns());
 	write_bytes(&out, out.buffer, HEADER_OUT_BYTES);
-	put_all(&out, stacks, sums, nr_sums, nr_lost);
+	put_all(&out, stacks, sums, nr_sums, nr_lost, all_stacks);
 	if (close(out.fd) && !out.err)
 		out.err = -errno;
 	if (!out.err)

@@ -4,6 +4,7 @@
 #ifndef PRELOAD_SNAPSHOT_OUT_H
 #define PRELOAD_SNAPSHOT_OUT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "stacks.h"
@@ -19,9 +20,9 @@ struct live_sum {
 #define SNAPSHOT_OUT_MEMORY (16u << 10)
 
 /* One thread at a time. sums: by id of a stack, and as 0 what has none; nr_sums of them. buffer:
- * SNAPSHOT_OUT_MEMORY bytes, aligned to 8. Returns 0, or -errno. No lock is taken: also for signal
- * handlers. */
+ * SNAPSHOT_OUT_MEMORY bytes, aligned to 8. all_stacks: also those of which nothing is live. Returns
+ * 0, or -errno. No lock is taken: also for signal handlers. */
 int snapshot_out__write(const char *path, const struct stacks *stacks, const struct live_sum *sums,
-			uint32_t nr_sums, uint64_t nr_lost, void *buffer);
+			uint32_t nr_sums, uint64_t nr_lost, bool all_stacks, void *buffer);
 
 #endif /* PRELOAD_SNAPSHOT_OUT_H */

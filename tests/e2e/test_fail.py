@@ -207,10 +207,10 @@ def _():
                  231: (3, 690, [("collects", 3, 690)]), 250: (1, 251, [("in_child", 1, 251)]),
                  251: (1, 250, [("in_child", 1, 250)])}, "leaks")
     same({size: path["verdict"] for size, path in paths.items() if size in (200, 210, 211, 220, 230, 240, 241, 260, 270, 280,
-                                                                            1270, 1280)},
+                                                                            1270, 1280, 1290)},
          {200: "survived", 210: "silent", 211: "silent", 220: "survived", 230: "survived", 240: "clean error",
           241: "clean error", 260: "clean error", 270: "survived", 280: "survived", 1270: "survived",
-          1280: "survived"}, "the others")
+          1280: "survived", 1290: "survived"}, "the others")
     has(fail("--list", database=database, expect=(0,)).stdout,
         r"(?s)1220 bytes: leak, 1 block of 220 bytes, exit status 0\n.*Left behind, 220 bytes in 1 block:\n grows at ")
     data = json.loads(fail("--json", "--replay", paths[231]["id"], "--", program, database=database).stdout)

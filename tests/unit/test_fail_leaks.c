@@ -13,12 +13,21 @@
 #include "base/util.h"
 #include "fail/live.h"
 
+/* Undisturbed runs have allocated by these stacks. */
+static void add_ways(struct fail_live *usual)
+{
+	for (uint64_t stack = 1; stack < 20; stack++)
+		hmap__set(&usual->ways, stack, 1);
+}
+
 static void add_live(struct fail_live *live, uint64_t stack, uint64_t call, uint64_t blocks,
 		     uint64_t bytes)
 {
-	struct fail_live_site site = {
-		.stack_key = stack, .call_key = call, .blocks = blocks, .bytes = bytes
-	};
+	struct fail_live_site site = { .stack_key = stack,
+				       .way_key = stack,
+				       .call_key = call,
+				       .blocks = blocks,
+				       .bytes = bytes };
 	const uint64_t *before = hmap__find(&live->by_call, call);
 
 	hmap__set(&live->by_call, call, blocks + (before ? *before : 0));
@@ -32,6 +41,7 @@ static void test_leaks_are_what_is_more(void **state)
 	struct fail_live usual = { 0 }, live = { 0 };
 	struct fail_leaks leaks;
 
+	add_ways(&usual);
 	add_live(&usual, 1, 100, 2, 20);
 	add_live(&usual, 2, 200, 1, 4096);
 	add_live(&usual, 3, 300, 1, 8);
@@ -39,6 +49,7 @@ static void test_leaks_are_what_is_more(void **state)
 	add_live(&live, 4, 200, 1, 4096); /* by another way */
 	add_live(&live, 3, 300, 1, 800);  /* as many, though larger */
 	add_live(&live, 5, 400, 1, 7);
+	add_live(&live, 20, 500, 9, 9000); /* what only the error path allocates */
 	leaks = fail_live__compare(&live, &usual, NULL, 0);
 	assert_int_equal(leaks.blocks, 4);
 	assert_int_equal(leaks.bytes, 307);
@@ -65,6 +76,7 @@ static void test_what_is_not_replaced_is_no_leak(void **state)
 	const uint64_t failed = 300;
 	struct fail_leaks leaks;
 
+	add_ways(&usual);
 	add_live(&usual, 1, 100, 2, 200); /* by realloc */
 	hmap__set(&usual.resizing, 100, 1);
 	add_live(&usual, 3, 300, 1, 64); /* the larger table */
@@ -99,6 +111,7 @@ static void test_the_process_with_most_counts(void **state)
 	struct fail_live usual = { 0 }, live = { 0 };
 	struct fail_leaks leaks;
 
+	add_ways(&usual);
 	add_live(&live, 1, 100, 2, 20);
 	add_live(&live, 1, 100, 3, 90);
 	add_live(&live, 1, 100, 1, 50);

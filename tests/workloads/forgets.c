@@ -96,6 +96,19 @@ __attribute__((noinline)) static void enlarge(void)
 	text = larger ? larger : text;
 }
 
+/* Its error path has a cache of its own, which nobody frees either. */
+__attribute__((noinline)) static void falls_back(void)
+{
+	static char *cache;
+	char *block = malloc(1290);
+
+	if (!block)
+		cache = malloc(290);
+	free(block);
+	if (cache)
+		*cache = 1;
+}
+
 /* Gives up with what it and main hold: the system frees that. */
 __attribute__((noinline)) static void gives_up(void)
 {
@@ -147,6 +160,7 @@ int main(void)
 	if (collects())
 		complain("collects");
 	enlarge();
+	falls_back();
 	gives_up();
 	child();
 	puts("done");

@@ -37,6 +37,7 @@ void fail_live__clear(struct fail_live *live)
 	hmap__clear(&live->by_stack);
 	hmap__clear(&live->by_call);
 	hmap__clear(&live->resizing);
+	hmap__clear(&live->ways);
 	*live = (struct fail_live){ 0 };
 }
 
@@ -195,8 +196,9 @@ struct fail_leaks fail_live__compare(const struct fail_live *live, const struct 
 		sites[i] = &live->sites[i];
 	qsort(sites, live->nr, sizeof(*sites), most_bytes_first);
 	for (size_t i = 0; i < live->nr; i++)
-		suspects[i] = compare_site(sites[i], find(usual, sites[i]->stack_key),
-					   hmap__find(&excess, sites[i]->call_key));
+		if (hmap__find(&usual->ways, sites[i]->way_key))
+			suspects[i] = compare_site(sites[i], find(usual, sites[i]->stack_key),
+						   hmap__find(&excess, sites[i]->call_key));
 	acquit(suspects, live->nr, nr_not_replaced(live, usual, failed_calls, nr_failed));
 	for (size_t i = 0; i < live->nr; i++)
 		if (suspects[i].blocks)

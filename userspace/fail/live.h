@@ -19,7 +19,8 @@
 #define FAIL_MAX_LIVE 1000000
 
 struct fail_live_site {
-	uint64_t stack_key, call_key; /* of all frames, of the innermost */
+	uint64_t stack_key, call_key; /* of the function and all frames, of the innermost */
+	uint64_t way_key;	      /* of all frames */
 	uint64_t blocks, bytes;	      /* in the process that has most of them */
 	struct fail_stack stack;      /* only of what is more than the other has; else empty */
 };
@@ -30,6 +31,7 @@ struct fail_live {
 	size_t nr, capacity;
 	struct hmap by_stack;  /* -> index */
 	struct hmap by_call;   /* -> blocks, in the process that has most of them */
+	struct hmap ways;      /* stacks by which was allocated at all; of undisturbed runs */
 	struct hmap resizing;  /* those of these calls that give a block another size */
 	uint64_t nr_processes; /* that have told */
 	bool incomplete;       /* of one of them something is not known */
@@ -57,11 +59,12 @@ void fail_live__add(struct fail_live *live, struct fail_live_site *site);
 uint64_t fail_live__call_key(const struct fail_frame *frame);
 
 /*
- * What live has and usual has not: blocks by a stack, and no more of them than the same call of the
- * allocator has in excess by all stacks; so what is merely allocated by another way, as a buffer
- * that the first use makes, is none. As many less, the smallest first, as usual has more of calls
- * that resize and of those that failed (their keys): a block that was to be replaced and was not is
- * none either. To be cleared. Nothing when either is incomplete.
+ * What live has and usual has not: blocks by a stack, by which usual has allocated, too, and no
+ * more of them than the same call of the allocator has in excess by all stacks; so what is merely
+ * allocated by another way, as a buffer that the first use makes, is none. As many less, the
+ * smallest first, as usual has more of calls that resize and of those that failed (their keys): a
+ * block that was to be replaced and was not is none either. To be cleared. Nothing when either is
+ * incomplete.
  */
 struct fail_leaks fail_live__compare(const struct fail_live *live, const struct fail_live *usual,
 				     const uint64_t *failed_calls, size_t nr_failed);

@@ -86,6 +86,13 @@ static uint64_t add_to_key(uint64_t key, const struct modmap *map, uint32_t inde
 	return key_of(place.build_id, place.path, place.offset, key);
 }
 
+static uint64_t key_of_all(const struct modmap *map, const struct stack *stack, uint64_t key)
+{
+	for (uint32_t i = 0; i < stack->nr_frames; i++)
+		key = add_to_key(key, map, stack->frames[i]);
+	return key;
+}
+
 static void add_frame(struct fail_stack *stack, const struct modmap *map, uint32_t index)
 {
 	struct place place = place_of(map, index);
@@ -151,9 +158,8 @@ static void add_site(struct adder *adder, const struct site *from)
 	if (!stack.nr_frames || is_of_loader(adder->model, &stack))
 		return;
 	site.call_key = add_to_key(0, map, stack.frames[0]);
-	site.stack_key = from->func;
-	for (uint32_t i = 0; i < stack.nr_frames; i++)
-		site.stack_key = add_to_key(site.stack_key, map, stack.frames[i]);
+	site.way_key = key_of_all(map, &stack, 0);
+	site.stack_key = key_of_all(map, &stack, from->func);
 	if (is_more(adder->usual, &site))
 		for (uint32_t i = 0; i < stack.nr_frames; i++)
 			add_frame(&site.stack, map, stack.frames[i]);
@@ -164,6 +170,16 @@ static void add_site(struct adder *adder, const struct site *from)
 	fail_live__add(adder->live, &site);
 }
 
+static void add_ways(struct fail_live *live, const struct model *model)
+{
+	struct stack stack;
+
+	for (uint32_t i = 1; i < stacks__count(model->stacks); i++) {
+		stack = stacks__get(model->stacks, i);
+		hmap__set(&live->ways, key_of_all(model->modmap, &stack, 0), 1);
+	}
+}
+
 static void add_process(struct fail_live *live, const struct fail_live *usual,
 			const struct model *model, const struct process *process)
 {
@@ -172,6 +188,8 @@ static void add_process(struct fail_live *live, const struct fail_live *usual,
 	uint64_t key, blocks;
 	size_t at = 0;
 
+	if (!usual)
+		add_ways(live, model);
 	for (size_t i = 0; i < process->end_sites.nr; i++)
 		add_site(&adder, &process->end_sites.all[i]);
 	while (hmap__next(&adder.calls, &at, &key, &blocks)) {
