@@ -141,7 +141,7 @@ def _():
 @test("an end by a signal: what is no error of the program's is no crash")
 def _():
     database, report = temp(".fail"), temp(".xml")
-    paths = by_size(fail("--json", "--junit", report, "--size", "400-411", "--", build("ends"), database=database))
+    paths = by_size(fail("--json", "--junit", report, "--size", "400-412", "--", build("ends"), database=database))
     same({size: (path["verdict"], path["signal_name"], path["exit_status"]) for size, path in paths.items()},
          {400: ("clean error", "SIGPIPE", None), 401: ("clean error", "SIGTERM", None),
           402: ("clean error", "SIGUSR1", None), 403: ("hang", "SIGKILL", None), 404: ("hang", "SIGXFSZ", None),
@@ -149,15 +149,16 @@ def _():
           # A child's crash goes before the parent's SIGPIPE, and a child's SIGPIPE is none of the parent's.
           408: ("crash", "SIGSEGV", None), 409: ("survived", None, 0), 410: ("abort", "SIGABRT", None),
           # The C library has noticed.
-          411: ("crash", "SIGABRT", None)}, "verdicts")
+          411: ("crash", "SIGABRT", None), 412: ("crash", "SIGSEGV", None)}, "verdicts")
     same(paths[400]["signal"], int(signal.SIGPIPE), "its number")
     same([frame["function"] for frame in paths[408]["crash_stack"][:2]], ["die_in_child", "main"], "in the child")
+    same([frame["function"] for frame in paths[412]["crash_stack"][:2]], ["halts", "main"], "at the last instruction")
     has(fail("--list", database=database, expect=(0,)).stdout,
         r"malloc of 400 bytes: clean error, signal 13 \(Broken pipe\)\n(?s:.*)403 bytes: hang, signal 9 \(Killed\)\n")
     suite = xml.parse(report).getroot()
     same(sorted(case.text for case in suite.iter("system-out"))[:2],
          ["abort, signal 6 (Aborted)", "clean error, signal 10 (User defined signal 1)"], "what JUnit says")
-    same(suite.attrib["failures"], "7", "failures")
+    same(suite.attrib["failures"], "8", "failures")
     done = fail("--replay", paths[411]["id"], "--", build("ends"), database=database)
     has(done.stdout, r"411 bytes: crash, signal 6 \(Aborted\)")
     check("another one" not in done.stderr, f"it differs: {done.stderr}")

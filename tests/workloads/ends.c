@@ -67,6 +67,15 @@ __attribute__((noinline)) static bool lacks(size_t bytes)
 	return lacks;
 }
 
+/* Of one byte, behind which there is another function. */
+__attribute__((noinline)) static void halts(void)
+{
+#ifdef __x86_64__
+	__asm__ volatile("hlt");
+#endif
+	__builtin_unreachable();
+}
+
 /* As an error path does that frees what its caller frees, too. */
 static void free_twice(void)
 {
@@ -102,5 +111,7 @@ int main(void)
 		raise(SIGABRT);
 	if (lacks(411))
 		free_twice();
+	if (lacks(412))
+		halts();
 	return 0;
 }

@@ -168,14 +168,14 @@ static void *read_stack(const struct space *space, uint64_t sp, size_t *len)
 	return stack;
 }
 
-static void add_frame(struct fail_stack *stack, const struct space *space, uint64_t address,
-		      bool is_return)
+/* The address is one that is returned to, or that of an instruction's second byte. */
+static void add_frame(struct fail_stack *stack, const struct space *space, uint64_t address)
 {
-	const struct mapping *mapping = find(space, is_return ? address - 1 : address);
+	const struct mapping *mapping = find(space, address - 1);
 
 	if (mapping)
 		fail_stack__add(stack, mapping->path, *mapping->build_id ? mapping->build_id : NULL,
-				address + !is_return - mapping->start + mapping->vaddr);
+				address - mapping->start + mapping->vaddr);
 	else
 		fail_stack__add(stack, NULL, NULL, address);
 }
@@ -198,7 +198,7 @@ static void walk(struct fail_stack *stack, const struct space *space, uint64_t r
 
 		memcpy(&caller, bytes, sizeof(caller));
 		if (find(space, caller - 1)) {
-			add_frame(stack, space, regs[PC], false);
+			add_frame(stack, space, regs[PC]);
 			regs[PC] = caller;
 			regs[SP] += sizeof(caller);
 			is_return = true;
@@ -207,7 +207,7 @@ static void walk(struct fail_stack *stack, const struct space *space, uint64_t r
 	nr = finish__walk(finish, regs, is_return, bytes, sp, len, frames, FAIL_MAX_FRAMES,
 			  &complete);
 	for (size_t i = 0; i < nr; i++)
-		add_frame(stack, space, frames[i], i || is_return);
+		add_frame(stack, space, frames[i]);
 	finish__free(finish);
 	free(bytes);
 }
