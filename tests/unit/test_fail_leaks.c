@@ -121,6 +121,7 @@ static void test_the_process_with_most_counts(void **state)
 	assert_int_equal(leaks.bytes, 90);
 	fail_leaks__clear(&leaks);
 	fail_live__clear(&live);
+	fail_live__clear(&usual);
 }
 
 static void test_the_worst_leaks_are_kept(void **state)
