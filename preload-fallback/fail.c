@@ -92,8 +92,7 @@ static bool need_all_frames(void)
 {
 	const struct fail_rules *rules = &fail.config->fail;
 
-	return rules->path || rules->module[0] || rules->function[0] ||
-	       fail.config->fail_ignore[0];
+	return rules->path || rules->module[0] || rules->function[0] || fail.config->fail_ignore[0];
 }
 
 /* False: it is that of the last walk, which is known. */
@@ -214,14 +213,15 @@ static bool is_ignored(const struct path *path)
 /* ---- what is written --------------------------------------------------------------------------
  */
 
-static void append(const char *path, const void *data, uint32_t len)
+/* Can it be written? What follows from it where it cannot is said once. */
+static bool append(const char *path, const void *data, uint32_t len, const char *else_what)
 {
 	int err = path[0] ? fail_known__append(path, data, len) : 0;
 
 	if (err && !fail.has_complained)
-		os__say("writing ", path, " failed: ", os__error(-err),
-			"; allocations fail all the same");
+		os__say("writing ", path, " failed: ", os__error(-err), else_what);
 	fail.has_complained = fail.has_complained || err;
+	return !err;
 }
 
 /*
@@ -242,33 +242,33 @@ static bool is_news(const struct path *path, uint32_t number)
 	       (fail.config->fail.persistent && number > 1);
 }
 
-static void write_all(const struct path *path, const struct fail_report *report)
+/* False: whoever reads the log would not know what became of the program. */
+static bool write_all(const struct path *path, const struct fail_report *report)
 {
 	const struct config *config = fail.config;
 	char line[18];
 
+	if (config->fail_log[0] &&
+	    !append(config->fail_log, fail.text,
+		    fail_report__line(report, fail.text, fail.text_size), "; nothing fails here"))
+		return false;
 	if (config->fail.path && config->fail_known[0]) {
 		fail_known__hex(line, path->id);
 		line[16] = '\n';
-		append(config->fail_known, line, 17);
+		append(config->fail_known, line, 17, "; allocations fail all the same");
 	}
-	if (config->fail_log[0])
-		append(config->fail_log, fail.text,
-		       fail_report__line(report, fail.text, fail.text_size));
 	if (config->fail_debug) {
 		uint32_t len = fail_report__trace(report, fail.text, fail.text_size);
 
 		os__write_stderr(fail.text, len);
 	}
+	return true;
 }
 
 /* Under the lock. False: it is not to fail after all. */
 static bool carry_out(const struct path *path, const struct fail_report *report)
 {
-	if (!is_news(path, report->number) || is_ignored(path))
-		return false;
-	write_all(path, report);
-	return true;
+	return is_news(path, report->number) && !is_ignored(path) && write_all(path, report);
 }
 
 /* ---- the decision ---------------------------------------------------------------------------- */

@@ -196,6 +196,30 @@ def _():
         has(done.stderr, "^heaptap: heaptap.fail cannot be made: Permission denied")
 
 
+@test("programs that go to another directory, or become somebody else")
+def _():
+    folder = temp()
+    os.mkdir(folder, 0o755)
+    os.mkdir(f"{folder}/tmp")
+    environment = {**os.environ, "TMPDIR": "tmp"}
+    command = f"cd / && exec {shlex.quote(allocating())} functions"
+    data = explored("--only", "/failing", "--", "sh", "-c", command, database="db", cwd=folder, env=environment)
+    same((data["complete"], {path["verdict"] for path in data["paths"]}), (True, {"clean error"}), "elsewhere")
+    paths = {path["size"] for path in data["paths"]}
+    same(os.listdir(f"{folder}/tmp"), [], "left in the temporary folder")
+    if os.geteuid():
+        return
+    program = shutil.copy(allocating(), folder)
+    command = ("--only", "/failing", "--", *unprivileged([program, "functions"]))
+    done = fail(*command, cwd=folder, expect=(1,))
+    has(done.stderr, "known does not keep the call paths that have failed")
+    known = temp()
+    with open(known, "w", encoding="ascii"):
+        os.chmod(known, 0o666)
+    data = explored(*command, env={**os.environ, "MALLOCFAIL_FILE": known})
+    same({path["size"] for path in data["paths"]}, paths, "sizes, by somebody else")
+
+
 @contextlib.contextmanager
 def full_disk():
     """A folder where there is no room, but for names."""

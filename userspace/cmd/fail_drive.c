@@ -71,16 +71,19 @@ static int find_library(struct fail_session *session)
 static int make_folder(struct fail_session *session)
 {
 	const char *temporary = getenv("TMPDIR");
-
-	session->folder =
+	char *folder =
 		xasprintf("%s/heaptap-fail-XXXXXX", temporary && *temporary ? temporary : "/tmp");
-	if (mkdtemp(session->folder))
-		return 0;
-	log_err("%s cannot be made: %s. TMPDIR names another folder.", session->folder,
-		strerror(errno));
-	free(session->folder);
-	session->folder = NULL;
-	return -ENOENT;
+
+	/* Wherever the program goes to, it is the same. */
+	session->folder = mkdtemp(folder) ? realpath(folder, NULL) : NULL;
+	/* What root starts may become somebody else, who does not know the name otherwise. */
+	if (session->folder && !geteuid())
+		chmod(session->folder, 01733);
+	if (!session->folder)
+		log_err("%s cannot be made: %s. TMPDIR names another folder.", folder,
+			strerror(errno));
+	free(folder);
+	return session->folder ? 0 : -ENOENT;
 }
 
 static void show_progress(const struct search *search)
@@ -241,6 +244,8 @@ static int do_job(void *data, unsigned number)
 
 	if (mkdir(folder, 0700))
 		return errno;
+	if (!geteuid())
+		chmod(folder, 01733);
 	session->setup.folder = folder;
 	err = explore(search);
 	rmdir(folder);

@@ -186,9 +186,20 @@ static int clean(struct fail_database *database, const char *directory)
 	return err;
 }
 
+/* For programs that go to another directory. */
+static char *absolute(const char *path)
+{
+	char *here = *path == '/' ? NULL : getcwd(NULL, 0);
+	char *whole = here ? xasprintf("%s/%s", here, path) : xstrdup(path);
+
+	free(here);
+	return whole;
+}
+
 int fail_database__open(struct fail_database *database, const char *directory, const char *known,
 			bool read_only)
 {
+	char *own;
 	int err;
 
 	*database = (struct fail_database){ .fd = -1, .lock_fd = -1 };
@@ -197,7 +208,9 @@ int fail_database__open(struct fail_database *database, const char *directory, c
 	if (read_only && access(directory, R_OK))
 		return complain("read", directory, -errno);
 	database->file = xasprintf("%s/paths.jsonl", directory);
-	database->known = known ? xstrdup(known) : xasprintf("%s/known", directory);
+	own = xasprintf("%s/known", directory);
+	database->known = absolute(known ? known : own);
+	free(own);
 	err = read_all(database);
 	if (err || read_only)
 		return err;

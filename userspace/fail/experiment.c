@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -181,6 +182,9 @@ static int make_log(const char *path)
 		err = -errno;
 	else if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, LOG_BYTES) && errno != EOPNOTSUPP)
 		err = -errno;
+	/* As the folder: for processes of root's that become somebody else. */
+	if (!err && !geteuid())
+		fchmod(fd, 0666);
 	if (err)
 		log_err("%s cannot be made: %s. TMPDIR names another folder.", path,
 			strerror(-err));
