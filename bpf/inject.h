@@ -10,6 +10,7 @@
 #ifndef INJECT_H
 #define INJECT_H
 
+#include "alloc_api.h"
 #include "inject_abi.h"
 
 /* Set before load. */
@@ -127,6 +128,17 @@ static long look_at_frame(__u32 index, void *data)
 	return !!(look->marks & INJECT_NEVER);
 }
 
+/* Does a walk that came to code without unwind tables end where stacks may? */
+static __always_inline bool inject__ends(const struct unwind *walk, __u32 first_range)
+{
+	__u32 last = walk->nr_frames - 1;
+
+	if (walk->status != UNWIND_GAP || last > WIRE_MAX_FRAMES)
+		return false;
+	barrier_var(last);
+	return inject__marks_of(first_range, walk->frames[last & WIRE_MAX_FRAMES]) & INJECT_ENDS;
+}
+
 /* Is a call by this stack one that may fail, and is wanted? A stack of which frames are not known may
  * come from anywhere, also from the dynamic loader. */
 static __always_inline bool inject__judge(struct walk_context *context, int in_memo)
@@ -136,11 +148,12 @@ static __always_inline bool inject__judge(struct walk_context *context, int in_m
 
 	if (!view)
 		return false;
-	if (!in_memo && context->walk->status != UNWIND_COMPLETE) {
+	look.first_range = view & 1 ? INJECT_MAX_RANGES : 0;
+	if (!in_memo && context->walk->status != UNWIND_COMPLETE &&
+	    !inject__ends(context->walk, look.first_range)) {
 		__sync_fetch_and_add(&nr_inject_unknown, 1);
 		return false;
 	}
-	look.first_range = view & 1 ? INJECT_MAX_RANGES : 0;
 	bpf_loop(MEMO_FRAMES, look_at_frame, &look, 0);
 	/* A view that was replaced meanwhile may be being written: then this was no judgement. */
 	if (view != *(volatile __u32 *)&inject_view || look.marks & INJECT_NEVER)
@@ -242,15 +255,46 @@ static __always_inline void write_register(struct pt_regs *ctx, __u32 reg, __u64
 	}
 }
 
+#define INJECT_CASE(number, family, symbol, shape) case number:
+
+/*
+ * What to ask for, so that errno is set, too. mimalloc refuses what is more than half the address space
+ * without that (2.0, mi_find_page), jemalloc only where there is an old block (5.3, do_rallocx). It is
+ * not for all: others try more in vain, and remember it.
+ */
+static __always_inline __u64 inject__bytes(__u64 cookie)
+{
+	switch (PROBE_FUNC(cookie)) {
+		ALLOC_MIMALLOC(INJECT_CASE)
+		return INJECT_BYTES_OF_KERNEL;
+		ALLOC_JEMALLOC(INJECT_CASE)
+		if (PROBE_REG(cookie, PROBE_PTR_SHIFT) != PROBE_NO_REG)
+			return INJECT_BYTES_OF_KERNEL;
+	}
+	return INJECT_BYTES;
+}
+
+/*
+ * Of that many. A reallocarray finds that the product is too large and sets errno, which the realloc it
+ * calls otherwise may not do: it can be another allocator's. Should one not look, it asks for 2^63.
+ */
+static __always_inline __u64 inject__count(__u64 cookie, __u64 bytes)
+{
+	return bytes == INJECT_BYTES && PROBE_REG(cookie, PROBE_PTR_SHIFT) != PROBE_NO_REG ? 3 : 1;
+}
+
 /*
  * The function is about to run its first instruction: from here on it fails. The registers' numbers are
  * taken from the cookie again: kept since they were read by, each would be a path through all between.
  */
 static __always_inline void inject__fail(struct pt_regs *ctx, __u64 cookie)
 {
+	__u64 bytes;
+
 	barrier_var(cookie);
-	write_register(ctx, PROBE_REG(cookie, PROBE_COUNT_SHIFT), 1);
-	write_register(ctx, PROBE_REG(cookie, PROBE_SIZE_SHIFT), INJECT_BYTES);
+	bytes = inject__bytes(cookie);
+	write_register(ctx, PROBE_REG(cookie, PROBE_COUNT_SHIFT), inject__count(cookie, bytes));
+	write_register(ctx, PROBE_REG(cookie, PROBE_SIZE_SHIFT), bytes);
 }
 
 #endif /* INJECT_H */

@@ -13,6 +13,11 @@
  * header or rounds up. The largest number of all would.
  */
 #define INJECT_BYTES 0x8000000000000000ull
+/*
+ * Of an allocator that refuses that without setting errno: one that it asks the kernel for, in vain, and
+ * then errno is the kernel's.
+ */
+#define INJECT_BYTES_OF_KERNEL 0x4000000000000000ull
 
 /* Which calls fail: those for which all of this is true. */
 struct inject_rules {
@@ -34,6 +39,9 @@ struct inject_range {
 };
 #define INJECT_ONLY 1u
 #define INJECT_NEVER 2u
+/* Without unwind tables, and what starts programs and threads: a stack that cannot be followed beyond is
+ * taken for a whole one. */
+#define INJECT_ENDS 4u
 
 /* Of a view; there are two, one of which is being read. A power of two. The first range begins at 0 and
  * has no marks, and so have those that are not used, but that they begin above all code. */

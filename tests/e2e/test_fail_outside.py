@@ -5,49 +5,13 @@
 Most of it needs a kernel that lets probes write registers: scripts/kernel-vm has one. What is said
 elsewhere is tested here.
 """
-import functools
-import json
-import os
-import select
 import signal
 
-from htap import (ALLOCATING, TIMEOUT, Skip, attached, build, check, finish, has, heaptap, interrupt,
-                  is_clean, is_probed, leaks, lives, main, same, started, temp, test, wait_for)
+from htap import (ALLOCATING, Skip, attached, build, check, finish, has, heaptap, interrupt, is_clean,
+                  is_probed, leaks, lives, main, same, started, temp, test, wait_for)
+from outside import Target, failures, needs_kernel, refusal
 
 THREADS = 8  # of outside.cc
-
-
-@functools.cache
-def refusal():
-    """What doctor says of a kernel that does not allow it; None: it does."""
-    text = heaptap("doctor", timeout=180).stdout
-    has(text, r"(?m)^  injection from outside +(ok|none) ", "doctor")
-    line = next(line for line in text.split("\n") if "injection from outside" in line)
-    return None if line.split()[3] == "ok" else line.partition(" none ")[2].strip()
-
-
-def needs_kernel():
-    """Leaves a test that cannot be done here."""
-    if refusal():
-        raise Skip(f"this kernel does not allow it: {refusal()}")
-
-
-class Target:
-    """The workload outside.cc, told what to do."""
-
-    def __init__(self, process):
-        self.process = process
-        self.pid = process.pid
-
-    def send(self, word, count=1):
-        self.process.stdin.write(f"{word} {count}\n".encode())
-        self.process.stdin.flush()
-
-    def __call__(self, word, count=1):
-        """(calls that failed, those that did as they should)"""
-        self.send(word, count)
-        check(select.select([self.process.stdout], [], [], TIMEOUT)[0], f"{word}: no answer")
-        return tuple(int(number) for number in os.read(self.process.stdout.fileno(), 100).split())
 
 
 def target():
@@ -58,11 +22,6 @@ def target():
 def failing(pid, *arguments):
     """heaptap fail with its probes in the process; in a with statement."""
     return attached(pid, *arguments, subcommand="fail")
-
-
-def failures(done):
-    """What --json has printed."""
-    return [json.loads(line) for line in done.stdout.split("\n") if line]
 
 
 @test("a kernel that does not allow it is told of in one sentence, and by doctor")

@@ -73,7 +73,7 @@ static void test_random_pieces(void **state)
 			uint64_t start = (uint64_t)(rand() % 500);
 
 			inject_pieces__add(&pieces, start, start + (uint64_t)(rand() % 40),
-					   rand() & 1 ? INJECT_ONLY : INJECT_NEVER);
+					   1u << rand() % 3);
 		}
 		assert_int_equal(inject_pieces__make_view(&pieces, view), 0);
 		for (uint64_t address = 0; address < 600; address++)
@@ -202,7 +202,21 @@ static void test_loader(void **state)
 	assert_false(inject_names__is_loader(elf));
 	inject_names__find_untouchable(elf, &pieces);
 	assert_true(pieces.nr >= 4); /* __cxa_atexit, on_exit, dlopen, pthread_create */
+	assert_false(inject_names__is_musl(elf));
 	inject_pieces__clear(&pieces);
+	elf__close(elf);
+}
+
+static void test_musl(void **state)
+{
+	static const char library[] = "/lib/ld-musl-x86_64.so.1";
+	struct elf_file *elf;
+
+	if (access(library, R_OK))
+		skip();
+	elf = open_file(library);
+	assert_true(inject_names__is_musl(elf));
+	assert_false(inject_names__is_loader(elf));
 	elf__close(elf);
 }
 
@@ -217,6 +231,7 @@ int main(void)
 		cmocka_unit_test(test_file_names),
 		cmocka_unit_test(test_functions_of_a_file),
 		cmocka_unit_test(test_loader),
+		cmocka_unit_test(test_musl),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

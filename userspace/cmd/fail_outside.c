@@ -76,9 +76,9 @@ static void say_counts(const struct inject_counts *counts)
 		 counts->failed == 1 ? " was" : "s were");
 	if (counts->survived)
 		log_warn("%" PRIu64
-			 " of them succeeded all the same: the allocator took %llu bytes "
+			 " of them succeeded all the same: the allocator took 2^62 bytes or more "
 			 "for a size it can give.",
-			 counts->survived, INJECT_BYTES);
+			 counts->survived);
 	if (counts->unknown)
 		log_warn("%" PRIu64
 			 " were left alone because their stacks could not be followed to "

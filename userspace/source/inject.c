@@ -69,6 +69,8 @@ static void judge(struct inject *inject, struct judged_module *module,
 		return;
 	if (inject_names__is_loader(file->elf))
 		module->whole |= INJECT_NEVER;
+	if (inject_names__is_musl(file->elf))
+		module->whole |= INJECT_ENDS;
 	inject_names__find_untouchable(file->elf, &module->pieces);
 	inject_names__find_functions(&inject->only, file->elf, &module->pieces);
 	inject_names__find_functions(&inject->ignore, file->elf, &module->pieces);
@@ -104,7 +106,7 @@ static bool is_replaced(const struct inject_mapping *mappings, size_t nr, size_t
 static void add_mapping(struct inject_pieces *all, const struct inject_mapping *mapping,
 			const struct judged_module *module)
 {
-	static const uint32_t marks[] = { INJECT_ONLY, INJECT_NEVER };
+	static const uint32_t marks[] = { INJECT_ONLY, INJECT_NEVER, INJECT_ENDS };
 	uint64_t last = mapping->vaddr + (mapping->end - mapping->start);
 
 	for (size_t i = 0; i < ARRAY_SIZE(marks); i++)

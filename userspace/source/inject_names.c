@@ -14,6 +14,10 @@
 /* musl's dynamic loader, which is in the C library. */
 static const char *const musl_loader[] = { "__dls3", "load_library", "__tls_get_new" };
 
+/* Its functions that start programs and threads, where a static program has their names. */
+static const char *const musl_starters[] = { "__libc_start_main", "libc_start_main_stage2", "start",
+					     "start_c11" };
+
 /* glibc's, of which there are many; in a static program they are the program's. */
 static const char loader_prefix[] = "_dl_";
 
@@ -142,6 +146,9 @@ static bool add_untouchable(const char *name, uint64_t vaddr, uint64_t size, voi
 		is = is_plainly(musl_loader[i], name);
 	if (is)
 		inject_pieces__add(pieces, vaddr, vaddr + size, INJECT_NEVER);
+	for (size_t i = 0; i < ARRAY_SIZE(musl_starters); i++)
+		if (is_plainly(musl_starters[i], name))
+			inject_pieces__add(pieces, vaddr, vaddr + size, INJECT_ENDS);
 	return true;
 }
 
@@ -152,7 +159,7 @@ void inject_names__find_untouchable(struct elf_file *elf, struct inject_pieces *
 
 /* What a file has of the two functions that tell. */
 struct markers {
-	bool tells_debuggers, starts_programs;
+	bool tells_debuggers, starts_programs, starts_itself;
 };
 
 static bool note_marker(const char *name, uint64_t vaddr, uint64_t size, void *data)
@@ -161,7 +168,16 @@ static bool note_marker(const char *name, uint64_t vaddr, uint64_t size, void *d
 
 	markers->tells_debuggers |= is_plainly("_dl_debug_state", name);
 	markers->starts_programs |= is_plainly("__libc_start_main", name);
+	markers->starts_itself |= is_plainly(musl_loader[0], name);
 	return true;
+}
+
+bool inject_names__is_musl(struct elf_file *elf)
+{
+	struct markers markers = { 0 };
+
+	elf__for_each_function(elf, note_marker, &markers);
+	return markers.starts_itself && markers.starts_programs;
 }
 
 bool inject_names__is_loader(struct elf_file *elf)

@@ -36,9 +36,16 @@ bool inject_names__have_file(const struct inject_names *names, const char *path)
 
 /*
  * Adds functions by which no call may ever fail: those of the dynamic loader that are in the C
- * library or the program, and those of probe/untouchable.h.
+ * library or the program, and those of probe/untouchable.h. And, of a static program of musl, those
+ * where stacks end (INJECT_ENDS).
  */
 void inject_names__find_untouchable(struct elf_file *elf, struct inject_pieces *pieces);
+/*
+ * Is it musl's C library? It has no unwind tables, and of the functions below main none has a name:
+ * any of its code may be what starts programs and threads. What is the loader's in it, those of
+ * probe/untouchable.h tell.
+ */
+bool inject_names__is_musl(struct elf_file *elf);
 /* Is it the dynamic loader, and that only? musl's is the C library, too. */
 bool inject_names__is_loader(struct elf_file *elf);
 

@@ -50,18 +50,23 @@ static struct edge *make_edges(const struct inject_pieces *pieces)
 	return edges;
 }
 
+static const uint32_t all_marks[] = { INJECT_ONLY, INJECT_NEVER, INJECT_ENDS };
+
 /* How many pieces of each mark lie over an address. */
 struct cover {
-	int64_t only, never;
+	int64_t nr[ARRAY_SIZE(all_marks)];
 };
 
 static uint32_t step_over(struct cover *cover, const struct edge *edge)
 {
-	if (edge->mark == INJECT_ONLY)
-		cover->only += edge->step;
-	else
-		cover->never += edge->step;
-	return (cover->only ? INJECT_ONLY : 0) | (cover->never ? INJECT_NEVER : 0);
+	uint32_t marks = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all_marks); i++) {
+		if (edge->mark == all_marks[i])
+			cover->nr[i] += edge->step;
+		marks |= cover->nr[i] ? all_marks[i] : 0;
+	}
+	return marks;
 }
 
 static int add_range(struct inject_range *out, size_t *nr, uint64_t start, uint64_t end,
