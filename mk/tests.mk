@@ -49,7 +49,8 @@ check: ## as root: install what is missing, build, run all tests
 	$(Q)$(MAKE) --no-print-directory run-check; status=$$?; $(GIVE_BACK); exit $$status
 
 run-check: $(O)/heaptap $(PRELOAD) $(O)/heaptap.1 $(O)/heaptap.bash $(UNIT)
-	$(Q)CLANG=$(CLANG) $(RUN_TESTS) scripts/check-layers scripts/check-fuzzers $(UNIT) $(E2E)
+	$(Q)CLANG=$(CLANG) $(RUN_TESTS) scripts/check-layers scripts/check-fuzzers $(UNIT) $(E2E) \
+		$(QUICK_KERNELS)
 
 demo: ## as root: install what is missing, build, find the leaks of a small server
 	$(Q)scripts/setup build

@@ -43,6 +43,10 @@ class Failed(Exception):
     """The machine could not run the command to its end; the text says why."""
 
 
+class Late(Failed):
+    """It was not done in time, and nothing else is known to be wrong."""
+
+
 def _init():
     """The guest's first process, compiled once."""
     source = os.path.join(HERE, "init.c")
@@ -161,9 +165,10 @@ def _follow(qemu, output, timeout):
     if output.has_status():
         return int(output.kept["status"])
     said = output.console_end()
-    why = "the machine ended before the command did" if in_time else \
-        f"the machine was stopped after {timeout} s"
-    raise Failed(why + ("; its console's last lines:\n" + said if said else "; its console was silent"))
+    ending = "; its console's last lines:\n" + said if said else "; its console was silent"
+    if in_time:
+        raise Failed("the machine ended before the command did" + ending)
+    raise Late(f"the machine was stopped after {timeout} s" + ending)
 
 
 def environment_for(more):

@@ -23,7 +23,7 @@ def _():
     has(done.stdout, r"commands that it starts can be watched \(--engine preload\)")
 
 
-@test("BPF is refused in one sentence, launched and attached")
+@test("too old for BPF: refused in one sentence, launched and attached")
 def _():
     done = heaptap("leaks", "--engine", "bpf", "--", "true").expect(1)
     has(done.stderr, TOO_OLD, "stderr")
@@ -33,7 +33,7 @@ def _():
         same(process.poll(), None, "the target's status")
 
 
-@test("by itself it falls back to the preload library, says so, and counts every byte")
+@test("too old for BPF: by itself it falls back to the preload library, says so, and counts every byte")
 def _():
     report = leaks("--", build("functions"))
     same(report.summary, json.loads(report.done.stdout), "heaptap against the tally")

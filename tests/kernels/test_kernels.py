@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """heaptap on other kernels: each boots in a machine of its own and runs its list of tests there. KERNELS
-chooses some of them ("fail": calls that fail from outside, on the newest), BUDGET says how many seconds
+chooses some of them ("fail", "allocators": calls that fail from outside, on the newest), BUDGET says how many seconds
 all may take (default 600). A kernel that cannot be had is skipped."""
 import os
 import re
@@ -20,9 +20,10 @@ LISTS = {"5.10": ("5.10", "inside_old.py", ""),
          "6.1": ("6.1", "inside.py", "perf"),
          "6.12": ("6.12", "inside.py", "multi"),
          "newest": ("newest", "inside.py", "session"),
-         "fail": ("newest", "../e2e/test_fail_outside.py", "")}
+         "fail": ("newest", "../e2e/test_fail_outside.py", ""),
+         "allocators": ("newest", "../e2e/test_fail_outside_allocators.py", "")}
 # Compiled here: a guest would take long.
-WORKLOADS = ["functions", "threads", "escape", "throws", "steps", "fork", "outside"]
+WORKLOADS = ["functions", "threads", "escape", "throws", "steps", "fork", "outside", "requests"]
 # Kept for each kernel that comes later.
 RESERVED_SECONDS = 100
 BUDGET = int(os.environ.get("BUDGET") or 600)
