@@ -297,7 +297,7 @@ def _():
 
 @test("what cannot be driven is refused in a sentence")
 def _():
-    has(fail("--", "/nonexistent", expect=(1,)).stderr, "no such program")
+    has(fail("--", "/nonexistent", expect=(1,)).stderr, "/nonexistent cannot be run: No such file")
     has(heaptap("fail").expect(2).stderr, "what to run")
     has(fail("--", "sh", "-c", "kill -SEGV $$", expect=(1,)).stderr, "without any failure")
     has(fail("--", "sleep", "9", expect=(1,)).stderr, "not done after 2 s")

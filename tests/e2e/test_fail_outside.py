@@ -31,7 +31,7 @@ def _():
     with target() as process:
         done = heaptap("fail", "-p", process.pid, "--count", 1).expect(1)
         has(done.stderr, r"^heaptap: This kernel does not let a probe change registers \(.+\), so .+"
-            r"libheaptap-preload\.so.+\.\n$", "stderr")
+            r"`heaptap fail -- COMMAND`.+\.\n$", "stderr")
         has(done.stderr, r"\((the verifier says: )?\w.+\)", "the reason")
         same(done.stdout, "", "stdout")
         check(is_clean(process.pid), "probes are left")

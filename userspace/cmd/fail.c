@@ -34,6 +34,44 @@ static const char *only_for_process(const struct options *options)
 				      : NULL;
 }
 
+/* The first option given of those that say which runs there are; NULL: none was. */
+static const char *only_to_explore(const struct options *options)
+{
+	return options->nth	       ? "--nth"
+	       : options->rate	       ? "--rate"
+	       : options->seed	       ? "--seed"
+	       : options->sizes	       ? "--size"
+	       : options->only.nr      ? "--only"
+	       : options->many	       ? "--many"
+	       : options->persistent   ? "--persistent"
+	       : options->max_failures ? "--count"
+	       : options->max_runs     ? "--max-runs"
+	       : options->budget_ns    ? "--budget"
+	       : options->jobs	       ? "--jobs"
+				       : NULL;
+}
+
+/* Options of one way to use a command with those of another. False, said. */
+static bool go_together(const struct options *options)
+{
+	const char *wrong = only_to_explore(options);
+
+	if (options->gdb && !options->replay) {
+		log_err("--gdb is for --replay ID: one failure can be looked at in it.");
+	} else if (options->list && (options->command || options->replay)) {
+		log_err("--list shows what is known, and runs nothing: it goes without %s.",
+			options->replay ? "--replay" : "-- COMMAND");
+	} else if (options->replay && options->junit) {
+		log_err("--junit is for a search or --list, --replay is one run.");
+	} else if ((options->list || options->replay) && wrong) {
+		log_err("%s is for a search, and %s is none.", wrong,
+			options->list ? "--list" : "--replay");
+	} else {
+		return true;
+	}
+	return false;
+}
+
 static int run_fail(const struct options *options)
 {
 	const char *wrong =
@@ -50,6 +88,8 @@ static int run_fail(const struct options *options)
 					 : "a process that runs already (-p PID)");
 		return EXIT_USAGE;
 	}
+	if (!options->nr_pids && !go_together(options))
+		return EXIT_USAGE;
 	return options->nr_pids ? fail_outside__run(options) : fail_drive__run(options);
 }
 
@@ -77,7 +117,8 @@ const struct cmd cmd_fail = {
 		 "client is run then; after that the server gets SIGTERM.\n"
 		 "COMMAND must do the same in each run. Its standard input is empty unless "
 		 "heaptap's is a file; what it prints is compared and not shown. It is started "
-		 "with libheaptap-preload.so in it, without privilege. A crash, a hang, a "
+		 "with libheaptap-preload.so in it, without privilege: programs that are linked "
+		 "statically, or set-user-ID, are refused. A crash, a hang, a "
 		 "leak and a sanitizer's report are faults; with --strict an abort and a silent "
 		 "error, too. "
 		 "The exit status is 3 when there is any fault, 0 when there is none.\n"
@@ -92,7 +133,8 @@ const struct cmd cmd_fail = {
 		 "malloc it calls.\n"
 		 "For that a probe writes a register of the process: the size that is asked for "
 		 "becomes one that no allocator has. Linux 6.18 and newer allow it, unless they "
-		 "were built to refuse it; `heaptap doctor` tells. The exit status is 128 + N when "
+		 "were built to refuse it; `heaptap doctor` tells. Where they do not, only -- "
+		 "COMMAND is left. The exit status is 128 + N when "
 		 "signal N ended the process.\n"
 		 "All that is asked for must be true of a call: its size (--size), its stack "
 		 "(--only, --ignore), its turn (--nth, --rate), its path (--paths).",

@@ -13,6 +13,7 @@
 #include "base/util.h"
 #include "cmd/cmd.h"
 #include "cmd/fail_jobs.h"
+#include "cmd/fail_say.h"
 #include "cmd/fail_show.h"
 #include "probe/command.h"
 #include "probe/preload_lib.h"
@@ -23,9 +24,10 @@
 struct search {
 	struct fail_session *session;
 	struct fail_shared *shared; /* with ids of paths that have failed in a run with others */
-	uint64_t nr_found, nr_faults, begin_ns;
+	uint64_t begin_ns;
 	size_t rules; /* those of session->rules that are being tried */
 	bool once, complete;
+	bool is_job; /* one of several, of which the first process shows what all do */
 };
 
 static const char *known_file(void)
@@ -56,13 +58,15 @@ static int find_library(struct fail_session *session)
 	int err = -ENOENT;
 
 	if (!program)
-		log_err("%s cannot be run: there is no such program.",
-			session->options->command[0]);
+		fail_say__no_program(session->options->command[0]);
 	session->library = program ? preload_lib__find(&why) : NULL;
 	if (why)
 		log_err("%s", why);
 	if (session->library)
-		err = command__check_preload(program, session->library);
+		err = command__check_preload(
+			program, session->library,
+			"When it runs, `heaptap fail -p PID` makes its calls fail from outside, as "
+			"root on Linux 6.18 or newer.");
 	free(why);
 	free(program);
 	return err;
@@ -88,8 +92,12 @@ static int make_folder(struct fail_session *session)
 
 static void show_progress(const struct search *search)
 {
-	log__progress("run %" PRIu64 ", %" PRIu64 " call paths, %" PRIu64 " faults",
-		      search->shared->nr_runs, search->nr_found, search->nr_faults);
+	const struct fail_shared *shared = search->shared;
+
+	if (!search->is_job)
+		log__progress("run %" PRIu64 ", %" PRIu64 " call path%s, %" PRIu64 " fault%s",
+			      shared->nr_runs, shared->nr_found, shared->nr_found == 1 ? "" : "s",
+			      shared->nr_faults, shared->nr_faults == 1 ? "" : "s");
 }
 
 /* Takes a path into the database. 0 or -errno. */
@@ -99,8 +107,8 @@ static int take_one(struct search *search, struct fail_path *path)
 	struct fail_path taken = *path;
 
 	*path = (struct fail_path){ 0 };
-	search->nr_found += !fail_database__find(&session->database, taken.id);
-	search->nr_faults += fail_verdict__is_fault(taken.verdict, session->options->strict);
+	fail_shared__count(search->shared, !fail_database__find(&session->database, taken.id),
+			   fail_verdict__is_fault(taken.verdict, session->options->strict));
 	return fail_database__add(&session->database, &taken);
 }
 
@@ -247,6 +255,7 @@ static int do_job(void *data, unsigned number)
 	if (!geteuid())
 		chmod(folder, 01733);
 	session->setup.folder = folder;
+	search->is_job = true;
 	err = explore(search);
 	rmdir(folder);
 	free(folder);
@@ -279,25 +288,14 @@ static int search_all(struct search *search)
 	return err == -EINTR ? 0 : err;
 }
 
-/* That nothing failed is no praise where nothing could. */
-static void say_nothing_came(const struct search *search)
-{
-	const struct options *options = search->session->options;
-
-	if (search->complete && !search->once && !search->session->database.nr && !options->sizes &&
-	    !options->only.nr && !search->session->ignore)
-		log_warn("No call of an allocator was seen, so none could fail. That is so of "
-			 "programs with an allocator of their own, such as those that clang builds "
-			 "with -fsanitize=address (they need -shared-libasan, too).");
-}
-
 static int say_end(const struct search *search, const struct fail_summary *summary)
 {
-	say_nothing_came(search);
 	if (fail_run__is_over())
 		log_warn("Interrupted. The same command goes on from here.");
 	else if (!summary->complete)
 		log_warn("There may be more call paths: the same command goes on from here.");
+	else if (!summary->nr_paths)
+		fail_say__nothing(search->session);
 	return summary->nr_faults ? EXIT_FAULTS : EXIT_DONE;
 }
 
@@ -313,14 +311,7 @@ static int calibrate_and_search(struct search *search)
 	log__progress(NULL);
 	if (err)
 		return err == -EINTR ? 0 : err;
-	if (setup->baseline.output_varies)
-		log_warn("What it prints differs from run to run, so nothing is said of that.");
-	if (setup->baseline.outcome.sanitizer)
-		log_warn("A sanitizer reports errors of undisturbed runs, too, so nothing is said "
-			 "of its reports.");
-	if (setup->live.incomplete)
-		log_warn("Undisturbed runs have more live blocks at their ends than can be noted, "
-			 "so leaks are not looked for.");
+	fail_say__usual(setup);
 	/* They take time from each other. */
 	if (!search->session->options->timeout_ns && nr_jobs)
 		setup->timeout_ns *= nr_jobs;
@@ -363,6 +354,10 @@ static int list(const struct options *options, const char *directory)
 
 	if (!err)
 		err = fail_show__list(&summary);
+	if (!err && !summary.nr_paths)
+		log_warn("%s knows no call paths: `heaptap fail -- COMMAND` finds them, and "
+			 "--database names another directory.",
+			 directory);
 	fail_database__close(&session.database);
 	return err ? EXIT_CANNOT : EXIT_DONE;
 }

@@ -46,10 +46,14 @@ char *fail_formats__verdict(const struct fail_path *path)
 				 path->leaks.blocks, path->leaks.blocks == 1 ? "" : "s",
 				 path->leaks.bytes, status_text(path, status));
 	case FAIL_SILENT:
-		return xasprintf("%s%s, but other output", name, status_text(path, status));
+		return xasprintf("%s%s, %s", name, status_text(path, status),
+				 path->output_differs ? "but other output"
+						      : "but another one undisturbed");
 	case FAIL_SURVIVED:
 		return xasprintf("%s, output %s", name,
-				 path->output_differs ? "differs" : "as undisturbed");
+				 path->output_unknown	? "not compared"
+				 : path->output_differs ? "differs"
+							: "as undisturbed");
 	case FAIL_UNTRIED:
 		return xasprintf("%s, it has failed only together with others", name);
 	default:
@@ -119,24 +123,28 @@ static void put_leaks(struct json *json, const struct fail_shown *shown, size_t 
 static void put_path(struct json *json, const struct fail_shown *shown, size_t number)
 {
 	const struct fail_path *path = shown->paths[number];
-	char id[17];
+	char id[17], *function = fail_names__function(path);
 
 	snprintf(id, sizeof(id), "%016" PRIx64, path->id);
 	json__object(json, NULL);
 	json__string(json, "id", id);
-	json__string(json, "function", path->function);
+	json__string(json, "function", function);
 	json__uint(json, "size", path->size);
 	json__uint(json, "run", path->run);
 	json__string(json, "verdict", fail_verdict__name(path->verdict));
 	put_signal(json, path->signal);
 	put_status(json, "exit_status", path->exit_status);
 	put_status(json, "client_status", path->client_status);
-	json__bool(json, "output_differs", path->output_differs);
+	if (path->output_unknown)
+		json__null(json, "output_differs");
+	else
+		json__bool(json, "output_differs", path->output_differs);
 	json__bool(json, "said_something", path->said_something);
 	put_frames(json, "stack", fail_names__stack(shown->names, number));
 	put_frames(json, "crash_stack", fail_names__crash_stack(shown->names, number));
 	put_leaks(json, shown, number);
 	json__end_object(json);
+	free(function);
 }
 
 void fail_formats__json(const struct fail_shown *shown, FILE *out)
@@ -223,18 +231,19 @@ static void put_fault(const struct fail_shown *shown, size_t number, const char 
 static void put_case(const struct fail_shown *shown, size_t number, FILE *out)
 {
 	const struct fail_path *path = shown->paths[number];
-	char *verdict = fail_formats__verdict(path);
+	char *verdict = fail_formats__verdict(path), *function = fail_names__function(path);
 
 	fputs("  <testcase classname=\"", out);
 	put_xml(out, shown->summary->program);
 	fprintf(out, "\" name=\"%016" PRIx64 " ", path->id);
-	put_xml(out, path->function ? path->function : "allocation");
+	put_xml(out, function ? function : "allocation");
 	fprintf(out, " of %" PRIu64 " bytes\">", path->size);
 	if (fail_verdict__is_fault(path->verdict, shown->summary->options->strict))
 		put_fault(shown, number, verdict, out);
 	else
 		put_verdict(verdict, out);
 	fputs("</testcase>\n", out);
+	free(function);
 	free(verdict);
 }
 

@@ -35,6 +35,12 @@ uint64_t fail_shared__next_run(struct fail_shared *shared)
 	return __atomic_add_fetch(&shared->nr_runs, 1, __ATOMIC_RELAXED);
 }
 
+void fail_shared__count(struct fail_shared *shared, bool is_new, bool is_fault)
+{
+	__atomic_add_fetch(&shared->nr_found, is_new, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&shared->nr_faults, is_fault, __ATOMIC_RELAXED);
+}
+
 void fail_shared__add_id(struct fail_shared *shared, uint64_t id)
 {
 	uint64_t at = __atomic_fetch_add(&shared->nr_ids, 1, __ATOMIC_RELAXED);
@@ -66,7 +72,8 @@ static unsigned collect(pid_t *pids, unsigned nr, int *err)
 			continue;
 		pids[i] = 0;
 		nr_ended++;
-		if (*err || !status)
+		/* That one was told to end early says less than any other reason. */
+		if ((*err && *err != -EINTR) || !status)
 			continue;
 		*err = WIFEXITED(status) ? -WEXITSTATUS(status) : -EFAULT;
 	}

@@ -8,7 +8,7 @@
 
 /* What they have in common, in memory they share. */
 struct fail_shared {
-	uint64_t nr_runs;
+	uint64_t nr_runs, nr_found, nr_faults;
 	uint64_t nr_ids;
 	uint64_t ids[1 << 16]; /* what does not fit is left out */
 };
@@ -16,6 +16,8 @@ struct fail_shared {
 /* NULL: no memory. */
 struct fail_shared *fail_shared__new(void);
 void fail_shared__free(struct fail_shared *shared);
+/* A path that was not known, or that is a fault, has been found. */
+void fail_shared__count(struct fail_shared *shared, bool is_new, bool is_fault);
 /* The number of a run that begins, from 1. */
 uint64_t fail_shared__next_run(struct fail_shared *shared);
 void fail_shared__add_id(struct fail_shared *shared, uint64_t id);

@@ -8,6 +8,8 @@
 #include "base/hash.h"
 #include "base/util.h"
 #include "cmd/opts.h"
+#include "probe/preload_lib.h"
+#include "symbol/demangle.h"
 
 struct fail_names {
 	struct model *model;
@@ -46,15 +48,25 @@ static uint32_t module_of(struct fail_names *names, const struct fail_frame *fra
 	return module;
 }
 
+static bool is_of_library(const struct fail_frame *frame)
+{
+	return frame->module && !strcmp(path__base(frame->module), PRELOAD_LIB_NAME);
+}
+
 static void add_stack(struct fail_names *names, uint32_t id, const struct fail_stack *stack)
 {
-	uint32_t frames[FAIL_MAX_FRAMES];
+	uint32_t frames[FAIL_MAX_FRAMES], nr = 0;
 
-	for (size_t i = 0; i < stack->nr; i++)
-		frames[i] =
-			modmap__intern(names->model->modmap, module_of(names, &stack->frames[i]),
-				       stack->frames[i].offset);
-	stacks__add(names->model->stacks, id, frames, (uint32_t)stack->nr, false);
+	for (size_t i = 0; i < stack->nr; i++) {
+		const struct fail_frame *frame = &stack->frames[i];
+
+		/* What crashes in it is not to be hidden. */
+		if (i && is_of_library(frame) && !is_of_library(&stack->frames[0]))
+			continue;
+		frames[nr++] = modmap__intern(names->model->modmap, module_of(names, frame),
+					      frame->offset);
+	}
+	stacks__add(names->model->stacks, id, frames, nr, false);
 }
 
 /* Stacks of a path: of the call, of the crash, of what was left behind. Their ids go on from path
@@ -100,6 +112,11 @@ void fail_names__free(struct fail_names *names)
 	model__free(names->model);
 	hmap__clear(&names->modules);
 	free(names);
+}
+
+char *fail_names__function(const struct fail_path *path)
+{
+	return path->function ? demangle__name(path->function) : NULL;
 }
 
 static struct frames frames_of(const struct fail_names *names, size_t number, size_t which)

@@ -14,7 +14,12 @@ struct fail_names *fail_names__new(const struct options *options, struct fail_pa
 				   size_t nr);
 void fail_names__free(struct fail_names *names);
 
-/* The frames of a path's stack, or of its crash; by its number among them. To be cleared. */
+/* What a person calls the function that failed, operator new(unsigned long); the caller frees it.
+ * NULL: it is not known. */
+char *fail_names__function(const struct fail_path *path);
+
+/* The frames of a path's stack, or of its crash; by its number among them. To be cleared.
+ * That of a crash is without what the library has put between the program and its allocator. */
 struct frames fail_names__stack(const struct fail_names *names, size_t number);
 struct frames fail_names__crash_stack(const struct fail_names *names, size_t number);
 /* Of one of the worst leaks after it. */

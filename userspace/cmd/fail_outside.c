@@ -186,9 +186,8 @@ static int check_kernel(void)
 	if (err)
 		log_err("This kernel does not let a probe change registers (%s), so calls of a "
 			"process that runs already cannot be made to fail. Linux 6.18 and newer "
-			"do, "
-			"unless they were built to refuse it; elsewhere start the program with "
-			"libheaptap-preload.so in it, and HEAPTAP_FAIL set.",
+			"do, unless they were built to refuse it. What works here is `heaptap fail "
+			"-- COMMAND`, which starts the program itself.",
 			why);
 	return err;
 }

@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "base/output.h"
 #include "base/text.h"
 #include "base/util.h"
@@ -24,16 +23,17 @@ static void put_stack(const char *title, struct frames frames, FILE *out)
 
 static void put_head(const struct fail_path *path, FILE *out)
 {
-	char *verdict = fail_formats__verdict(path);
+	char *verdict = fail_formats__verdict(path), *function = fail_names__function(path);
 
 	fprintf(out, "%016" PRIx64 "  ", path->id);
-	if (path->function) {
-		text__print(out, path->function);
+	if (function) {
+		text__print(out, function);
 		fprintf(out, " of %" PRIu64 " bytes", path->size);
 	} else {
 		fputs("not seen failing here", out);
 	}
 	fprintf(out, ": %s\n", verdict);
+	free(function);
 	free(verdict);
 }
 
@@ -83,9 +83,11 @@ static void put_counts(const struct fail_shown *shown, FILE *out)
 		}
 	fputs(".", out);
 	if (summary->nr_runs)
-		fprintf(out, " %" PRIu64 " run%s, %s.", summary->nr_runs,
+		fprintf(out, " %" PRIu64 " run%s%s.", summary->nr_runs,
 			summary->nr_runs == 1 ? "" : "s",
-			summary->complete ? "until no new path came" : "not complete");
+			!summary->complete  ? ", not complete"
+			: summary->new_only ? ""
+					    : ", until no new path came");
 	fputc('\n', out);
 }
 
@@ -122,6 +124,7 @@ static struct fail_shown choose(struct fail_summary *summary)
 		summary->nr_faults +=
 			fail_verdict__is_fault(path->verdict, summary->options->strict);
 	}
+	summary->nr_paths = shown.nr;
 	qsort(shown.paths, shown.nr, sizeof(*shown.paths), by_verdict);
 	shown.names = fail_names__new(summary->options, shown.paths, shown.nr);
 	return shown;
@@ -146,10 +149,6 @@ static int write_all(struct fail_summary *summary, bool all)
 		fail_formats__json(&shown, stdout);
 	else
 		fail_formats__text(&shown, all, stdout);
-	if (fflush(stdout) || ferror(stdout)) {
-		err = -EIO;
-		log_err("Standard output could not be written.");
-	}
 	if (summary->options->junit)
 		err = write_junit(&shown, summary->options->junit) ? -EIO : err;
 	fail_names__free(shown.names);

@@ -18,7 +18,8 @@ struct fail_summary {
 	uint64_t nr_runs;
 	bool complete;	    /* runs ended because no new path failed */
 	bool new_only;	    /* of this call of heaptap; else all that are known */
-	uint64_t nr_faults; /* set by fail_show__write */
+	uint64_t nr_faults; /* set by fail_show__write, as is this: */
+	size_t nr_paths;    /* shown */
 };
 
 /* Text, or with --json JSON, to stdout; with --junit a file, too. Counts the faults. 0, or -errno

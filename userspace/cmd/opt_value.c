@@ -96,7 +96,8 @@ static int add_pids(const struct opt *opt, const char *text, struct options *opt
 static int set_string(const struct opt *opt, const char **member, const char *text)
 {
 	if (!*text) {
-		log_err("%s takes a %s, not an empty word.", opt_value__shown_name(opt), opt->arg);
+		log_err("%s takes %s %s, not an empty word.", opt_value__shown_name(opt),
+			strchr("AEIOU", *opt->arg) ? "an" : "a", opt->arg);
 		return -EINVAL;
 	}
 	*member = text;

@@ -203,8 +203,12 @@ int fail_database__open(struct fail_database *database, const char *directory, c
 	int err;
 
 	*database = (struct fail_database){ .fd = -1, .lock_fd = -1 };
-	if (!read_only && mkdir(directory, 0777) && errno != EEXIST)
-		return complain("made", directory, -errno);
+	if (!read_only && mkdir(directory, 0777) && errno != EEXIST) {
+		err = -errno;
+		log_err("%s cannot be made: %s. --database names another directory.", directory,
+			strerror(-err));
+		return err;
+	}
 	if (read_only && access(directory, R_OK))
 		return complain("read", directory, -errno);
 	database->file = xasprintf("%s/paths.jsonl", directory);

@@ -33,6 +33,7 @@ struct fail_path {
 	pid_t pid;	     /* of the process in which; not kept */
 	bool is_new;	     /* from fail_database__add */
 	bool output_differs; /* from an undisturbed run's */
+	bool output_unknown; /* it was not compared */
 	bool said_something; /* on stderr that is not in an undisturbed run */
 	struct fail_stack stack, crash_stack;
 	struct fail_leaks leaks; /* blocks forgotten after it */

@@ -22,6 +22,10 @@
 #define FAIL_NOTHING "nth=4294967295"
 /* That a run has, at least, for lines about what failed. */
 #define LOG_BYTES (256 << 10)
+/* Undisturbed runs in a row that leave nothing new, and such runs at most, before there are leaks.
+ */
+#define CALM_RUNS     5
+#define MAX_MORE_RUNS 40
 /* For the library: some 150000 live blocks fit. */
 #define SNAPSHOT_MEMORY "8M"
 
@@ -90,14 +94,86 @@ void fail_experiment__free_variables(char **variables)
 	free(variables);
 }
 
-/* What the run has left and an undisturbed one has not. */
-static struct fail_leaks find_leaks(const struct fail_setup *setup, const struct fail_end *end,
-				    const struct fail_paths *failed)
+static int refuse(const struct fail_setup *setup, const struct fail_end *end)
+{
+	if (!end->outcome.was_ready && (setup->drive.ready || setup->drive.client))
+		log_err("%s was not ready %s without any failure: no line that it printed on "
+			"stdout or stderr is one of --ready.",
+			setup->command[0], end->outcome.timed_out ? "in time" : "before it ended");
+	else if (end->outcome.timed_out)
+		log_err("%s is not done after %g s without any failure. --timeout gives it more "
+			"time.",
+			setup->command[0],
+			(double)(setup->timeout_ns ? setup->timeout_ns : MAX_BASELINE_NS) /
+				NSEC_PER_SEC);
+	else
+		log_err("%s dies of signal %d (%s) without any failure: that must be mended "
+			"first.",
+			setup->command[0], end->outcome.signal, strsignal(end->outcome.signal));
+	return -EPROTO;
+}
+
+static int undisturbed(struct fail_setup *setup, struct fail_end *end)
+{
+	char *log = xasprintf("%s/log", setup->folder);
+	char **variables = fail_experiment__variables(setup, FAIL_NOTHING, NULL, log);
+	struct fail_run one = { .command = setup->command,
+				.variables = variables,
+				.timeout_ns =
+					setup->timeout_ns ? setup->timeout_ns : MAX_BASELINE_NS,
+				.drive = &setup->drive,
+				.untraced = setup->untraced };
+	int err = fail_run__do(&one, end);
+
+	if (!err && (end->outcome.timed_out || end->outcome.signal ||
+		     (setup->drive.ready && !end->outcome.was_ready)))
+		err = refuse(setup, end);
+	if (!err && !setup->no_leaks)
+		fail_live__read(&setup->live, setup->folder, end->exited, end->nr_exited, NULL);
+	fail_live__remove(setup->folder);
+	fail_experiment__free_variables(variables);
+	free(log);
+	return err;
+}
+
+/* Grows with all that undisturbed runs leave. */
+static uint64_t sum_of(const struct fail_live *live)
+{
+	uint64_t sum = live->nr;
+
+	for (size_t i = 0; i < live->nr; i++)
+		sum += live->sites[i].blocks;
+	return sum;
+}
+
+/*
+ * Before anything is called a leak: one more undisturbed run, where it is not known yet that these
+ * have nothing new to leave. What they do in a random order, a hash table say, leaves now this and
+ * now that. 1: there was one; 0; or -errno, said.
+ */
+static int look_again(struct fail_setup *setup)
+{
+	uint64_t before = sum_of(&setup->live);
+	struct fail_end end;
+	int err;
+
+	if (setup->nr_calm >= CALM_RUNS || setup->nr_more >= MAX_MORE_RUNS)
+		return 0;
+	setup->nr_more++;
+	err = undisturbed(setup, &end);
+	fail_end__clear(&end);
+	setup->nr_calm = sum_of(&setup->live) == before ? setup->nr_calm + 1 : 0;
+	return err ? err : 1;
+}
+
+/* What the run has left and undisturbed ones have not. 0 or -errno, said. */
+static int find_leaks(struct fail_setup *setup, const struct fail_end *end,
+		      const struct fail_paths *failed, struct fail_leaks *leaks)
 {
 	uint64_t *calls = xcalloc(failed->nr + 1, sizeof(*calls));
-	struct fail_leaks leaks = { 0 };
 	struct fail_live live = { 0 };
 	size_t nr = 0;
+	int again = 0;
 
 	if (setup->no_leaks || end->outcome.status != setup->baseline.outcome.status)
 		goto out;
@@ -105,11 +181,15 @@ static struct fail_leaks find_leaks(const struct fail_setup *setup, const struct
 		if (failed->paths[i].stack.nr)
 			calls[nr++] = fail_live__call_key(&failed->paths[i].stack.frames[0]);
 	fail_live__read(&live, setup->folder, end->exited, end->nr_exited, &setup->live);
-	leaks = fail_live__compare(&live, &setup->live, calls, nr);
+	do {
+		fail_leaks__clear(leaks);
+		*leaks = fail_live__compare(&live, &setup->live, calls, nr);
+		again = leaks->blocks ? look_again(setup) : 0;
+	} while (again > 0);
 	fail_live__clear(&live);
 out:
 	free(calls);
-	return leaks;
+	return again;
 }
 
 /* Of the client; -1: there was none, or it has none. */
@@ -139,22 +219,25 @@ static struct fail_path *find_culprit(const struct fail_end *end, uint64_t culpr
 	return found ? found : &failed->paths[failed->nr - 1];
 }
 
-/* Lays what the run came to on one path. */
-static void judge(const struct fail_setup *setup, struct fail_end *end, uint64_t run,
-		  uint64_t culprit, struct fail_paths *failed)
+/* Lays what the run came to on one path. 0 or -errno, said. */
+static int judge(struct fail_setup *setup, struct fail_end *end, uint64_t run, bool on_terminal,
+		 uint64_t culprit, struct fail_paths *failed)
 {
 	const struct fail_outcome *outcome = &end->outcome, *usual = &setup->baseline.outcome;
 	int status = (int)outcome->status;
 	struct fail_path *last; /* of those that it may be */
+	int err;
 
 	for (size_t i = 0; i < failed->nr; i++) {
 		failed->paths[i].verdict = FAIL_SURVIVED;
 		failed->paths[i].run = run;
+		failed->paths[i].output_unknown = true; /* others have failed, too */
 	}
 	if (!failed->nr)
-		return;
+		return 0;
 	last = find_culprit(end, culprit, failed);
-	last->leaks = find_leaks(setup, end, failed);
+	last->output_unknown = on_terminal || setup->baseline.output_varies || outcome->timed_out;
+	err = find_leaks(setup, end, failed, &last->leaks);
 	end->outcome.leaked_blocks = last->leaks.blocks;
 	last->verdict = fail_verdict__of(outcome, &setup->baseline);
 	last->signal = outcome->signal;
@@ -168,6 +251,7 @@ static void judge(const struct fail_setup *setup, struct fail_end *end, uint64_t
 	end->crash = (struct fail_stack){ 0 };
 	if (last->verdict != FAIL_LEAK)
 		fail_leaks__clear(&last->leaks);
+	return err;
 }
 
 /* The file for what the library has to say, with room for it: without, a failure would pass for
@@ -193,7 +277,7 @@ static int make_log(const char *path)
 	return err;
 }
 
-int fail_experiment__do(const struct fail_setup *setup, const char *rules, const char *known,
+int fail_experiment__do(struct fail_setup *setup, const char *rules, const char *known,
 			uint64_t run, bool on_terminal, uint64_t culprit, struct fail_paths *failed)
 {
 	char *log = xasprintf("%s/log", setup->folder);
@@ -220,54 +304,13 @@ int fail_experiment__do(const struct fail_setup *setup, const char *rules, const
 			end.outcome.output_hash = setup->baseline.outcome.output_hash;
 			end.outcome.errors_hash = setup->baseline.outcome.errors_hash;
 		}
-		judge(setup, &end, run, culprit, failed);
+		err = err ? err : judge(setup, &end, run, on_terminal, culprit, failed);
+		if (err)
+			fail_paths__clear(failed);
 	}
 	unlink(log);
 	fail_live__remove(setup->folder);
 	fail_end__clear(&end);
-	fail_experiment__free_variables(variables);
-	free(log);
-	return err;
-}
-
-static int refuse(const struct fail_setup *setup, const struct fail_end *end)
-{
-	if (!end->outcome.was_ready && (setup->drive.ready || setup->drive.client))
-		log_err("%s was not ready %s without any failure: no line that it printed on "
-			"stdout or stderr is one of --ready.",
-			setup->command[0], end->outcome.timed_out ? "in time" : "before it ended");
-	else if (end->outcome.timed_out)
-		log_err("%s is not done after %llu s without any failure. --timeout gives it more "
-			"time.",
-			setup->command[0],
-			(unsigned long long)((setup->timeout_ns ? setup->timeout_ns
-								: MAX_BASELINE_NS) /
-					     NSEC_PER_SEC));
-	else
-		log_err("%s dies of signal %d (%s) without any failure: that must be mended "
-			"first.",
-			setup->command[0], end->outcome.signal, strsignal(end->outcome.signal));
-	return -EPROTO;
-}
-
-static int undisturbed(struct fail_setup *setup, struct fail_end *end)
-{
-	char *log = xasprintf("%s/log", setup->folder);
-	char **variables = fail_experiment__variables(setup, FAIL_NOTHING, NULL, log);
-	struct fail_run one = { .command = setup->command,
-				.variables = variables,
-				.timeout_ns =
-					setup->timeout_ns ? setup->timeout_ns : MAX_BASELINE_NS,
-				.drive = &setup->drive,
-				.untraced = setup->untraced };
-	int err = fail_run__do(&one, end);
-
-	if (!err && (end->outcome.timed_out || end->outcome.signal ||
-		     (setup->drive.ready && !end->outcome.was_ready)))
-		err = refuse(setup, end);
-	if (!err && !setup->no_leaks)
-		fail_live__read(&setup->live, setup->folder, end->exited, end->nr_exited, NULL);
-	fail_live__remove(setup->folder);
 	fail_experiment__free_variables(variables);
 	free(log);
 	return err;

@@ -23,6 +23,8 @@ struct fail_setup {
 	uint64_t timeout_ns; /* 0: by the baseline */
 	struct fail_baseline baseline;
 	struct fail_live live; /* what undisturbed runs leave; fail_live__clear */
+	/* Such runs since there was something new in that, and besides the first two. */
+	unsigned nr_calm, nr_more;
 };
 
 /* Two undisturbed runs: how they end, whether they do the same, how long they take. 0, -EINTR, or
@@ -36,7 +38,7 @@ int fail_experiment__calibrate(struct fail_setup *setup);
  * the last; the others were survived. -EINTR; other
  * -errno after a sentence.
  */
-int fail_experiment__do(const struct fail_setup *setup, const char *rules, const char *known,
+int fail_experiment__do(struct fail_setup *setup, const char *rules, const char *known,
 			uint64_t run, bool on_terminal, uint64_t culprit,
 			struct fail_paths *failed);
 

@@ -45,7 +45,10 @@ void fail_path__write(const struct fail_path *path, FILE *out)
 	if (path->client_status >= 0)
 		fprintf(out, ",\"client_status\":%d", path->client_status);
 	fprintf(out, ",\"output_differs\":%s,\"said_something\":%s,\"stack\":",
-		path->output_differs ? "true" : "false", path->said_something ? "true" : "false");
+		path->output_unknown   ? "null"
+		: path->output_differs ? "true"
+				       : "false",
+		path->said_something ? "true" : "false");
 	fail_stack__write(&path->stack, out);
 	if (path->crash_stack.nr) {
 		fputs(",\"crash_stack\":", out);
@@ -68,6 +71,13 @@ bool fail_path__parse_id(const char *text, bool short_too, uint64_t *id)
 		return false;
 	*id = strtoull(text, NULL, 16);
 	return true;
+}
+
+static bool is_null(const struct json_doc *doc, const struct json_value *value, const char *key)
+{
+	const struct json_value *member = json_read__member(doc, value, key);
+
+	return member && member->type == JSON_NULL;
 }
 
 static bool is_true(const struct json_doc *doc, const struct json_value *value, const char *key)
@@ -118,6 +128,7 @@ bool fail_path__read(struct fail_path *path, const char *line, size_t len)
 		path->exit_status = read_status(&doc, root, "exit_status");
 		path->client_status = read_status(&doc, root, "client_status");
 		path->output_differs = is_true(&doc, root, "output_differs");
+		path->output_unknown = is_null(&doc, root, "output_differs");
 		path->said_something = is_true(&doc, root, "said_something");
 		path->stack = fail_stack__read(&doc, json_read__member(&doc, root, "stack"));
 		path->crash_stack =

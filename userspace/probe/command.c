@@ -26,16 +26,14 @@ enum obstacle { OBSTACLE_NONE, OBSTACLE_MACHINE, OBSTACLE_STATIC, OBSTACLE_RIGHT
 static const struct {
 	const char *reason; /* the end of a clause that begins with a program's path */
 	const char *advice;
+	bool from_outside; /* where it is, that would be a way */
 } obstacles[] = {
 	[OBSTACLE_MACHINE] = { "is made for another machine or word size than the library",
-			       ": it cannot be put into it." },
-	[OBSTACLE_STATIC] = { "is linked statically",
-			      ": no library can be put into it. --engine bpf watches it from "
-			      "outside, as root." },
+			       ": it cannot be put into it.", false },
+	[OBSTACLE_STATIC] = { "is linked statically", ": no library can be put into it.", true },
 	[OBSTACLE_RIGHTS] = { "gets rights of its own when it is started (set-user-ID, "
 			      "set-group-ID or capabilities)",
-			      ", and then no library is put into it. --engine bpf watches it from "
-			      "outside, as root." },
+			      ", and then no library is put into it.", true },
 };
 
 static bool is_program(const char *path)
@@ -171,7 +169,7 @@ const char *command__why_not_preload(const char *path, const char *library_path)
 	return obstacles[obstacle].reason;
 }
 
-int command__check_preload(const char *path, const char *library_path)
+int command__check_preload(const char *path, const char *library_path, const char *outside)
 {
 	char interpreter[MAX_SCRIPT_LINE] = "";
 	int fd, err = 0;
@@ -185,8 +183,10 @@ int command__check_preload(const char *path, const char *library_path)
 		err = -ENOEXEC;
 	}
 	if (obstacle) {
-		log_err("%s %s%s", *interpreter ? interpreter : path, obstacles[obstacle].reason,
-			obstacles[obstacle].advice);
+		log_err("%s %s%s%s%s", *interpreter ? interpreter : path,
+			obstacles[obstacle].reason, obstacles[obstacle].advice,
+			obstacles[obstacle].from_outside ? " " : "",
+			obstacles[obstacle].from_outside ? outside : "");
 		err = -ENOTSUP;
 	}
 	close_library(library, fd);

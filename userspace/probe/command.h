@@ -9,9 +9,10 @@ char *command__find(const char *name);
 /*
  * Can the dynamic loader put the library at that path into the program at path, or into the
  * interpreter of the script there? 0; or -errno after a sentence: it is linked statically, is
- * set-user-ID, is made for another machine.
+ * set-user-ID, is made for another machine. outside: what to do instead where no library can be
+ * put into it, a sentence that follows.
  */
-int command__check_preload(const char *path, const char *library);
+int command__check_preload(const char *path, const char *library, const char *outside);
 
 /* The same without a sentence: why not ("is linked statically"); NULL: it can, or there is no such
  * program. */

@@ -11,7 +11,6 @@
 
 #include "base/util.h"
 
-#define NAME	    "libheaptap-preload.so"
 #define VARIABLE    "HEAPTAP_PRELOAD"
 #define MAX_LIBRARY (64u << 20)
 
@@ -66,7 +65,7 @@ static char *look_around(void)
 	char *folder = own_folder(), *found = NULL;
 
 	for (size_t i = 0; folder && !found && i < ARRAY_SIZE(places); i++) {
-		char *path = xasprintf("%s%s" NAME, folder, places[i]);
+		char *path = xasprintf("%s%s" PRELOAD_LIB_NAME, folder, places[i]);
 
 		found = realpath(path, NULL);
 		free(path);
@@ -84,7 +83,7 @@ char *preload_lib__find(char **why)
 		*why = xasprintf("%s, which " VARIABLE " names, cannot be used: %s.", named,
 				 strerror(errno));
 	else if (!path)
-		*why = xasprintf(NAME
+		*why = xasprintf(PRELOAD_LIB_NAME
 				 " is neither beside heaptap nor in ../lib/heaptap. `make` builds "
 				 "it; " VARIABLE " may name another place.");
 	else

@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+#define PRELOAD_LIB_NAME "libheaptap-preload.so"
+
 /*
  * Its path: what $HEAPTAP_PRELOAD names, else beside the program, else where `make install` puts
  * it. The caller frees it. NULL: it is nowhere, or somebody else could have changed it; *why, to be

@@ -128,7 +128,8 @@ struct source *preload_source__launch(const struct preload_source_config *config
 	self->command_name = xstrdup(command[0]);
 	/* What is not found exec says best. */
 	if (found)
-		err = command__check_preload(found, config->library);
+		err = command__check_preload(found, config->library,
+					     "--engine bpf watches it from outside, as root.");
 	if (!err)
 		err = open_channel(self);
 	if (!err)
