@@ -3,6 +3,7 @@
 
 #include <elf.h>
 #include <link.h>
+#include <signal.h>
 #include <stddef.h>
 
 #include "unwind_auxv.h"
@@ -58,8 +59,8 @@ static void read_counters(struct search *search, const struct dl_phdr_info *info
 #else
 static void read_counters(struct search *search, const struct dl_phdr_info *info, size_t size)
 {
-	search->has_counters = size >= offsetof(struct dl_phdr_info, dlpi_subs) +
-					       sizeof(info->dlpi_subs);
+	search->has_counters =
+		size >= offsetof(struct dl_phdr_info, dlpi_subs) + sizeof(info->dlpi_subs);
 	if (search->has_counters)
 		search->nr_unloaded = info->dlpi_subs;
 }
@@ -82,13 +83,27 @@ static int look(struct dl_phdr_info *info, size_t size, void *data)
 	return 1;
 }
 
+/* A handler that came while the loader's lock is being taken would wait for it for ever, and one
+ * that jumped out would leave it locked. */
+static bool search_all(struct search *search)
+{
+	sigset_t all, before;
+	bool found;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	found = dl_iterate_phdr(look, search) != 0;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return found;
+}
+
 bool unwind_module__find(uintptr_t address, struct unwind_module *module, bool *is_unloaded)
 {
 	struct search search = { .address = address, .module = module };
 	bool found;
 
 	*module = (struct unwind_module){ 0 };
-	found = dl_iterate_phdr(look, &search) != 0;
+	found = search_all(&search);
 	if (search.has_counters &&
 	    __atomic_exchange_n(&seen_unloaded, (uint32_t)search.nr_unloaded, __ATOMIC_RELAXED) !=
 		    (uint32_t)search.nr_unloaded)
